@@ -1,0 +1,87 @@
+package diag
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// An excerpt is a line as it is drawn, or the part of a long one around what is underlined.
+type excerpt struct {
+	text   string
+	indent int // cells in front of the carets
+	width  int // how many carets, at least one
+}
+
+const (
+	maxCells = 160 // of an excerpt
+	lead     = 40  // cells kept in front of the carets of a long line
+	tabWidth = 8
+)
+
+// draw lays out a line in the cells of a terminal. Tabs become spaces, so that the carets are right wherever
+// the terminal has its stops.
+func draw(v *view) excerpt {
+	type cell struct {
+		glyph string
+		at    int
+	}
+	var drawn []cell
+	at, begin, end := 0, -1, -1
+	for i := 0; i < len(v.line); {
+		if i >= v.from && begin < 0 {
+			begin = at
+		}
+		if i >= v.to && end < 0 {
+			end = at
+		}
+		r, size := utf8.DecodeRune(v.line[i:])
+		written := string(v.line[i : i+size])
+		g := glyph(r, written)
+		width := len(g)
+		switch {
+		case r == '\t':
+			width = tabWidth - at%tabWidth
+			g = strings.Repeat(" ", width)
+		case g == written:
+			width = cells(r)
+		}
+		drawn = append(drawn, cell{g, at})
+		at += width
+		i += size
+	}
+	if begin < 0 {
+		begin = at
+	}
+	if end < 0 {
+		end = at
+	}
+	left, right := 0, at
+	if at > maxCells {
+		left = max(0, min(begin-lead, at-maxCells))
+		right = left + maxCells
+	}
+	var b strings.Builder
+	var e excerpt
+	if v.cut || left > 0 {
+		b.WriteString("…")
+		e.indent = 1
+	}
+	origin := -1 // the cell of the first character drawn
+	for _, c := range drawn {
+		if c.at < left {
+			continue
+		}
+		if c.at >= right {
+			b.WriteString("…")
+			break
+		}
+		if origin < 0 {
+			origin = c.at
+		}
+		b.WriteString(c.glyph)
+	}
+	e.text = b.String()
+	e.indent += begin - max(origin, 0)
+	e.width = max(1, min(end, right)-begin)
+	return e
+}

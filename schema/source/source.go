@@ -1,0 +1,142 @@
+// Package source names places in what the user wrote.
+//
+// It knows nothing of YAML or of findings: a [File] is text under a name, a [Pos] is a place in it, and a
+// [Range] is a stretch of it that names its file without holding it, so that a report never carries
+// user-data along.
+package source
+
+import (
+	"fmt"
+	"sort"
+	"unicode/utf8"
+)
+
+// File is a text as the user knows it.
+type File struct {
+	// Name is what diagnostics print: the path as given, "<stdin>", "user-data", "user-data part 2".
+	Name string
+	// Bytes is the whole text.
+	Bytes []byte
+	// Line is the number that the first line of Bytes has in the file the user holds; 0 means 1.
+	Line int
+
+	starts []int // byte offset of each line, filled on first use
+}
+
+// Pos is a place in a file. The zero Pos is no place.
+type Pos struct {
+	// Line and Column count from 1. Column counts Unicode code points.
+	Line   int `json:"line"`
+	Column int `json:"column"`
+	// Offset counts bytes from 0 in File.Bytes.
+	Offset int `json:"offset"`
+}
+
+// Range is a stretch of a file: Start is in it, End is the first place after it.
+type Range struct {
+	File  string `json:"file"`
+	Start Pos    `json:"start"`
+	End   Pos    `json:"end"`
+}
+
+// IsZero says that the range is no place at all, as for a value nobody wrote.
+func (r Range) IsZero() bool { return r.Start.Line == 0 }
+
+// String is "file:line:column", or "-" for no place.
+func (r Range) String() string {
+	if r.IsZero() {
+		return "-"
+	}
+	return fmt.Sprintf("%s:%d:%d", r.File, r.Start.Line, r.Start.Column)
+}
+
+// Before orders ranges of one file by where they start.
+func (r Range) Before(o Range) bool {
+	if r.Start.Line != o.Start.Line {
+		return r.Start.Line < o.Start.Line
+	}
+	return r.Start.Column < o.Start.Column
+}
+
+// Lines counts the lines of the file; a text without a line end has one.
+func (f *File) Lines() int { return len(f.lineStarts()) }
+
+// FirstLine is the number of the first line, never 0.
+func (f *File) FirstLine() int {
+	if f.Line == 0 {
+		return 1
+	}
+	return f.Line
+}
+
+// Text returns line number n (as printed, so counted from FirstLine) without its line end, or nil.
+func (f *File) Text(n int) []byte {
+	starts, i := f.lineStarts(), n-f.FirstLine()
+	if i < 0 || i >= len(starts) {
+		return nil
+	}
+	end := len(f.Bytes)
+	if i+1 < len(starts) {
+		end = starts[i+1]
+	}
+	line := f.Bytes[starts[i]:end]
+	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
+		line = line[:len(line)-1]
+	}
+	return line
+}
+
+// Pos is the place of a byte offset; an offset outside the text is brought back into it.
+func (f *File) Pos(offset int) Pos {
+	offset = min(max(offset, 0), len(f.Bytes))
+	starts := f.lineStarts()
+	i := sort.SearchInts(starts, offset+1) - 1
+	return Pos{
+		Line:   f.FirstLine() + i,
+		Column: 1 + utf8.RuneCount(f.Bytes[starts[i]:offset]),
+		Offset: offset,
+	}
+}
+
+// Offset is the byte offset of a line and a column in code points; what lies outside is brought back in.
+func (f *File) Offset(line, column int) int {
+	starts := f.lineStarts()
+	i := min(max(line-f.FirstLine(), 0), len(starts)-1)
+	at, end := starts[i], len(f.Bytes)
+	if i+1 < len(starts) {
+		end = starts[i+1]
+	}
+	for ; column > 1 && at < end; column-- {
+		_, size := utf8.DecodeRune(f.Bytes[at:end])
+		at += size
+	}
+	return at
+}
+
+// Range is the stretch between two byte offsets.
+func (f *File) Range(from, to int) Range {
+	return Range{File: f.Name, Start: f.Pos(from), End: f.Pos(to)}
+}
+
+// LineRange is a whole line, from its first character that is no blank to its end.
+func (f *File) LineRange(n int) Range {
+	from := f.Offset(n, 1)
+	text := f.Text(n)
+	lead := 0
+	for lead < len(text) && (text[lead] == ' ' || text[lead] == '\t') {
+		lead++
+	}
+	return f.Range(from+lead, from+len(text))
+}
+
+func (f *File) lineStarts() []int {
+	if f.starts == nil {
+		f.starts = append(f.starts, 0)
+		for i, b := range f.Bytes {
+			if b == '\n' || b == '\r' && (i+1 == len(f.Bytes) || f.Bytes[i+1] != '\n') {
+				f.starts = append(f.starts, i+1)
+			}
+		}
+	}
+	return f.starts
+}
