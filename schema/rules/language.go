@@ -1,0 +1,111 @@
+package rules
+
+import "cloudconfig/schema/diag"
+
+// Findings about keys and values of the language.
+var (
+	UnknownKey = &diag.Rule{ID: "unknown-key", Severity: diag.Error, Title: "unknown key",
+		Help:    "A key that nobody reads is a mistake that nobody sees: the setting would silently not be made. Write the key that is meant, or move it to the level where it belongs. Keys that begin with x- are yours.",
+		Example: "write_files:\n  - path: /etc/motd\n    permisions: \"0644\"", Instead: "write_files:\n  - path: /etc/motd\n    permissions: \"0644\""}
+	UnsupportedKey = &diag.Rule{ID: "unsupported-key", Severity: diag.Warning, Title: "a key of cloud-init's that has no effect here",
+		Help:    "cloud-init knows the key and this program does not act on it. The rest of the document is applied.",
+		Example: "packages: [nginx]", Instead: "coreos:\n  units:\n    - name: install-nginx.service\n      command: start"}
+	DeprecatedKey = &diag.Rule{ID: "deprecated-key", Severity: diag.Info, Title: "deprecated key",
+		Help: "The key works, and there is a better one."}
+	WrongType = &diag.Rule{ID: "wrong-type", Severity: diag.Error, Title: "wrong type",
+		Help:    "The value is of another kind than the key takes: a mapping where a list is needed, text where a number is.",
+		Example: "write_files:\n  path: /etc/motd", Instead: "write_files:\n  - path: /etc/motd"}
+	BadValue = &diag.Rule{ID: "bad-value", Severity: diag.Error, Title: "the key does not take this value",
+		Help:    "The key takes only the values that the message lists.",
+		Example: "coreos:\n  units:\n    - name: a.service\n      command: enable", Instead: "coreos:\n  units:\n    - name: a.service\n      enable: true"}
+	EmptyValue = &diag.Rule{ID: "empty-value", Severity: diag.Warning, Title: "no value",
+		Help:    "The key or item has no value and counts as not written. A line of a comment alone, or a value indented too little, does this.",
+		Example: "hostname:", Instead: "hostname: web1"}
+	MissingKey = &diag.Rule{ID: "missing-key", Severity: diag.Error, Title: "a key is missing",
+		Help:    "The entry cannot be used without this key.",
+		Example: "write_files:\n  - content: hello", Instead: "write_files:\n  - path: /etc/motd\n    content: hello"}
+	Placeholder = &diag.Rule{ID: "placeholder", Severity: diag.Warning, Title: "a placeholder in place of a value",
+		Help: "The value is one that documentation shows, cut short or in angle brackets, and somebody has still to fill it in. It counts as not written."}
+	ItemTwice = &diag.Rule{ID: "item-twice", Severity: diag.Error, Title: "the same thing is defined twice",
+		Help: "Two entries of one document name the same path, unit or user and contradict each other. Keep one, or put both into one entry."}
+	Overridden = &diag.Rule{ID: "overridden", Severity: diag.Info, Title: "a later part gives another value",
+		Help: "Parts are merged in order: of a single value the later one wins."}
+
+	Hostname = &diag.Rule{ID: "hostname", Severity: diag.Error, Title: "not a hostname",
+		Help:    "A hostname is made of labels of letters, digits and hyphens, 63 characters at most each, 64 in all (RFC 1123; Linux).",
+		Example: "hostname: web_1", Instead: "hostname: web-1"}
+	AccountName = &diag.Rule{ID: "account-name", Severity: diag.Error, Title: "not a name for an account or group",
+		Help:    "A name begins with a letter or underscore, goes on with letters, digits, underscores, hyphens and dots, and has 32 characters at most.",
+		Example: "users:\n  - name: ../etc/passwd", Instead: "users:\n  - name: anna"}
+	AccountField = &diag.Rule{ID: "account-field", Severity: diag.Error, Title: "a colon or control character in an account's field",
+		Help: "A field of passwd(5) ends at a colon or a line's end: with one in it, the rest would become other fields."}
+	AccountID = &diag.Rule{ID: "account-id", Severity: diag.Error, Title: "not an id for an account",
+		Help: "Ids go from 1 to 4294967294; 0 is root's and no second account may have it, 65535 and 4294967295 mean no id."}
+	PasswordHash = &diag.Rule{ID: "password-hash", Severity: diag.Error, Title: "not a password hash",
+		Help:    "passwd takes a hash as crypt(5) has it, never the password itself, which everybody who can read the configuration would know. The command mkpasswd --method=yescrypt makes one.",
+		Example: "users:\n  - name: anna\n    passwd: letmein", Instead: "users:\n  - name: anna\n    passwd: $y$j9T$..."}
+	SSHKey = &diag.Rule{ID: "ssh-key", Severity: diag.Warning, Title: "not an SSH public key",
+		Help: "The key is left out, the others go in. A key is one line: a type, the key in base64, a comment."}
+	SSHPrivateKey = &diag.Rule{ID: "ssh-private-key", Severity: diag.Error, Title: "a private key where a public one belongs",
+		Help: "Whoever can read this configuration has the key. Make a new pair and put the .pub file here."}
+	GitHubName = &diag.Rule{ID: "github-name", Severity: diag.Error, Title: "not a user name at GitHub",
+		Help: "A name at GitHub has letters, digits and single hyphens, 39 characters at most."}
+	KeyURL = &diag.Rule{ID: "key-url", Severity: diag.Error, Title: "not a URL that keys may come from",
+		Help: "Keys that let people in are fetched by https only."}
+	SudoRule = &diag.Rule{ID: "sudo-rule", Severity: diag.Error, Title: "not a sudoers rule",
+		Help:    "A rule is one line of what sudoers(5) has after the user's name.",
+		Example: "users:\n  - name: anna\n    sudo: everything", Instead: "users:\n  - name: anna\n    sudo: ALL=(ALL) ALL"}
+
+	FilePath = &diag.Rule{ID: "file-path", Severity: diag.Error, Title: "not a path that a file can have",
+		Help:    "A path is absolute, has no . or .. in it and no control character.",
+		Example: "write_files:\n  - path: etc/motd", Instead: "write_files:\n  - path: /etc/motd"}
+	Permissions = &diag.Rule{ID: "permissions", Severity: diag.Error, Title: "not a file mode",
+		Help:    "A mode is octal, quoted or not (\"0644\", 0644, 0o644), or symbolic (u=rw,go=r). A number that some tool has turned into decimal (420 for 0644) is refused, since it would be a strange mode read as octal.",
+		Example: "write_files:\n  - path: /etc/motd\n    permissions: 420", Instead: "write_files:\n  - path: /etc/motd\n    permissions: \"0644\""}
+	FileOwner = &diag.Rule{ID: "file-owner", Severity: diag.Error, Title: "not an owner",
+		Help:    "An owner is user, user:group or :group, each a name or a number.",
+		Example: "write_files:\n  - path: /etc/motd\n    owner: core core", Instead: "write_files:\n  - path: /etc/motd\n    owner: core:core"}
+	Encoding = &diag.Rule{ID: "encoding", Severity: diag.Error, Title: "content that cannot be decoded",
+		Help: "The content is not what its encoding says: characters that are not base64, a gzip stream that is cut short or damaged, or more than may be unpacked."}
+	MountRoot = &diag.Rule{ID: "kernel-path", Severity: diag.Error, Title: "a path of the kernel's",
+		Help: "What is below /proc, /sys and /dev is not kept anywhere. For a kernel parameter write a file in /etc/sysctl.d."}
+
+	UnitName = &diag.Rule{ID: "unit-name", Severity: diag.Error, Title: "not a unit name",
+		Help:    "A unit's name has a suffix that systemd knows (.service, .socket, .timer, ... or .network, .netdev, .link for the network), no slash, and 255 characters at most.",
+		Example: "coreos:\n  units:\n    - name: web", Instead: "coreos:\n  units:\n    - name: web.service"}
+	DropInName = &diag.Rule{ID: "drop-in-name", Severity: diag.Error, Title: "not a name for a drop-in",
+		Help:    "systemd reads only drop-ins whose names end in .conf; a slash would lead out of the unit's directory.",
+		Example: "drop_ins:\n  - name: limits", Instead: "drop_ins:\n  - name: 10-limits.conf"}
+	OneLine = &diag.Rule{ID: "one-line", Severity: diag.Error, Title: "a value of several lines",
+		Help: "The value becomes part of a line in a settings file: with a line end or control character in it, the rest would become a line of its own."}
+	SettingQuote = &diag.Rule{ID: "setting-quote", Severity: diag.Error, Title: "a quote in a setting",
+		Help:    "The value goes into an environment variable as it is: the agent would take the quote as part of it. It is nearly always left over from a shell.",
+		Example: "coreos:\n  etcd2:\n    name: '\"infra0\"'", Instead: "coreos:\n  etcd2:\n    name: infra0"}
+	Window = &diag.Rule{ID: "reboot-window", Severity: diag.Error, Title: "not a time for a reboot window",
+		Help:    "A window starts at HH:MM, with a weekday before it if it is weekly, and its length is a number with units (1h30m).",
+		Example: "window_start: noon", Instead: "window_start: Thu 23:00"}
+	Discovery = &diag.Rule{ID: "discovery-url", Severity: diag.Warning, Title: "a discovery URL that cannot work",
+		Help: "The URL has a placeholder in place of the token: every cluster needs a token of its own."}
+	DiscoveryURL = &diag.Rule{ID: "discovery-not-url", Severity: diag.Error, Title: "discovery is not a URL",
+		Help: "discovery takes a URL with http or https."}
+
+	Header = &diag.Rule{ID: "header", Severity: diag.Error, Title: "the first line does not say what this is",
+		Help:    "User-data begins with a line that names its kind: #cloud-config for a configuration, #! and an interpreter for a script. It must be the very first line.",
+		Example: "#cloud-conf\nhostname: web1", Instead: "#cloud-config\nhostname: web1"}
+	ByteOrderMark = &diag.Rule{ID: "byte-order-mark", Severity: diag.Warning, Title: "a byte order mark before the first line",
+		Help: "Some editors on Windows write one. It is passed over here; other tools do not recognise the first line behind it."}
+	ScriptLineEnds = &diag.Rule{ID: "script-line-ends", Severity: diag.Warning, Title: "a script with Windows line ends",
+		Help: "The kernel would look for an interpreter whose name ends in a carriage return. The line ends are made Unix ones."}
+	ScriptInterpreter = &diag.Rule{ID: "script-interpreter", Severity: diag.Error, Title: "a script without an interpreter",
+		Help: "After #! comes the absolute path of the program that runs the script.", Example: "#!bash", Instead: "#!/bin/bash"}
+)
+
+func languageRules() []*diag.Rule {
+	return []*diag.Rule{
+		Header, ByteOrderMark, ScriptLineEnds, ScriptInterpreter,
+		UnknownKey, UnsupportedKey, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
+		Hostname, AccountName, AccountField, AccountID, PasswordHash, SSHKey, SSHPrivateKey, GitHubName, KeyURL, SudoRule,
+		FilePath, Permissions, FileOwner, Encoding, MountRoot,
+		UnitName, DropInName, OneLine, SettingQuote, Window, Discovery, DiscoveryURL,
+	}
+}
