@@ -1,0 +1,96 @@
+package yamltree
+
+import (
+	"bytes"
+	"strings"
+
+	"cloudconfig/schema/source"
+)
+
+// Kind is what a node is. The zero value is invalid.
+type Kind int
+
+// The kinds of node. An empty value ("key:") is Null.
+const (
+	Null Kind = iota + 1
+	Scalar
+	Sequence
+	Mapping
+)
+
+// Style is how a scalar was written.
+type Style int
+
+// The styles of scalar.
+const (
+	Plain Style = iota
+	SingleQuoted
+	DoubleQuoted
+	Literal // |
+	Folded  // >
+)
+
+// Node is a value with its place. Aliases are expanded and merge keys applied, so a node may be reached
+// twice; the tree is never cyclic.
+type Node struct {
+	Kind Kind
+	// Tag is the short resolved tag by YAML 1.2's core schema: !!str, !!int, !!float, !!bool, !!null,
+	// !!binary, !!timestamp, !!seq, !!map, or the user's own.
+	Tag string
+	// Value is a scalar's text: unescaped and unfolded, but not converted ("0644" stays "0644").
+	Value string
+	Style Style
+	// Range is the value as written, without its anchor and tag; of a block scalar, from its indicator to the
+	// end of its last line that is not blank. An empty value has the empty range where it would begin, and
+	// one that an alias stands for has the range where it is written.
+	Range source.Range
+	Items []*Node // of a Sequence
+	Pairs []Pair  // of a Mapping, in source order, without duplicates
+}
+
+// Pair is one entry of a mapping. The key is always a scalar.
+type Pair struct {
+	Key, Value *Node
+}
+
+// Get returns the value of a key, or nil.
+func (n *Node) Get(key string) *Node {
+	if n == nil {
+		return nil
+	}
+	for _, p := range n.Pairs {
+		if p.Key.Value == key {
+			return p.Value
+		}
+	}
+	return nil
+}
+
+// Place is where the byte at an offset of Value stands in the file that the node is from: from there to the
+// end of its line, or of the value. It is exact in a literal block scalar, and in a scalar that is on one
+// line and has no escapes; elsewhere it is the range of the node.
+func (n *Node) Place(f *source.File, offset int) source.Range {
+	if n.Kind != Scalar || n.Range.File != f.Name || offset < 0 || offset > len(n.Value) {
+		return n.Range
+	}
+	if n.Style != Literal {
+		from, to := n.Range.Start.Offset, n.Range.End.Offset
+		if n.Style != Plain {
+			from, to = from+1, to-1
+		}
+		if from < 0 || to > len(f.Bytes) || from > to || string(f.Bytes[from:to]) != n.Value {
+			return n.Range
+		}
+		return f.Range(from+offset, to)
+	}
+	above := strings.Count(n.Value[:offset], "\n")
+	begin := strings.LastIndexByte(n.Value[:offset], '\n') + 1
+	line, _, _ := strings.Cut(n.Value[begin:], "\n")
+	number := n.Range.Start.Line + 1 + above
+	written := f.Text(number)
+	if !bytes.HasSuffix(written, []byte(line)) {
+		return n.Range
+	}
+	end := f.Offset(number, 1) + len(written)
+	return f.Range(end-len(line)+offset-begin, end)
+}
