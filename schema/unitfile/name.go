@@ -1,0 +1,53 @@
+package unitfile
+
+import "strings"
+
+// maxName is how long the name of a unit may be, in bytes.
+const maxName = 255
+
+// ValidName says that systemd takes a name as that of a unit: characters, length, one of its suffixes, and
+// something before the @ of a template or an instance.
+//
+// Source: unit_name_is_valid in src/basic/unit-name.c of systemd 252.
+func ValidName(name string) bool {
+	stem, suffix, ok := cutSuffix(name)
+	if !ok || len(name) > maxName || stem[0] == '@' {
+		return false
+	}
+	switch suffix {
+	case "service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope":
+	default:
+		return false
+	}
+	for i := 0; i < len(stem); i++ {
+		switch c := stem[i]; {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', strings.IndexByte(`:-_.\@`, c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Instance parts the name of an instance, getty@tty1.service, into its template, getty@.service, and the
+// instance, tty1. ok is false for any other name; a template itself gives the empty instance.
+func Instance(name string) (template, instance string, ok bool) {
+	stem, suffix, ok := cutSuffix(name)
+	if !ok {
+		return "", "", false
+	}
+	prefix, instance, ok := strings.Cut(stem, "@")
+	if !ok || prefix == "" {
+		return "", "", false
+	}
+	return prefix + "@." + suffix, instance, true
+}
+
+// cutSuffix cuts a name at its last dot; both parts have something in them.
+func cutSuffix(name string) (stem, suffix string, ok bool) {
+	i := strings.LastIndexByte(name, '.')
+	if i <= 0 || i+1 == len(name) {
+		return "", "", false
+	}
+	return name[:i], name[i+1:], true
+}
