@@ -1,0 +1,407 @@
+package schema
+
+import (
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"cloudconfig/schema/passhash"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/sshkey"
+	"cloudconfig/schema/unitfile"
+	"cloudconfig/schema/yamltree"
+)
+
+// rule checks a scalar beyond its kind and reports what is wrong.
+type rule func(c *checker, path string, n *yamltree.Node)
+
+// asBoolean reads true and false, and the words YAML 1.1 has for them, quoted or not: coreos-cloudinit's
+// users wrote all of these.
+func asBoolean(n *yamltree.Node) (v, ok bool) {
+	switch strings.ToLower(n.Value) {
+	case "true", "yes", "on", "y":
+		return true, true
+	case "false", "no", "off", "n":
+		return false, true
+	}
+	return false, false
+}
+
+var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
+
+// asInteger reads a decimal number, quoted or not.
+func asInteger(n *yamltree.Node) (int, bool) {
+	if !decimal.MatchString(n.Value) {
+		return 0, false
+	}
+	v, err := strconv.Atoi(n.Value)
+	return v, err == nil
+}
+
+func isNumber(n *yamltree.Node) bool {
+	_, err := strconv.ParseFloat(n.Value, 64)
+	return err == nil && !strings.ContainsAny(n.Value, "xXpP_iInN")
+}
+
+// asWord is a scalar as one of some words: where YAML 1.1 has made a truth of it, the word that was meant.
+func asWord(n *yamltree.Node, words []string) string {
+	if slices.Contains(words, n.Value) {
+		return n.Value
+	}
+	if v, ok := asBoolean(n); ok && n.Style == yamltree.Plain {
+		meant := []string{"false", "off"}
+		if v {
+			meant = []string{"true", "on"}
+		}
+		for _, w := range meant {
+			if slices.Contains(words, w) {
+				return w
+			}
+		}
+	}
+	return n.Value
+}
+
+// lookAlikes are modes that a tool has turned into decimal numbers; read as octal, each is a mode that nobody
+// wants.
+var lookAlikes = map[string]string{"420": "0644", "384": "0600", "493": "0755", "511": "0777", "448": "0700", "416": "0640", "292": "0444", "365": "0555", "438": "0666"}
+
+var (
+	octal    = regexp.MustCompile(`^(0o?)?[0-7]{3,4}$|^0o?[0-7]{1,5}$`)
+	digits   = regexp.MustCompile(`^[0-9]+$`)
+	symbolic = regexp.MustCompile(`^[ugoa]*([-+=][rwxst]*)+(,[ugoa]*([-+=][rwxst]*)+)*$`)
+)
+
+// asMode reads a file mode: octal with or without 0 or 0o before it, or chmod's symbols applied to no mode
+// at all.
+func asMode(text string) (mode uint32, ok bool) {
+	if octal.MatchString(text) {
+		v, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(text, "0o"), "0"), 8, 32)
+		if text == "0" || strings.Trim(text, "0o") == "" {
+			v, err = 0, nil
+		}
+		return uint32(v), err == nil && v <= 0o7777
+	}
+	if !symbolic.MatchString(text) {
+		return 0, false
+	}
+	for _, clause := range strings.Split(text, ",") {
+		i := strings.IndexAny(clause, "-+=")
+		who := clause[:i]
+		if who == "" || strings.Contains(who, "a") {
+			who = "ugo"
+		}
+		for op := clause[i:]; op != ""; {
+			end := 1 + strings.IndexAny(op[1:]+"=", "-+=")
+			set, all := symbolBits(who, op[1:end])
+			switch op[0] {
+			case '=':
+				mode = mode&^all | set
+			case '+':
+				mode |= set
+			case '-':
+				mode &^= set
+			}
+			op = op[end:]
+		}
+	}
+	return mode, true
+}
+
+// symbolBits are the bits that the letters give to the classes of who, and all bits that these classes have.
+func symbolBits(who, letters string) (set, all uint32) {
+	for _, class := range who {
+		shift := map[rune]uint{'u': 6, 'g': 3, 'o': 0}[class]
+		all |= 7 << shift
+		for _, l := range letters {
+			switch l {
+			case 'r':
+				set |= 4 << shift
+			case 'w':
+				set |= 2 << shift
+			case 'x':
+				set |= 1 << shift
+			case 's':
+				set |= map[rune]uint32{'u': 0o4000, 'g': 0o2000}[class]
+			case 't':
+				set |= 0o1000
+			}
+		}
+	}
+	return set, all
+}
+
+func (c *checker) checkPermissions(n *yamltree.Node, path string) {
+	_, ok := asMode(n.Value)
+	meant, lookAlike := lookAlikes[n.Value]
+	switch {
+	case lookAlike && n.Style == yamltree.Plain:
+		d := c.report(rules.Permissions, path, n, "%s is %s in decimal", n.Value, meant)
+		d.Detail = `write "` + meant + `"`
+	case ok:
+	case digits.MatchString(n.Value) && strings.ContainsAny(n.Value, "89"):
+		d := c.report(rules.Permissions, path, n, "%q has digits that no octal mode has", n.Value)
+		if v, err := strconv.ParseUint(n.Value, 10, 32); err == nil && v <= 0o7777 && n.Value[0] != '0' {
+			d.Detail = `if it is decimal, write "0` + strconv.FormatUint(v, 8) + `"`
+		}
+	default:
+		d := c.report(rules.Permissions, path, n, "%s is not a file mode", quote(n, &shape{}))
+		d.Detail = `write it in octal, such as "0644"`
+	}
+}
+
+// Variable matches the variables of a configuration, with the backslash that keeps one from being replaced.
+// A longer name that merely begins like one does not match: see the callers.
+var Variable = regexp.MustCompile(`\\?\$(public_ipv4|private_ipv4|public_ipv6|private_ipv6|instance_id|instance_type|instance_region|instance_zone|instance_hostname)\b`)
+
+var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// ValidHostname says that a name can be a machine's: labels as in RFC 1123, 64 characters in all; a dot at
+// the end is left out of account.
+func ValidHostname(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	if len(name) > 64 {
+		return false
+	}
+	for _, label := range strings.Split(name, ".") {
+		if !hostLabel.MatchString(label) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHostname(c *checker, path string, n *yamltree.Node) {
+	if ValidHostname(Variable.ReplaceAllString(n.Value, "x")) {
+		return
+	}
+	d := c.report(rules.Hostname, path, n, "%s is not a hostname", quote(n, &shape{}))
+	switch {
+	case strings.Contains(n.Value, "_"):
+		d.Detail = "a hostname has no underscore"
+	case len(n.Value) > 64:
+		d.Detail = "a hostname has 64 characters at most"
+	default:
+		d.Detail = "letters, digits and hyphens, in labels with dots between"
+	}
+}
+
+var (
+	accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$`)
+	gitHubName  = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
+)
+
+func isAccountName(c *checker, path string, n *yamltree.Node) {
+	isReference := strings.HasSuffix(path, "primary_group") || strings.Contains(path, ".groups")
+	if n.Kind == yamltree.Scalar && (accountName.MatchString(n.Value) || isReference && digits.MatchString(n.Value)) {
+		return
+	}
+	d := c.report(rules.AccountName, path, n, "%s is not a name for an account or group", quote(n, &shape{}))
+	d.Detail = "letters, digits, _, - and ., not beginning with a digit"
+}
+
+func isAccountField(c *checker, path string, n *yamltree.Node) {
+	if strings.ContainsFunc(n.Value, func(r rune) bool { return r == ':' || unicode.IsControl(r) }) {
+		c.report(rules.AccountField, path, n, "%s has a colon or a control character in it", path)
+	}
+}
+
+func isAbsolutePath(c *checker, at string, n *yamltree.Node) {
+	isAccountField(c, at, n)
+	if !strings.HasPrefix(n.Value, "/") || strings.Contains(n.Value+"/", "/../") {
+		c.report(rules.FilePath, at, n, "%s is not an absolute path", quote(n, &shape{}))
+	}
+}
+
+func isID(c *checker, path string, n *yamltree.Node) {
+	v, _ := asInteger(n)
+	if v < 1 || v > 4294967294 || v == 65535 {
+		c.report(rules.AccountID, path, n, "%d is not an id for an account", v)
+	}
+}
+
+// isPlaceholder says that a value stands for one that somebody has still to fill in, as documentation has it.
+func isPlaceholder(text string) bool {
+	return strings.HasSuffix(text, "...") || strings.Contains(text, "<") && strings.Contains(text, ">")
+}
+
+// placeholder passes over a value that is none, with a warning.
+func (c *checker) placeholder(path string, n *yamltree.Node) {
+	d := c.report(rules.Placeholder, path, n, "%s is a placeholder and counts as not written", path)
+	d.Secret = true
+	c.bad[n] = true
+}
+
+func isPasswordHash(c *checker, path string, n *yamltree.Node) {
+	if strings.HasPrefix(n.Value, "$") && isPlaceholder(n.Value) {
+		c.placeholder(path, n)
+		return
+	}
+	if err := passhash.Check(n.Value); err != nil {
+		d := c.report(rules.PasswordHash, path, n, "%v", err)
+		d.Detail = "give the hash, as mkpasswd prints it"
+		d.Secret = true
+	}
+}
+
+func isSSHKey(c *checker, path string, n *yamltree.Node) {
+	_, err := sshkey.Parse(n.Value)
+	switch {
+	case err == nil:
+	case strings.Contains(n.Value, "PRIVATE KEY"):
+		d := c.report(rules.SSHPrivateKey, path, n, "%s is a private key", path)
+		d.Secret = true
+	default:
+		c.report(rules.SSHKey, path, n, "%s is left out: %v", path, err)
+	}
+}
+
+func isGitHubName(c *checker, path string, n *yamltree.Node) {
+	if !gitHubName.MatchString(n.Value) {
+		c.report(rules.GitHubName, path, n, "%s is not a user name at GitHub", quote(n, &shape{}))
+	}
+}
+
+func isKeyURL(c *checker, path string, n *yamltree.Node) {
+	if isPlaceholder(n.Value) {
+		c.placeholder(path, n)
+		return
+	}
+	u, err := url.Parse(n.Value)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		d := c.report(rules.KeyURL, path, n, "%s is not an https URL", path)
+		d.Detail = "keys are fetched by https only"
+		d.Secret = true // it may hold a token
+	}
+}
+
+func isSudoRule(c *checker, path string, n *yamltree.Node) {
+	if v, ok := asBoolean(n); ok && !v {
+		return // cloud-init's way to say: none
+	}
+	if strings.ContainsFunc(n.Value, unicode.IsControl) || !strings.Contains(n.Value, "=") {
+		d := c.report(rules.SudoRule, path, n, "%s is not a sudoers rule", quote(n, &shape{}))
+		d.Detail = "such as ALL=(ALL) ALL"
+	}
+}
+
+func isFilePath(c *checker, at string, n *yamltree.Node) {
+	p := n.Value
+	clean := path.Clean(p)
+	switch {
+	case strings.ContainsFunc(p, unicode.IsControl):
+		c.report(rules.FilePath, at, n, "the path has a control character in it")
+	case !strings.HasPrefix(p, "/"):
+		d := c.report(rules.FilePath, at, n, "path %s is relative", quote(n, &shape{}))
+		d.Detail = "begin it with /"
+	case strings.Contains(p+"/", "/../") || strings.Contains(p+"/", "/./"):
+		d := c.report(rules.FilePath, at, n, "path %s has . or .. in it", quote(n, &shape{}))
+		d.Detail = "write " + strconv.Quote(clean)
+	case clean == "/" || strings.HasSuffix(p, "/"):
+		c.report(rules.FilePath, at, n, "path %s is a directory's", quote(n, &shape{}))
+	case len(p) > 4095:
+		c.report(rules.FilePath, at, n, "the path is longer than the 4,095 bytes of Linux")
+	case below(clean, "/proc", "/sys", "/dev"):
+		c.report(rules.MountRoot, at, n, "%s is the kernel's", quote(n, &shape{}))
+	case below(clean, "/etc/provisioner", "/var/lib/provisioner", "/run/provisioner", "/var/run/provisioner"):
+		c.report(rules.PathReserved, at, n, "%s belongs to the provisioner", quote(n, &shape{}))
+	}
+}
+
+func below(p string, dirs ...string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
+}
+
+var owner = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.$-]*(:([A-Za-z0-9_][A-Za-z0-9_.$-]*)?)?$|^:[A-Za-z0-9_][A-Za-z0-9_.$-]*$`)
+
+func isOwner(c *checker, path string, n *yamltree.Node) {
+	if !owner.MatchString(n.Value) {
+		d := c.report(rules.FileOwner, path, n, "%s is not an owner", quote(n, &shape{}))
+		d.Detail = "user, user:group or :group"
+	}
+}
+
+// NetworkSuffixes end the names of networkd's files, which coreos.units takes besides units.
+var NetworkSuffixes = []string{".network", ".netdev", ".link"}
+
+// IsNetworkFile says that a name in coreos.units is one of networkd's files.
+func IsNetworkFile(name string) bool {
+	return slices.ContainsFunc(NetworkSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
+}
+
+var networkFile = regexp.MustCompile(`^[A-Za-z0-9_@%:+.-][A-Za-z0-9_@%:+. -]*$`)
+
+func isUnitName(c *checker, path string, n *yamltree.Node) {
+	if unitfile.ValidName(n.Value) || IsNetworkFile(n.Value) && networkFile.MatchString(n.Value) && len(n.Value) <= 255 {
+		return
+	}
+	d := c.report(rules.UnitName, path, n, "%s is not a unit name", quote(n, &shape{}))
+	switch {
+	case strings.Contains(n.Value, "/"):
+		d.Detail = "a name has no slash"
+	case !strings.Contains(n.Value, "."):
+		d.Detail = "did you mean " + strconv.Quote(n.Value+".service") + "?"
+	}
+}
+
+func isDropInName(c *checker, path string, n *yamltree.Node) {
+	if networkFile.MatchString(n.Value) && strings.HasSuffix(n.Value, ".conf") && !strings.HasPrefix(n.Value, ".") && len(n.Value) <= 255 {
+		return
+	}
+	d := c.report(rules.DropInName, path, n, "%s is not a name for a drop-in", quote(n, &shape{}))
+	d.Detail = "it ends in .conf and has no slash"
+}
+
+func isOneLine(c *checker, path string, n *yamltree.Node) {
+	if strings.ContainsFunc(n.Value, unicode.IsControl) {
+		d := c.report(rules.OneLine, path, n, "%s has a line end or control character in it", path)
+		d.Secret = strings.Contains(path, "password")
+		if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
+			d.Detail = "write it on one line, or with >- before it"
+		}
+	}
+}
+
+func isSetting(c *checker, path string, n *yamltree.Node) {
+	isOneLine(c, path, n)
+	if strings.ContainsAny(n.Value, `"'`) {
+		d := c.report(rules.SettingQuote, path, n, "%s has a quote in it", path)
+		d.Detail = "leave it out: the agent would take it as part of the value"
+	}
+}
+
+func isDiscovery(c *checker, path string, n *yamltree.Node) {
+	isSetting(c, path, n)
+	u, err := url.Parse(n.Value)
+	switch {
+	case strings.ContainsAny(n.Value, "<>{}$") || strings.Contains(strings.ToLower(n.Value), "token"):
+		d := c.report(rules.Discovery, path, n, "the discovery URL has a placeholder in it")
+		d.Detail = "get a token of this cluster's own"
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		d := c.report(rules.DiscoveryURL, path, n, "discovery is not a URL")
+		d.Detail = "such as https://discovery.example.com/TOKEN"
+	}
+}
+
+var (
+	windowStart  = regexp.MustCompile(`^((?i:sun|mon|tue|wed|thu|fri|sat) )?0*([0-9]|1[0-9]|2[0-3]):0*([0-9]|[1-5][0-9])$`)
+	windowLength = regexp.MustCompile(`^[-+]?([0-9]*(\.[0-9]*)?[a-z]+)+$`)
+)
+
+func isWindowStart(c *checker, path string, n *yamltree.Node) {
+	if !windowStart.MatchString(n.Value) {
+		d := c.report(rules.Window, path, n, "%s is not a time", quote(n, &shape{}))
+		d.Detail = "HH:MM, or a weekday and HH:MM: Thu 23:00"
+	}
+}
+
+func isDuration(c *checker, path string, n *yamltree.Node) {
+	if !windowLength.MatchString(n.Value) {
+		d := c.report(rules.Window, path, n, "%s is not a length of time", quote(n, &shape{}))
+		d.Detail = "a number with its unit: 1h30m"
+	}
+}
