@@ -1,0 +1,360 @@
+package plan
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"cloudconfig/provisioner/accounts"
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/schema"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/source"
+)
+
+// OriginDefaultUser marks the changes that make the image's default user where nobody named it.
+const OriginDefaultUser = "default user"
+
+// userTable is the accounts as they will be. It looks at the machine when it is first asked, so that a
+// configuration without users and owners never does.
+type userTable struct {
+	c      *computation
+	loaded bool
+	result accounts.Result
+}
+
+// user finds an account by name. Its home is relative to the root, and "" if it is the root itself.
+func (t *userTable) user(name string) (uid, gid int, home string, ok bool) {
+	t.load(accounts.Want{})
+	u, ok := t.result.Users[name]
+	return u.UID, u.GID, strings.TrimPrefix(path.Clean("/"+u.Home), "/"), ok
+}
+
+// group finds a group by name.
+func (t *userTable) group(name string) (gid int, ok bool) {
+	t.load(accounts.Want{})
+	gid, ok = t.result.Groups[name]
+	return gid, ok
+}
+
+// load computes the accounts, once.
+func (t *userTable) load(want accounts.Want) {
+	if t.loaded || t.c == nil {
+		return
+	}
+	t.loaded = true
+	t.result = accounts.Edit(t.c.accountState(), want)
+	t.c.diags.Add(t.result.Diagnostics...)
+}
+
+// accounts plans users and groups: the account files, the homes of new users, and their sudo rules.
+func (c *computation) accounts() {
+	c.users = userTable{c: c}
+	want := accounts.Want{Groups: c.Config.Groups, Users: c.people()}
+	if len(want.Groups) == 0 && len(want.Users) == 0 {
+		return
+	}
+	c.users.load(want)
+	origin := c.originOf(want)
+	for _, f := range c.users.result.Files {
+		change := Change{Kind: WriteFile, Path: f.Path, Data: f.Data, Attr: c.accountFileAttr(f), Secret: f.Secret, Origin: origin}
+		for _, r := range f.Records {
+			change.Records = append(change.Records, Record(r))
+			change.Why = append(change.Why, r.Why...)
+		}
+		change.Why = unique(change.Why)
+		c.put(change)
+	}
+	for _, u := range want.Users {
+		if a := c.users.result.Users[u.Name.V]; a.MakeHome {
+			c.makeHome(a, u)
+		}
+	}
+	c.sudoers(want.Users)
+}
+
+// people are the accounts that something is said about, in order. The default user stands first where it has
+// keys and nobody names it: the access floor makes it before anything else is known, and it must get the same
+// uid either way.
+func (c *computation) people() []accounts.User {
+	var out []accounts.User
+	named := false
+	for i, u := range c.Config.Users {
+		if u.Default {
+			u.Name = schema.Value[string]{V: c.DefaultUser, At: u.At, Set: true}
+		}
+		if u.Name.V == "" {
+			continue // the decoder reports it
+		}
+		item := accounts.User{User: u, Path: fmt.Sprintf("users[%d]", i)}
+		if u.Name.V == c.DefaultUser {
+			named = true
+			item.NewShell, item.NewGroups = "/bin/bash", []string{"sudo", "wheel", "docker"}
+		}
+		out = append(out, item)
+	}
+	if !named && c.DefaultUser != "" && len(c.Config.SSHAuthorizedKeys)+len(c.Meta.SSHKeys) > 0 {
+		u := accounts.User{NewShell: "/bin/bash", NewGroups: []string{"sudo", "wheel", "docker"}}
+		u.Name = schema.Value[string]{V: c.DefaultUser, Set: true}
+		out = slices.Insert(out, 0, u)
+	}
+	return out
+}
+
+// originOf says who asked for accounts: nobody did where the default user alone is made.
+func (c *computation) originOf(want accounts.Want) string {
+	if len(want.Groups) == 0 && len(want.Users) == 1 && want.Users[0].Path == "" {
+		return OriginDefaultUser
+	}
+	return ""
+}
+
+// accountFileAttr is owner and mode of an account file: what it has, else what Debian gives it where there is
+// a group shadow, else root's alone if it holds hashes.
+func (c *computation) accountFileAttr(f accounts.File) fsroot.Attr {
+	if s := c.follow(f.Path); s.Kind == fsroot.Regular {
+		return s.Attr
+	}
+	switch gid, ok := c.users.group("shadow"); {
+	case !f.Secret:
+		return fsroot.Attr{Mode: 0o644}
+	case ok:
+		return fsroot.Attr{Mode: 0o640, GID: gid}
+	default:
+		return fsroot.Attr{Mode: 0o600}
+	}
+}
+
+// accountState reads everything that defines accounts.
+func (c *computation) accountState() accounts.State {
+	s := accounts.State{
+		Texts:         map[string][]byte{},
+		LoginDefs:     c.firstText("etc/login.defs", "usr/etc/login.defs"),
+		Defaults:      c.firstText("etc/default/useradd", "usr/etc/default/useradd"),
+		OutsidePasswd: c.texts("usr/lib/passwd", "usr/share/baselayout/passwd"),
+		OutsideGroup:  c.texts("usr/lib/group", "usr/share/baselayout/group"),
+		Now:           c.Facts.Now,
+		Built:         c.Facts.Built,
+	}
+	for _, p := range accounts.Paths() {
+		s.Texts[p] = c.text(p)
+	}
+	s.Sysusers = c.texts(c.fragments(".conf", "etc/sysusers.d", "run/sysusers.d", "usr/local/lib/sysusers.d", "usr/lib/sysusers.d")...)
+	userdb := []string{"etc/userdb", "run/userdb", "run/host/userdb", "usr/local/lib/userdb", "usr/lib/userdb"}
+	s.UserRecords = c.texts(c.fragments(".user", userdb...)...)
+	s.GroupRecords = c.texts(c.fragments(".group", userdb...)...)
+	return s
+}
+
+// fragments lists the files of a name in several directories, sorted by name; of one name, that in the first
+// directory counts.
+func (c *computation) fragments(suffix string, dirs ...string) []string {
+	found := map[string]string{}
+	for _, dir := range dirs {
+		for _, name := range c.list(dir) {
+			if _, over := found[name]; !over && strings.HasSuffix(name, suffix) {
+				found[name] = path.Join(dir, name)
+			}
+		}
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[name])
+	}
+	return out
+}
+
+// texts are the contents of those files that are there.
+func (c *computation) texts(paths ...string) [][]byte {
+	var out [][]byte
+	for _, p := range paths {
+		if text := c.text(p); text != nil {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// firstText is the content of the first file that is there.
+func (c *computation) firstText(paths ...string) []byte {
+	for _, p := range paths {
+		if text := c.text(p); text != nil {
+			return text
+		}
+	}
+	return nil
+}
+
+// text is the content of a file that defines accounts, through links; nil if it is not there. A file that
+// cannot be read is reported, because to take it for missing would give an id twice.
+func (c *computation) text(p string) []byte {
+	s := c.follow(p)
+	switch {
+	case s.Fault != "":
+		c.report(rules.AccountFile, source.Range{}, "/%s: %s", p, s.Fault)
+	case s.Kind == fsroot.Regular && s.Data == nil && s.Size > 0:
+		c.report(rules.AccountFile, source.Range{}, "/%s is too large to be read", p)
+	case s.Kind == fsroot.Regular && s.Data == nil:
+		return []byte{}
+	case s.Kind == fsroot.Regular:
+		return s.Data
+	}
+	return nil
+}
+
+// follow is what is at a path, or where its links lead.
+func (c *computation) follow(p string) Seen {
+	const maxLinks = 8
+	s := c.see(p)
+	for range maxLinks {
+		if s.Kind != fsroot.Link || s.Fault != "" {
+			break
+		}
+		next := s.Target
+		if !path.IsAbs(next) {
+			next = path.Join("/", path.Dir(c.real(p, s)), next)
+		}
+		if p = strings.TrimPrefix(path.Clean(next), "/"); p == "" {
+			p = "."
+		}
+		s = c.see(p)
+	}
+	return s
+}
+
+// isDirectory says that a directory is at a path, or will be; a link to one counts. What a link leads to is
+// known once something below it was looked at.
+func (c *computation) isDirectory(p string) bool {
+	s := c.see(p)
+	if s.Kind == fsroot.Link {
+		c.see(path.Join(p, ".ssh"))
+	}
+	if cl := c.claims[c.real(p, s)]; cl != nil {
+		return cl.want.Kind == MakeDirectory
+	}
+	return s.Kind == fsroot.Directory
+}
+
+// makeHome plans the home of a new user, with what is in /etc/skel. A home that is there stays as it is.
+func (c *computation) makeHome(a accounts.Account, u accounts.User) {
+	home := strings.TrimPrefix(path.Clean("/"+a.Home), "/")
+	if home == "" || c.isDirectory(home) {
+		return
+	}
+	h := newHome{c: c, attr: fsroot.Attr{UID: a.UID, GID: a.GID}, skel: c.users.result.Skel, home: home}
+	if !u.At.IsZero() {
+		h.why = []source.Range{u.At}
+	} else {
+		h.origin = OriginDefaultUser
+	}
+	h.put(Change{Kind: MakeDirectory, Path: home}, c.users.result.HomeMode)
+	if h.skel != "" && h.skel != home {
+		h.copy("", 0)
+	}
+}
+
+// newHome is a home directory in the making.
+type newHome struct {
+	c          *computation
+	attr       fsroot.Attr // of everything in it, but for the mode
+	skel, home string
+	why        []source.Range
+	origin     string
+}
+
+func (h *newHome) put(change Change, mode uint32) {
+	change.Attr = h.attr
+	change.Attr.Mode = mode
+	change.Why, change.Origin = h.why, h.origin
+	h.c.put(change)
+}
+
+// copy plans what is in a directory of the skeleton.
+func (h *newHome) copy(dir string, depth int) {
+	const maxDepth = 32
+	for _, name := range h.c.list(path.Join(h.skel, dir)) {
+		rel := path.Join(dir, name)
+		from, to := path.Join(h.skel, rel), path.Join(h.home, rel)
+		s := h.c.see(from)
+		switch {
+		case s.Kind == 0 || s.Kind == fsroot.Absent && s.Fault == "":
+		case s.Kind == fsroot.Directory && s.Fault == "" && depth < maxDepth:
+			h.put(Change{Kind: MakeDirectory, Path: to}, s.Attr.Mode)
+			h.copy(rel, depth+1)
+		case s.Kind == fsroot.Link && s.Fault == "":
+			// A link into the skeleton leads into the home, as with useradd.
+			target := s.Target
+			if below, ok := strings.CutPrefix(target, "/"+h.skel+"/"); ok {
+				target = "/" + path.Join(h.home, below)
+			}
+			h.put(Change{Kind: MakeLink, Path: to, Target: target}, 0o777)
+		case s.Kind == fsroot.Regular && s.Fault == "" && (s.Data != nil || s.Size == 0):
+			h.put(Change{Kind: WriteFile, Path: to, Data: s.Data}, s.Attr.Mode)
+		default:
+			h.c.report(rules.SkelEntry, firstRange(h.why), "/%s is not copied to /%s", from, to)
+		}
+	}
+}
+
+const sudoersFile = "etc/sudoers.d/90-provisioner-users"
+
+// sudoers plans the sudo rules of users, a line each. Lines that are there stay, so that nobody loses a right
+// because another configuration does not name it.
+func (c *computation) sudoers(users []accounts.User) {
+	if !slices.ContainsFunc(users, func(u accounts.User) bool { return len(u.Sudo) > 0 }) {
+		return
+	}
+	have, _ := c.current(sudoersFile)
+	change := Change{Kind: WriteFile, Path: sudoersFile, Attr: fsroot.Attr{Mode: 0o440}}
+	text := bytes.Clone(have)
+	lines := map[string]bool{}
+	for l := range bytes.Lines(have) {
+		lines[strings.TrimSuffix(string(l), "\n")] = true
+	}
+	for _, u := range users {
+		for i, rule := range u.Sudo {
+			line := u.Name.V + " " + rule.V
+			if !isSudoRule(u.Name.V, rule.V) {
+				d := c.report(rules.SudoRule, rule.At, "not a rule that sudoers can have for %s", u.Name.V)
+				d.Path = fmt.Sprintf("%s.sudo[%d]", u.Path, i)
+				continue
+			}
+			if lines[line] {
+				continue
+			}
+			lines[line] = true
+			if len(text) > 0 && text[len(text)-1] != '\n' {
+				text = append(text, '\n')
+			}
+			text = append(text, line+"\n"...)
+			change.Records = append(change.Records, Record{Name: "sudo rule of " + u.Name.V, Action: "added", Detail: rule.V, Why: unique([]source.Range{rule.At})})
+			change.Why = append(change.Why, rule.At)
+		}
+	}
+	if len(change.Records) > 0 {
+		change.Data = text
+		c.put(change)
+	}
+}
+
+// isSudoRule says that a rule is one line that is about one user. A name in capitals would be an alias in
+// sudoers (ALL is everybody), and a backslash at the end joins the next line to this one.
+func isSudoRule(user, rule string) bool {
+	return strings.ContainsFunc(user, func(r rune) bool { return r >= 'a' && r <= 'z' }) &&
+		strings.Contains(rule, "=") && !strings.HasSuffix(rule, `\`) &&
+		!strings.ContainsFunc(rule, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// unique drops ranges that are no place, and those that are there already.
+func unique(ranges []source.Range) []source.Range {
+	var out []source.Range
+	for _, r := range ranges {
+		if !r.IsZero() && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,151 @@
+// Package plan decides every change to a machine before one is made.
+//
+// [Compute] is pure: configuration, metadata and facts in, a [Plan] out. A plan is data, without functions, so
+// it can be compared, printed, hashed and kept. Package commit makes the changes, package handoff does what
+// cannot be undone.
+package plan
+
+import (
+	"time"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/schema"
+	"cloudconfig/schema/source"
+)
+
+// Plan is every change to make, in order.
+type Plan struct {
+	// Changes are made all or none: directories before what is in them.
+	Changes []Change
+	// Runtime are changes below /run of a running system, made after Changes are committed and never in the
+	// journal. Below another root they are in Changes instead.
+	Runtime []Change
+	// Hostname is to be set in the kernel of a running system; empty for none.
+	Hostname string
+	// Reload says that a unit, drop-in, link or mask changed, so that systemd must read them again.
+	Reload bool
+	// Networkd says that a networkd file changed.
+	Networkd bool
+	// Jobs are what systemd is asked to do after the commit, in order.
+	Jobs []Job
+	// Scripts are run after the commit, in order.
+	Scripts []Script
+	// Owned is everything the configuration asks for at a path, changed or not: what the manifest keeps.
+	Owned []Item
+	// Kept are all changes below /run that the configuration asks for on a running system, made already or
+	// not: what later boots put back.
+	Kept []Change
+	// Unseen are paths that Compute had to know and Facts did not: the plan is unfinished, look at them with
+	// facts.Look and compute again. A path that ends in "/" is to be listed.
+	Unseen []string
+}
+
+// Kind is what a change does. Its text is in JSON and must not change.
+type Kind string
+
+// The kinds of change.
+const (
+	MakeDirectory Kind = "directory"
+	WriteFile     Kind = "file"
+	MakeLink      Kind = "link"
+	Remove        Kind = "remove"
+)
+
+// Change is one name in the file system that will be other than it was.
+type Change struct {
+	Kind Kind
+	Path string // relative to the root: "etc/hostname"
+	Attr fsroot.Attr
+	Data []byte // of WriteFile, the whole content
+	// Target is where a MakeLink leads.
+	Target string
+	// Secret says that the content is never shown, neither its size nor its digest.
+	Secret bool
+	// Records says what changes in a file that others own lines in too (passwd, hosts, environment): such a
+	// file is shown and compared by records, never whole.
+	Records []Record
+	Was     Seen
+	Why     []source.Range // the places in the user's text that asked for it
+	// Origin says who asked where nobody wrote anything: "metadata", "default user".
+	Origin string
+}
+
+// Record is what is ours in a file that we share.
+type Record struct {
+	Name   string // "user core", "group docker: member core", "key 3 of core", "host web1"
+	Action string // "added", "changed" or "removed"
+	Detail string // without secrets: "uid 1000, home /home/core, password (secret)"
+	Why    []source.Range
+}
+
+// Seen is what facts saw at a path.
+type Seen struct {
+	fsroot.Info
+	SHA256 string // hex, of a regular file
+	// Data is a regular file's content, up to MaxData bytes; nil for a larger one. It is never kept or printed
+	// as JSON.
+	Data []byte `json:"-"`
+	// Entries are the names in a directory that was to be listed.
+	Entries []string
+	// Volume is the file system that the path is on, or would be.
+	Volume fsroot.Volume
+	// Fault says why nothing could be learnt of this path, in words for the user; empty if all is well.
+	Fault string
+}
+
+// Item is what a configuration owns at a path.
+type Item struct {
+	Kind   Kind        `json:"kind"`
+	Path   string      `json:"path"`
+	Attr   fsroot.Attr `json:"attr"`
+	SHA256 string      `json:"sha256,omitempty"` // of a file's content
+	Target string      `json:"target,omitempty"` // of a link
+	// Shared says that others own lines of the file too, so that only records of it are ours.
+	Shared bool `json:"shared,omitempty"`
+}
+
+// MaxData is the size in bytes up to which the content of a file is read into Seen.
+const MaxData = 32 << 20
+
+// Facts is what the machine is, before anything changes.
+type Facts struct {
+	// Now dates the accounts. It is before Built if the clock cannot be right.
+	Now, Built time.Time
+	// Live says that the root is the running system's.
+	Live bool
+	// Paths is what is at each path that was looked at. A path that is missing here was not looked at; every
+	// parent of a path that is here is here as well.
+	Paths map[string]Seen
+	// Environment has the COREOS_* variables of our own process.
+	Environment map[string]string
+	// DefaultRouteIPv4 and DefaultRouteIPv6 are addresses of the interface of the default route, if any.
+	DefaultRouteIPv4, DefaultRouteIPv6 string
+	// SystemHostname is the kernel's hostname on a running system.
+	SystemHostname string
+}
+
+// Job is a request to systemd about one unit.
+type Job struct {
+	Unit string
+	// Action is start, stop, restart, reload, try-restart, reload-or-restart or reload-or-try-restart.
+	Action string
+	Why    []source.Range
+}
+
+// Script is something to run once after the commit.
+type Script struct {
+	Name    string // "user-data"
+	Content []byte `json:"-"`
+	Why     []source.Range
+}
+
+// Input is all that Compute looks at.
+type Input struct {
+	Config *schema.Config
+	Meta   schema.Metadata
+	Facts  Facts
+	// DefaultUser is the user whom top-level and platform keys belong to: "core".
+	DefaultUser string
+	// Imported are the public keys fetched for users that name GitHub or a URL, by URL.
+	Imported map[string][]string
+}

@@ -1,0 +1,525 @@
+package plan
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/schema/source"
+)
+
+// DrawOptions say how a plan is drawn.
+type DrawOptions struct {
+	// JSON asks for the JSON form, else it is text.
+	JSON bool
+	// Color marks additions, changes and removals of the text form with the colours of a terminal.
+	Color bool
+	// Facts are those that the plan was computed from. They give owners their names; without them owners are
+	// numbers.
+	Facts Facts
+}
+
+// Write draws a plan for the one who asked for it: as text, a diff against the machine and what comes after
+// the commit; as JSON, the form that [Drawing] documents. Nothing secret is in either, nor the size or digest
+// of a secret. The text shows what changes in text files that everybody may read; what has control or
+// direction characters in it is shown with them as \u{..}. The errors are the writer's.
+func Write(w io.Writer, p Plan, o DrawOptions) error {
+	owners := ownersOf(p, o.Facts)
+	if o.JSON {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(drawing(p, owners))
+	}
+	d := drawer{Writer: bufio.NewWriter(w), color: o.Color, owners: owners}
+	d.plan(p, o.Facts.SystemHostname)
+	return d.Flush()
+}
+
+// Drawing is the JSON form of a plan.
+type Drawing struct {
+	// Version is that of the form: 1.
+	Version int `json:"version"`
+	// Hostname is what the kernel is told, missing if that is so already.
+	Hostname string `json:"hostname,omitempty"`
+	// Changes are in the order they are made.
+	Changes []DrawnChange `json:"changes"`
+	// Reload says that systemd reads its units again, Networkd that networkd reads its files again.
+	Reload   bool `json:"reload"`
+	Networkd bool `json:"networkd"`
+	// Jobs and Scripts are what comes after the commit, in order.
+	Jobs    []DrawnJob    `json:"jobs"`
+	Scripts []DrawnScript `json:"scripts"`
+	Summary Summary       `json:"summary"`
+}
+
+// DrawnChange is a change in the JSON form of a plan.
+type DrawnChange struct {
+	// Action is "added", "changed" or "removed".
+	Action string `json:"action"`
+	Kind   Kind   `json:"kind"`
+	// Path is absolute: "/etc/hostname".
+	Path string `json:"path"`
+	// Runtime says that the change is made below the /run of a running system, and again at each boot.
+	Runtime bool `json:"runtime,omitempty"`
+	// State is what will be there, and Was what is; missing where that is nothing.
+	State *DrawnState `json:"state,omitempty"`
+	Was   *DrawnState `json:"was,omitempty"`
+	// Secret says that the content is not shown.
+	Secret bool `json:"secret,omitempty"`
+	// Records say what is ours in a file that we share.
+	Records []DrawnRecord `json:"records,omitempty"`
+	// Why are the places that asked for it, "user-data:5:3", or who did where nobody wrote anything.
+	Why []string `json:"why,omitempty"`
+}
+
+// DrawnState is what is or will be at a path.
+type DrawnState struct {
+	Kind string `json:"kind"` // "file", "directory", "link" or "other"
+	// Mode is octal, four digits; UID and GID go with it. They are missing of a link.
+	Mode  string `json:"mode,omitempty"`
+	UID   *int   `json:"uid,omitempty"`
+	GID   *int   `json:"gid,omitempty"`
+	Owner string `json:"owner,omitempty"` // "core:core", numbers where there is no name
+	// SizeBytes and SHA256 are those of a file's content; missing if it is secret or has records.
+	SizeBytes *int64 `json:"size_bytes,omitempty"`
+	SHA256    string `json:"sha256,omitempty"`
+	// Target is where a link leads.
+	Target string `json:"target,omitempty"`
+}
+
+// DrawnRecord is what changes of ours in a file that we share.
+type DrawnRecord struct {
+	Name   string `json:"name"`
+	Action string `json:"action"` // "added", "changed" or "removed"
+	Detail string `json:"detail,omitempty"`
+}
+
+// DrawnJob is what systemd is asked to do.
+type DrawnJob struct {
+	Unit   string   `json:"unit"`
+	Action string   `json:"action"`
+	Why    []string `json:"why,omitempty"`
+}
+
+// DrawnScript is a script that is run. Its text may hold secrets and is not shown.
+type DrawnScript struct {
+	Name  string   `json:"name"`
+	Lines int      `json:"lines"`
+	Why   []string `json:"why,omitempty"`
+}
+
+// Summary counts what a plan does.
+type Summary struct {
+	Added   int `json:"added"`
+	Changed int `json:"changed"`
+	Removed int `json:"removed"`
+	Jobs    int `json:"jobs"`
+	Scripts int `json:"scripts"`
+}
+
+func drawing(p Plan, owners owners) Drawing {
+	d := Drawing{
+		Version: 1, Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Summary: summarize(p),
+		Changes: []DrawnChange{}, Jobs: []DrawnJob{}, Scripts: []DrawnScript{},
+	}
+	add := func(changes []Change, runtime bool) {
+		for _, c := range changes {
+			out := DrawnChange{
+				Action: c.action(), Kind: c.Kind, Path: "/" + c.Path, Runtime: runtime, Secret: c.Secret,
+				State: drawnState(c, owners), Was: drawnWas(c, owners), Why: reasons(c.Why, c.Origin),
+			}
+			for _, r := range c.Records {
+				out.Records = append(out.Records, DrawnRecord{Name: r.Name, Action: r.Action, Detail: r.Detail})
+			}
+			d.Changes = append(d.Changes, out)
+		}
+	}
+	add(p.Changes, false)
+	add(p.Runtime, true)
+	for _, j := range p.Jobs {
+		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
+	}
+	for _, s := range p.Scripts {
+		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), Why: reasons(s.Why, "")})
+	}
+	return d
+}
+
+func drawnState(c Change, owners owners) *DrawnState {
+	switch c.Kind {
+	case Remove:
+		return nil
+	case MakeLink:
+		return &DrawnState{Kind: string(c.Kind), Target: c.Target}
+	}
+	s := drawnAttr(string(c.Kind), c.Attr, owners)
+	if c.Kind == WriteFile && c.showsSize() {
+		size := int64(len(c.Data))
+		s.SizeBytes, s.SHA256 = &size, Digest(c.Data)
+	}
+	return s
+}
+
+func drawnWas(c Change, owners owners) *DrawnState {
+	switch c.Was.Kind {
+	case fsroot.Regular:
+		s := drawnAttr(string(WriteFile), c.Was.Attr, owners)
+		if c.showsSize() && everybody(c.Was.Attr) {
+			s.SizeBytes, s.SHA256 = &c.Was.Size, c.Was.digest()
+		}
+		return s
+	case fsroot.Directory:
+		return drawnAttr(string(MakeDirectory), c.Was.Attr, owners)
+	case fsroot.Link:
+		return &DrawnState{Kind: string(MakeLink), Target: c.Was.Target}
+	case fsroot.Other:
+		return drawnAttr("other", c.Was.Attr, owners)
+	}
+	return nil
+}
+
+func drawnAttr(kind string, a fsroot.Attr, owners owners) *DrawnState {
+	return &DrawnState{Kind: kind, Mode: mode(a), UID: &a.UID, GID: &a.GID, Owner: owners.of(a)}
+}
+
+// drawer draws the text form.
+type drawer struct {
+	*bufio.Writer
+	color  bool
+	owners owners
+}
+
+// marks are the sign and the colour of each action.
+func mark(action string) (sign, color string) {
+	switch action {
+	case "added":
+		return "+", "\x1b[32m"
+	case "removed":
+		return "-", "\x1b[31m"
+	}
+	return "~", "\x1b[33m"
+}
+
+// line writes a line, in a colour if there is one and colours are wanted.
+func (d *drawer) line(color, format string, args ...any) {
+	text := visible(fmt.Sprintf(format, args...))
+	if d.color && color != "" {
+		text = color + text + "\x1b[0m"
+	}
+	d.WriteString(text + "\n")
+}
+
+func (d *drawer) plan(p Plan, hostname string) {
+	for _, c := range p.Changes {
+		d.change(c)
+	}
+	if len(p.Runtime) > 0 {
+		d.line("", "below /run, and again at each boot:")
+		for _, c := range p.Runtime {
+			d.change(c)
+		}
+	}
+	d.after(p, hostname)
+	s := summarize(p)
+	if s == (Summary{}) && p.Hostname == "" {
+		d.line("", "nothing to do")
+		return
+	}
+	end := fmt.Sprintf("%d to add, %d to change, %d to remove, %s", s.Added, s.Changed, s.Removed, count(s.Jobs, "job"))
+	if s.Scripts > 0 {
+		end += ", " + count(s.Scripts, "script")
+	}
+	d.line("", "%s", end)
+}
+
+// after draws what comes after the commit.
+func (d *drawer) after(p Plan, hostname string) {
+	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Jobs)+len(p.Scripts) == 0 {
+		return
+	}
+	d.line("", "after the commit:")
+	if p.Hostname != "" {
+		was := ""
+		if hostname != "" {
+			was = " (was " + hostname + ")"
+		}
+		d.line("", "  set hostname %s%s", p.Hostname, was)
+	}
+	if p.Reload {
+		d.line("", "  reload systemd")
+	}
+	if p.Networkd {
+		d.line("", "  reload networkd")
+	}
+	for _, j := range p.Jobs {
+		d.line("", "  %s %s%s", j.Action, j.Unit, because(j.Why, ""))
+	}
+	for _, s := range p.Scripts {
+		d.line("", "  run script %s, %s%s", s.Name, count(lineCount(s.Content), "line"), because(s.Why, ""))
+	}
+}
+
+func (d *drawer) change(c Change) {
+	sign, color := mark(c.action())
+	words := []string{sign, string(c.Kind), "/" + c.Path}
+	switch c.Kind {
+	case Remove:
+		words[1] = "file"
+		if c.Was.Kind == fsroot.Link {
+			words[1] = "link"
+			words = append(words, "-> "+c.Was.Target)
+		}
+	case MakeLink:
+		words = append(words, "-> "+c.Target)
+	default:
+		words = append(words, d.attr(c))
+	}
+	if c.Kind == WriteFile {
+		words = append(words, sizes(c)...)
+	}
+	if c.Was.Kind == fsroot.Link && c.Kind != Remove {
+		words = append(words, "(was a link -> "+c.Was.Target+")")
+	} else if c.Was.Kind == fsroot.Regular && c.Kind == MakeLink {
+		words = append(words, "(was a file)")
+	}
+	d.line(color, "%s%s", strings.Join(words, " "), because(c.Why, c.Origin))
+	switch {
+	case len(c.Records) > 0:
+		d.records(c.Records)
+	case c.Kind == WriteFile && c.Was.Kind == fsroot.Regular:
+		d.content(c)
+	}
+}
+
+// attr is mode and owner, with what they were if that is other.
+func (d *drawer) attr(c Change) string {
+	now, owner := mode(c.Attr), d.owners.of(c.Attr)
+	if c.Was.Kind == fsroot.Regular && c.Kind == WriteFile {
+		if was := mode(c.Was.Attr); was != now {
+			now = was + " -> " + now
+		}
+		if was := d.owners.of(c.Was.Attr); was != owner {
+			owner = was + " -> " + owner
+		}
+	}
+	return now + " " + owner
+}
+
+// sizes are the words on the size of a file's content.
+func sizes(c Change) []string {
+	switch {
+	case c.Secret:
+		return []string{"(secret)"}
+	case !c.showsSize():
+		return nil
+	}
+	size := count(len(c.Data), "byte")
+	if c.Was.Kind == fsroot.Regular && c.Was.Size != int64(len(c.Data)) && everybody(c.Was.Attr) {
+		size = fmt.Sprintf("%d -> %s", c.Was.Size, size)
+	}
+	return []string{size}
+}
+
+func (d *drawer) records(records []Record) {
+	for _, r := range records {
+		sign, color := mark(r.Action)
+		detail := ""
+		if r.Detail != "" {
+			detail = ": " + r.Detail
+		}
+		d.line(color, "    %s %s%s", sign, r.Name, detail)
+	}
+}
+
+// content draws the difference between what is in a file and what will be.
+func (d *drawer) content(c Change) {
+	if c.Secret || bytes.Equal(c.Was.Data, c.Data) && int64(len(c.Data)) == c.Was.Size {
+		return
+	}
+	if !everybody(c.Was.Attr) {
+		d.line("", "    content was for its owner only, and is not shown")
+		return
+	}
+	if int64(len(c.Was.Data)) == c.Was.Size && isText(c.Was.Data) && isText(c.Data) {
+		if lines, ok := unified(string(c.Was.Data), string(c.Data)); ok {
+			for _, l := range lines {
+				color := ""
+				switch l[0] {
+				case '+':
+					_, color = mark("added")
+				case '-':
+					_, color = mark("removed")
+				}
+				d.line(color, "    %s", shorten(l))
+			}
+			return
+		}
+	}
+	d.line("", "    sha256 %.16s -> %.16s", c.Was.digest(), Digest(c.Data))
+}
+
+// action says what a change is to the one who looks at the machine.
+func (c Change) action() string {
+	switch {
+	case c.Kind == Remove:
+		return "removed"
+	case c.Was.Kind == fsroot.Absent || c.Was.Kind == 0:
+		return "added"
+	}
+	return "changed"
+}
+
+// showsSize says that size and digest of a file's content may be shown.
+func (c Change) showsSize() bool { return !c.Secret && len(c.Records) == 0 }
+
+func (s *Seen) digest() string {
+	if s.SHA256 == "" && int64(len(s.Data)) == s.Size {
+		return Digest(s.Data)
+	}
+	return s.SHA256
+}
+
+// everybody says that everybody may read.
+func everybody(a fsroot.Attr) bool { return a.Mode&0o004 != 0 }
+
+func isText(data []byte) bool {
+	return len(data) <= maxDiffBytes && utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 && !bytes.Contains(data, []byte("PRIVATE KEY-----"))
+}
+
+func summarize(p Plan) Summary {
+	s := Summary{Jobs: len(p.Jobs), Scripts: len(p.Scripts)}
+	for _, changes := range [][]Change{p.Changes, p.Runtime} {
+		for _, c := range changes {
+			switch c.action() {
+			case "added":
+				s.Added++
+			case "removed":
+				s.Removed++
+			default:
+				s.Changed++
+			}
+		}
+	}
+	return s
+}
+
+// maxReasons is how many places are named in a line of the text form.
+const maxReasons = 3
+
+// because is the end of a line that says who asked.
+func because(why []source.Range, origin string) string {
+	all := reasons(why, origin)
+	switch {
+	case len(all) == 0:
+		return ""
+	case len(all) > maxReasons:
+		all = append(all[:maxReasons:maxReasons], fmt.Sprintf("%d more", len(all)-maxReasons))
+	}
+	return "  (" + strings.Join(all, ", ") + ")"
+}
+
+func reasons(why []source.Range, origin string) []string {
+	var out []string
+	for _, at := range why {
+		if !at.IsZero() {
+			out = append(out, at.String())
+		}
+	}
+	if len(out) == 0 && origin != "" {
+		out = []string{origin}
+	}
+	return out
+}
+
+func mode(a fsroot.Attr) string { return fmt.Sprintf("%04o", a.Mode) }
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+func lineCount(text []byte) int {
+	n := bytes.Count(text, []byte("\n"))
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		n++
+	}
+	return n
+}
+
+// maxLine is how many bytes of a line of a file are drawn.
+const maxLine = 1000
+
+func shorten(line string) string {
+	if len(line) <= maxLine {
+		return line
+	}
+	return strings.ToValidUTF8(line[:maxLine], "") + "..."
+}
+
+// visible is a text in which nothing acts on the terminal or changes the order of what is around it: control,
+// format and separator characters but the tab, and bytes that are not UTF-8, are written \u{..}.
+func visible(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\u{%x}`, text[i])
+		case r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
+			fmt.Fprintf(&b, `\u{%x}`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// owners are names of ids.
+type owners struct{ users, groups map[int]string }
+
+// ownersOf reads names from /etc/passwd and /etc/group, as they are and as they will be.
+func ownersOf(p Plan, f Facts) owners {
+	o := owners{users: map[int]string{}, groups: map[int]string{}}
+	for file, names := range map[string]map[int]string{"etc/passwd": o.users, "etc/group": o.groups} {
+		nameIDs(names, f.Paths[file].Data)
+		for _, c := range p.Changes {
+			if c.Path == file {
+				nameIDs(names, c.Data)
+			}
+		}
+	}
+	return o
+}
+
+func nameIDs(names map[int]string, file []byte) {
+	for line := range strings.Lines(string(file)) {
+		if fields := strings.Split(line, ":"); len(fields) > 2 {
+			if id, err := strconv.Atoi(fields[2]); err == nil && names[id] == "" {
+				names[id] = fields[0]
+			}
+		}
+	}
+}
+
+// of is "user:group".
+func (o owners) of(a fsroot.Attr) string {
+	name := func(names map[int]string, id int) string {
+		switch n := names[id]; {
+		case n != "":
+			return n
+		case id == 0:
+			return "root"
+		}
+		return strconv.Itoa(id)
+	}
+	return name(o.users, a.UID) + ":" + name(o.groups, a.GID)
+}
