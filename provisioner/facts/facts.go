@@ -1,0 +1,182 @@
+// Package facts looks at a machine, so that a plan can be computed without touching it.
+//
+// [Gather] takes what is not in files; [Look] adds what is at the paths that a plan asks for. Nothing is
+// changed and nothing is waited for.
+package facts
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/plan"
+)
+
+// Gather takes the facts that are not in files: the clock, the COREOS_* variables, and, if root is the
+// running system's (live), the kernel's hostname and the addresses of the default route's interface. Not to
+// have a route, an address or a name is no error. Paths is empty; see [Look].
+func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) {
+	f := plan.Facts{
+		Now:         time.Now(),
+		Built:       built(),
+		Live:        live,
+		Paths:       map[string]plan.Seen{},
+		Environment: map[string]string{},
+	}
+	for _, variable := range os.Environ() {
+		if name, value, ok := strings.Cut(variable, "="); ok && strings.HasPrefix(name, "COREOS_") {
+			f.Environment[name] = value
+		}
+	}
+	if live {
+		f.DefaultRouteIPv4, f.DefaultRouteIPv6 = defaultRoute()
+		f.SystemHostname, _ = os.Hostname()
+	}
+	// The root is looked at here, so that a root that cannot be read at all is known before a plan is made.
+	if err := Look(root, &f, []string{"."}); err != nil {
+		return plan.Facts{}, err
+	}
+	return f, ctx.Err()
+}
+
+// built is when this program was, as far as it knows: the time of its commit if the build recorded it, else
+// when this source was written. No clock that shows less can be right.
+func built() time.Time {
+	written := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return written
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.time" {
+			if t, err := time.Parse(time.RFC3339, setting.Value); err == nil && t.After(written) {
+				return t
+			}
+		}
+	}
+	return written
+}
+
+// Look adds what is at each of paths, and at every parent, to f.Paths. A path that ends in "/" is listed as
+// well; its key has no slash at the end, and its Entries are not nil afterwards, even if it is no directory.
+// What is in f.Paths already is kept, and listed if that is asked for and was not done.
+//
+// Links among the parents are followed: a parent that is a link to a directory counts as that directory,
+// with its Real, also if it was seen as a link before. A place that is not to be trusted, or where links
+// lead in a circle, or whose name is too long, has a Fault; any other trouble is an error.
+func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
+	if f.Paths == nil {
+		f.Paths = map[string]plan.Seen{}
+	}
+	parents := map[string]bool{} // those that were taken care of in this call
+	for _, p := range paths {
+		p, list := strings.CutSuffix(p, "/")
+		seen, known := f.Paths[p]
+		if !known {
+			var err error
+			if seen, err = look(root, p); err != nil {
+				return fmt.Errorf("look at the machine: %w", err)
+			}
+		}
+		if list && seen.Entries == nil {
+			if err := entries(root, p, &seen); err != nil {
+				return fmt.Errorf("look at the machine: %w", err)
+			}
+		}
+		f.Paths[p] = seen
+		if err := lookAtParents(root, f, p, parents); err != nil {
+			return fmt.Errorf("look at the machine: %w", err)
+		}
+	}
+	return nil
+}
+
+// look sees one path, not following a last link.
+func look(root fsroot.FS, p string) (plan.Seen, error) {
+	var seen plan.Seen
+	info, err := root.Stat(p)
+	if err == nil {
+		seen.Info = info
+		seen.Volume, err = root.Volume(p)
+	}
+	if err == nil && (info.Kind == fsroot.Regular || info.Kind == fsroot.Link) {
+		var data []byte
+		data, info, err = root.ReadFile(p, plan.MaxData)
+		switch {
+		case err == nil:
+			digest := sha256.Sum256(data)
+			seen.Info, seen.Data, seen.SHA256 = info, data, hex.EncodeToString(digest[:])
+		case errors.Is(err, fsroot.ErrTooLarge), seen.Kind == fsroot.Link && !errors.Is(err, fsroot.ErrUntrusted):
+			err = nil // a link cannot be read, but we know now that we may replace it
+		}
+	}
+	return seen, fault(&seen, err)
+}
+
+// fault turns an error that is about the path, not about the machine, into words.
+func fault(seen *plan.Seen, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fsroot.ErrUntrusted), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG):
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		seen.Fault = err.Error()
+		return nil
+	}
+	return err
+}
+
+func entries(root fsroot.FS, p string, seen *plan.Seen) error {
+	names, err := root.ReadDir(p)
+	seen.Entries = append([]string{}, names...)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	return fault(seen, err)
+}
+
+// lookAtParents sees every directory that p is in.
+func lookAtParents(root fsroot.FS, f *plan.Facts, p string, done map[string]bool) error {
+	for p != "." {
+		child := p
+		if p = path.Dir(p); done[p] {
+			return nil
+		}
+		done[p] = true
+		seen, known := f.Paths[p]
+		if !known {
+			var err error
+			if seen, err = look(root, p); err != nil {
+				return err
+			}
+		}
+		if seen.Kind == fsroot.Link && seen.Fault == "" {
+			// What is below p is below the place it leads to, if it leads to a directory.
+			if below, err := root.Stat(child); err == nil {
+				there, err := look(root, path.Dir(below.Real))
+				if err != nil {
+					return err
+				}
+				if there.Kind == fsroot.Directory {
+					there.Entries = seen.Entries
+					seen = there
+				}
+			}
+		}
+		f.Paths[p] = seen
+	}
+	return nil
+}
