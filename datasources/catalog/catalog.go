@@ -1,0 +1,186 @@
+// Package catalog has the table of all datasources, in the order they are tried, and asks them.
+//
+// [Fetch] is the thing to call.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"cloudconfig/datasources"
+	"cloudconfig/datasources/ec2"
+	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/httpget"
+	"cloudconfig/schema"
+)
+
+// Entry is a datasource that can be named.
+type Entry struct {
+	Name string
+	// ArgHelp is the form of what may follow the name: "=PATH", in brackets if it may be left out.
+	ArgHelp string
+	// Help is one line on where the data comes from.
+	Help string
+	// New makes the source; arg is "" if none was given. The error says what is wrong with arg.
+	New func(env datasources.Env, arg string) (datasources.Source, error)
+}
+
+// Entries is every datasource, in the order they are tried. The slice is the caller's.
+func Entries() []Entry {
+	return []Entry{
+		{
+			Name: "file", ArgHelp: "=PATH", Help: "a file of this machine; it has no metadata",
+			New: func(env datasources.Env, path string) (datasources.Source, error) {
+				if path == "" {
+					return nil, errors.New("it needs a path: file=PATH")
+				}
+				return file.New(env, path), nil
+			},
+		},
+		{
+			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
+			New: ec2.New,
+		},
+	}
+}
+
+// SpecError says that a datasource is not named as it should be: the caller's mistake, found before anything is
+// asked.
+type SpecError struct {
+	Spec    string // as given, without user info and query values if it has a URL
+	Problem string
+}
+
+func (e *SpecError) Error() string { return fmt.Sprintf("datasource %q: %s", e.Spec, e.Problem) }
+
+// Decision is what became of one datasource, and why.
+type Decision struct {
+	Source string `json:"source"` // "ec2", "file=PATH"; a URL is without user info and query values
+	Taken  bool   `json:"taken"`
+	Reason string `json:"reason"`
+}
+
+type named struct {
+	label  string
+	source datasources.Source
+}
+
+// Fetch asks the datasources named by specs ("file=PATH", "ec2", "ec2=URL"), which are in the order of their
+// priority, until one has an answer. One that wraps datasources.ErrAbsent is passed over. One that is not ready
+// is asked again until env.Limits.Overall is over for all of them together, and then the search ends in its
+// error: a later one never wins because an earlier one is slow. The error has the cause of every source that was
+// asked, and is a *[SpecError] if a spec is wrong. There is a decision for every source, the error or not.
+//
+// Without specs nothing is asked, and the metadata has the datasource "none".
+func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []Decision, error) {
+	if len(specs) == 0 {
+		return datasources.Data{Meta: schema.Metadata{Version: 1, Datasource: "none"}}, nil, nil
+	}
+	sources, err := parse(env, specs)
+	if err != nil {
+		return datasources.Data{}, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, env.Limits.WithDefaults().Overall)
+	defer cancel()
+
+	decisions := make([]Decision, len(sources))
+	for i, s := range sources {
+		decisions[i].Source = s.label
+	}
+	var causes []error
+	for i, s := range sources {
+		var data datasources.Data
+		err := env.Retry(ctx, "datasource "+s.label, func(ctx context.Context) (err error) {
+			data, err = s.source.Fetch(ctx)
+			return err
+		})
+		if err == nil {
+			decisions[i].Taken, decisions[i].Reason = true, "it answered"
+			skip(decisions[i+1:], s.label+" comes before it and was taken")
+			return data, decisions, nil
+		}
+		decisions[i].Reason = err.Error()
+		causes = append(causes, err)
+		if !errors.Is(err, datasources.ErrAbsent) {
+			skip(decisions[i+1:], s.label+" comes before it and failed")
+			break
+		}
+	}
+	return datasources.Data{}, decisions, errors.Join(causes...)
+}
+
+func skip(rest []Decision, reason string) {
+	for i := range rest {
+		rest[i].Reason = "not asked: " + reason
+	}
+}
+
+// parse makes the sources of all specs, or says what is wrong with the first wrong one.
+func parse(env datasources.Env, specs []string) ([]named, error) {
+	sources := make([]named, 0, len(specs))
+	for _, spec := range specs {
+		name, arg, hasArg := strings.Cut(spec, "=")
+		label := name
+		if hasArg {
+			label += "=" + arg
+			if strings.Contains(arg, "://") {
+				label = name + "=" + httpget.Redact(arg)
+			}
+		}
+		entry, err := lookup(name)
+		if err == nil {
+			var source datasources.Source
+			if source, err = entry.New(env, arg); err == nil {
+				sources = append(sources, named{label, source})
+				continue
+			}
+		}
+		return nil, &SpecError{Spec: label, Problem: err.Error()}
+	}
+	return sources, nil
+}
+
+func lookup(name string) (Entry, error) {
+	var names []string
+	for _, e := range Entries() {
+		if e.Name == name {
+			return e, nil
+		}
+		names = append(names, e.Name)
+	}
+	problem := "there is none of this name"
+	if near := nearest(name, names); near != "" {
+		problem += fmt.Sprintf(", did you mean %q?", near)
+	}
+	return Entry{}, fmt.Errorf("%s (known: %s)", problem, strings.Join(names, ", "))
+}
+
+// nearest is the first name that one slip, or other letter case, would turn into the word; "" if there is none.
+func nearest(word string, names []string) string {
+	word = strings.ToLower(word)
+	for _, name := range names {
+		if oneSlip(word, name) || oneSlip(name, word) {
+			return name
+		}
+	}
+	return ""
+}
+
+// oneSlip says that a becomes b by nothing, by dropping or changing one letter, or by swapping two neighbours.
+func oneSlip(a, b string) bool {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	if i == len(a) {
+		return i == len(b)
+	}
+	rest := a[i+1:]
+	switch {
+	case rest == b[i:], i < len(b) && rest == b[i+1:]:
+		return true
+	}
+	return len(a) == len(b) && i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+}

@@ -1,0 +1,80 @@
+// Package datasources says what a datasource is: where a machine's user-data and metadata come from.
+//
+// Each datasource has a folder of its own; package catalog has the table of all, in the order they are tried.
+package datasources
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"cloudconfig/schema"
+)
+
+// Data is what a datasource gave.
+type Data struct {
+	// UserData is as the platform has it, still compressed or encoded; nil if there is none.
+	UserData []byte
+	// Name is how diagnostics call the user-data: "user-data", or the path of a file.
+	Name string
+	Meta schema.Metadata
+}
+
+// Source is one datasource, ready to be asked.
+type Source interface {
+	// Name is what --datasource calls it: "ec2".
+	Name() string
+	// Fetch asks once for everything. It wraps ErrAbsent if this machine is not on that platform, which is
+	// definitive, and ErrNotReady if it should be asked again; anything else ends the search. A source that is
+	// asked again may keep what it was told before. It is not called twice at the same time.
+	Fetch(ctx context.Context) (Data, error)
+}
+
+var (
+	// ErrAbsent says that the machine is not on the platform, or that the thing asked for is not there.
+	ErrAbsent = errors.New("absent")
+	// ErrNotReady says that the answer may come later.
+	ErrNotReady = errors.New("not ready")
+)
+
+// Env is what a datasource may touch. The zero value is the real world.
+type Env struct {
+	// Root is the folder of the caller's file system below which /sys, /proc and disks are read; "/" normally.
+	Root string
+	// Transport makes connections; nil means one of our own, as package httpget describes it.
+	Transport http.RoundTripper
+	// Limits bounds what is waited for.
+	Limits Limits
+	// Now and Sleep are the clock; nil means the real one. Sleep returns early with the context's error.
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
+	// from several goroutines.
+	Waiting func(what string)
+}
+
+// Limits bounds what is waited for. A field that is 0 means what WithDefaults makes of it.
+type Limits struct {
+	// Connect is for making a connection, the look-up of the name included.
+	Connect time.Duration
+	// Answer is from a request to the first byte of its answer, and for each further piece of it.
+	Answer time.Duration
+	// Overall is for one source or one URL, from the first question to the last answer. The deadline of a
+	// context may come sooner.
+	Overall time.Duration
+}
+
+// WithDefaults is the limits with 2 s, 4 s and 5 minutes for what is 0.
+func (l Limits) WithDefaults() Limits {
+	if l.Connect == 0 {
+		l.Connect = 2 * time.Second
+	}
+	if l.Answer == 0 {
+		l.Answer = 4 * time.Second
+	}
+	if l.Overall == 0 {
+		l.Overall = 5 * time.Minute
+	}
+	return l
+}

@@ -1,0 +1,278 @@
+// Package metadatatest has metadata services for tests, which answer as the real ones do and fail as they fail.
+//
+// [EC2] makes one; it is an http.Handler for httptest.NewServer, or for a program. What is to go wrong is a list
+// of [Fault]; a connection that is refused is [Listener]'s doing, since no handler sees it.
+package metadatatest
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Trouble is what goes wrong.
+type Trouble string
+
+// What can go wrong with an answer.
+const (
+	Reset    Trouble = "reset"    // the connection is reset
+	Hang     Trouble = "hang"     // nothing comes until the client goes, or the handler is closed
+	Stall    Trouble = "stall"    // the header comes and half of the body, and then nothing
+	Late     Trouble = "late"     // the right answer, after Delay
+	Status   Trouble = "status"   // an answer of status Code
+	Expire   Trouble = "expire"   // all tokens are forgotten, and then the request is served
+	HTML     Trouble = "html"     // 200 with the page of a portal
+	Garbage  Trouble = "garbage"  // 200 with bytes that are nothing
+	Truncate Trouble = "truncate" // half of the body, and then the connection ends
+	Oversize Trouble = "oversize" // 200 with Bytes zeros
+)
+
+// Fault is trouble with some requests.
+type Fault struct {
+	Trouble Trouble
+	// Path is how the path of a struck request begins, and Method its method; "" is any.
+	Path, Method string
+	// Until is for how long after the handler was made the fault lasts, and Times how many requests it strikes
+	// at most; 0 is no limit.
+	Until time.Duration
+	Times int
+	// Code is of Status, RetryAfter its header of that name; "" is none.
+	Code       int
+	RetryAfter string
+	Delay      time.Duration // of Late
+	Bytes      int           // of Oversize
+}
+
+// Handler is a metadata service. It may be used by several goroutines.
+type Handler struct {
+	// Now and Sleep are its clock, nil for the real one; set them before the first request.
+	Now   func() time.Time
+	Sleep func(time.Duration)
+	// Log, if not nil, is told each request, as Requests has it.
+	Log func(request string)
+
+	instance Instance
+	closed   chan struct{}
+	close    sync.Once
+
+	mu       sync.Mutex
+	start    time.Time
+	faults   []Fault
+	struck   []int
+	requests []string
+	tokens   map[string]time.Time // until when each is valid
+	made     uint64
+}
+
+// EC2 makes the metadata service of an instance, as IMDSv2 with tokens required.
+func EC2(i Instance, faults ...Fault) *Handler {
+	return &Handler{instance: i, faults: faults, struck: make([]int, len(faults)), tokens: map[string]time.Time{}, closed: make(chan struct{})}
+}
+
+// Start begins the time that faults are counted in; without it the first request does.
+func (h *Handler) Start() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.begin()
+}
+
+func (h *Handler) begin() {
+	if h.start.IsZero() {
+		h.start = h.now()
+	}
+}
+
+// Close ends what hangs.
+func (h *Handler) Close() { h.close.Do(func() { close(h.closed) }) }
+
+// Requests is what was asked so far, in the order it came: "GET /latest/user-data".
+func (h *Handler) Requests() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.requests...)
+}
+
+func (h *Handler) now() time.Time {
+	if h.Now != nil {
+		return h.Now()
+	}
+	return time.Now()
+}
+
+// ServeHTTP answers, or does the first fault that strikes the request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	request := r.Method + " " + r.URL.Path
+	h.mu.Lock()
+	h.begin()
+	h.requests = append(h.requests, request)
+	fault := h.strike(r)
+	h.mu.Unlock()
+	if h.Log != nil {
+		h.Log(request)
+	}
+	switch fault.Trouble {
+	case Reset:
+		hangUp(w)
+	case Hang:
+		h.wait(r)
+	case Late:
+		h.sleep(r, fault.Delay)
+		h.serve(w, r)
+	case Status:
+		if fault.RetryAfter != "" {
+			w.Header().Set("Retry-After", fault.RetryAfter)
+		}
+		page(w, fault.Code)
+	case Expire:
+		h.mu.Lock()
+		clear(h.tokens)
+		h.mu.Unlock()
+		h.serve(w, r)
+	case HTML:
+		write(w, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n")
+	case Garbage:
+		w.Header().Set(ttlHeader, "300")
+		write(w, "application/octet-stream", "\x00\xff\xfe garbage \x1b[31m")
+	case Truncate, Stall:
+		h.serve(&halfWriter{ResponseWriter: w}, r)
+		if fault.Trouble == Stall {
+			_ = http.NewResponseController(w).Flush()
+			h.wait(r)
+		}
+		hangUp(w)
+	case Oversize:
+		w.Header().Set("Content-Type", "application/octet-stream")
+		zeros := make([]byte, 64<<10)
+		for left := fault.Bytes; left > 0; left -= len(zeros) {
+			if _, err := w.Write(zeros[:min(left, len(zeros))]); err != nil {
+				return
+			}
+		}
+	default:
+		h.serve(w, r)
+	}
+}
+
+// strike finds the fault of a request, and counts it.
+func (h *Handler) strike(r *http.Request) Fault {
+	since := h.now().Sub(h.start)
+	for i, f := range h.faults {
+		if (f.Until > 0 && since >= f.Until) || (f.Times > 0 && h.struck[i] >= f.Times) ||
+			(f.Method != "" && f.Method != r.Method) || !strings.HasPrefix(r.URL.Path, f.Path) {
+			continue
+		}
+		h.struck[i]++
+		return f
+	}
+	return Fault{}
+}
+
+func (h *Handler) wait(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-h.closed:
+	}
+}
+
+func (h *Handler) sleep(r *http.Request, d time.Duration) {
+	if h.Sleep != nil {
+		h.Sleep(d)
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-r.Context().Done():
+	case <-h.closed:
+	}
+}
+
+// hangUp resets the connection, as the kernel does for a process that is gone.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// halfWriter sends half of a body whose length was announced whole.
+type halfWriter struct{ http.ResponseWriter }
+
+func (w *halfWriter) Write(b []byte) (int, error) {
+	if _, err := w.ResponseWriter.Write(b[:len(b)/2]); err != nil {
+		return 0, err
+	}
+	return len(b), http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (h *Handler) accepts(token string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until, ok := h.tokens[token]
+	return ok && h.now().Before(until)
+}
+
+// newToken makes a token of the real ones' form. It is no secret.
+func (h *Handler) newToken(ttl time.Duration) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.made++
+	raw := binary.BigEndian.AppendUint64(append([]byte{1, 0, 4}, make([]byte, 28)...), h.made)
+	token := base64.URLEncoding.EncodeToString(raw)
+	h.tokens[token] = h.now().Add(ttl)
+	return token
+}
+
+// Listener is a TCP address that can stop and begin to listen, as that of a service not yet started: connections
+// are refused in between.
+type Listener struct {
+	Addr    string // "127.0.0.1:34567"
+	handler http.Handler
+
+	mu     sync.Mutex
+	server *http.Server
+}
+
+// NewListener finds a free port of the loopback and does not listen on it yet.
+func NewListener(handler http.Handler) (*Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	return &Listener{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port)), handler: handler}, l.Close()
+}
+
+// Open begins to listen; it does nothing if that is so already.
+func (l *Listener) Open() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server != nil {
+		return nil
+	}
+	listener, err := net.Listen("tcp", l.Addr)
+	if err != nil {
+		return err
+	}
+	l.server = &http.Server{Handler: l.handler, ReadHeaderTimeout: time.Minute}
+	go func(s *http.Server) { _ = s.Serve(listener) }(l.server)
+	return nil
+}
+
+// Close stops listening and ends all connections.
+func (l *Listener) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server != nil {
+		_ = l.server.Close()
+		l.server = nil
+	}
+}
