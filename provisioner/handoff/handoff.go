@@ -1,0 +1,361 @@
+// Package handoff does what cannot be undone, after the commit: it sets the hostname in the kernel, has
+// systemd read its units again, asks it for jobs, and runs scripts.
+//
+// [Start] is the thing to call. A boot calls [Enqueue] and [Watch.Wait] instead, since between the two it says
+// [Ready]: every job is enqueued without blocking, so a unit that is ordered after ours cannot deadlock.
+// Nothing here knows of another root than /: below a root of an image there is nothing to hand off.
+package handoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"cloudconfig/provisioner/plan"
+)
+
+// Manager is PID 1 and its kernel, as far as a hand-off needs them. [Connect] gives the real one.
+type Manager interface {
+	// SetHostname sets the kernel's hostname.
+	SetHostname(name string) error
+	// Reload makes systemd read all unit files again. It wraps ErrNoSpace if /run is too full for that.
+	Reload(ctx context.Context) error
+	// Enqueue asks for a job in mode "replace" and does not wait for it. The channel gives the job's result
+	// once: "done", "failed", "timeout", "dependency", "canceled" or "skipped".
+	Enqueue(ctx context.Context, unit, action string) (<-chan string, error)
+	// Run starts a unit that is nowhere on disk, in the same way.
+	Run(ctx context.Context, t Transient) (<-chan string, error)
+	// State is what a unit is at now. A unit that nobody defines has a State too.
+	State(ctx context.Context, unit string) (State, error)
+	// Reset makes systemd forget that a unit failed.
+	Reset(ctx context.Context, unit string) error
+}
+
+// Transient is a oneshot service without a file: its output goes to the journal.
+type Transient struct {
+	Unit, Description string
+	Command           []string // the program's absolute path, then its arguments, each taken literally
+	After             []string // units that must have ended first
+}
+
+// State is a unit as systemd sees it.
+type State struct {
+	Load   string // "loaded", "not-found", "masked", "bad-setting", ...
+	Active string // "active", "inactive", "failed", "activating", ...
+	// Result says why a service failed: "exit-code", "signal", "timeout", ...
+	Result string
+	// ExitStatus is the main process's: the status it exited with, or the number of the signal that ended it.
+	ExitStatus int
+	// Timeout is how long the unit may take to start; 0 if it sets no limit or cannot.
+	Timeout time.Duration
+	// Unlimited says that the unit may take for ever, as a oneshot service may unless it says otherwise.
+	Unlimited bool
+	// Queued says that a job of the unit waits or runs.
+	Queued bool
+}
+
+// ErrNoSpace is wrapped by an error of Reload if systemd refused because /run has too little space.
+var ErrNoSpace = errors.New("less than 16 MiB free in /run, which systemd wants for reading units again; enlarge /run or give the machine more memory")
+
+// Request is what of a plan is to be handed off. It is data, to be kept from the run that commits to the
+// process that watches; scripts are in it whole, so a file of it belongs to root alone.
+type Request struct {
+	Hostname string     `json:"hostname,omitempty"`
+	Reload   bool       `json:"reload,omitempty"`
+	Networkd bool       `json:"networkd,omitempty"`
+	Jobs     []plan.Job `json:"jobs,omitempty"`
+	Scripts  []Script   `json:"scripts,omitempty"`
+}
+
+// Script is a script to run once. Its first line names the interpreter.
+type Script struct {
+	Name    string `json:"name"` // "user-data"
+	Content []byte `json:"content"`
+}
+
+// Of is the request of a plan.
+func Of(p plan.Plan) Request {
+	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs}
+	for _, s := range p.Scripts {
+		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})
+	}
+	return r
+}
+
+// IsEmpty says that there is nothing to do.
+func (r Request) IsEmpty() bool {
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Jobs) == 0 && len(r.Scripts) == 0
+}
+
+// Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
+type Options struct {
+	// Timeout is how long a job is waited for, from when those before it in the list have ended; 90 s if 0. A
+	// unit that allows itself longer (TimeoutStartSec=) is waited for as long as that.
+	Timeout time.Duration
+	// Unlimited is how long a unit without a limit of its own is waited for, scripts included; an hour if 0.
+	Unlimited time.Duration
+	// ScriptDir is the directory for scripts while they run; /run/provisioner/scripts if empty. It is made if
+	// it is missing, with its parent; what is in it is for root alone.
+	ScriptDir string
+	// Progress, if not nil, is told what is waited for, every 15 s.
+	Progress func(line string)
+	// ScriptEnded, if not nil, is told of each script as soon as it has ended, well or not; not of one that was
+	// given up.
+	ScriptEnded func(Outcome)
+}
+
+// Outcome is what became of one job or script.
+type Outcome struct {
+	Unit   string `json:"unit"`
+	Action string `json:"action"` // of plan.Job; "run" of a script
+	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled".
+	Result string `json:"result"`
+	// Detail says more, in words of ours and systemd's: "exit-code, status 3".
+	Detail string `json:"detail,omitempty"`
+	// ExitStatus is that of the main process if it failed, else 0.
+	ExitStatus int `json:"exit_status,omitempty"`
+	// Script is the name of the script, if it is one.
+	Script string `json:"script,omitempty"`
+}
+
+// OK says that nothing is wrong.
+func (o Outcome) OK() bool { return o.Result == "done" || o.Result == "skipped" }
+
+// String is "etcd2.service: start: failed (exit-code, status 3)".
+func (o Outcome) String() string {
+	s := o.Unit + ": " + o.Action + ": " + o.Result
+	if o.Detail != "" {
+		s += " (" + o.Detail + ")"
+	}
+	return s
+}
+
+// Result is what became of a hand-off.
+type Result struct {
+	Outcomes []Outcome // jobs in order, then scripts
+	// Errs is what failed without being a job: the hostname, the reload.
+	Errs []error
+}
+
+// Err is nil if the whole hand-off worked; else it names everything that did not.
+func (r Result) Err() error {
+	errs := append([]error(nil), r.Errs...)
+	for _, o := range r.Outcomes {
+		if !o.OK() {
+			errs = append(errs, errors.New(o.String()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Start hands off and waits until everything has ended or run out of time.
+func Start(ctx context.Context, m Manager, r Request, o Options) Result {
+	return Enqueue(ctx, m, r, o).Wait(ctx)
+}
+
+const (
+	defaultTimeout   = 90 * time.Second
+	defaultUnlimited = time.Hour
+	answerTimeout    = 30 * time.Second // for an answer of PID 1 that needs no work
+	heartbeat        = 15 * time.Second
+
+	networkdUnit = "systemd-networkd.service"
+)
+
+// Watch is a hand-off under way.
+type Watch struct {
+	manager Manager
+	options Options
+	result  Result
+	pending []pending
+}
+
+// pending is an outcome to come. Exactly one of result and refused is set.
+type pending struct {
+	outcome Outcome
+	result  <-chan string
+	refused error
+	script  string // the file to remove when a script has ended
+}
+
+// Enqueue does everything but wait: hostname, one reload if units changed, the jobs in order, then the scripts,
+// each ordered after the one before. If units cannot be read again it asks for nothing, since what would start
+// then is not what was asked for. Wait has the errors of all of it.
+func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Unlimited == 0 {
+		o.Unlimited = defaultUnlimited
+	}
+	if o.ScriptDir == "" {
+		o.ScriptDir = "/run/provisioner/scripts"
+	}
+	w := &Watch{manager: m, options: o}
+	if r.Hostname != "" {
+		if err := m.SetHostname(r.Hostname); err != nil {
+			w.result.Errs = append(w.result.Errs, fmt.Errorf("set hostname: %w", err))
+		}
+	}
+	if r.Reload {
+		ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+		if err := m.Reload(ctx); err != nil {
+			w.result.Errs = append(w.result.Errs, fmt.Errorf("reload units: %w", err))
+			return w
+		}
+	}
+	jobs := r.Jobs
+	if r.Networkd {
+		jobs = append([]plan.Job{{Unit: networkdUnit, Action: "reload-or-try-restart"}}, jobs...)
+	}
+	for _, j := range jobs {
+		w.enqueue(ctx, j)
+	}
+	after := ""
+	for i, s := range r.Scripts {
+		after = w.run(ctx, i+1, s, after)
+	}
+	return w
+}
+
+func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	result, err := w.manager.Enqueue(ctx, j.Unit, j.Action)
+	w.pending = append(w.pending, pending{
+		outcome: Outcome{Unit: j.Unit, Action: j.Action},
+		result:  result,
+		refused: err,
+	})
+}
+
+// Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
+func (w *Watch) Wait(ctx context.Context) Result {
+	for _, p := range w.pending {
+		out, ended := w.await(ctx, p)
+		if p.script != "" && ended {
+			// One that was given up still runs, and may still read its file.
+			if err := os.Remove(p.script); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a script that has ended: %w", err))
+			}
+		}
+		if out.Script != "" && ended && w.options.ScriptEnded != nil {
+			w.options.ScriptEnded(out)
+		}
+		w.result.Outcomes = append(w.result.Outcomes, out)
+	}
+	w.lookAgain(ctx)
+	return w.result
+}
+
+// await waits for one result. ended is false if the job may still be going on.
+func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) {
+	out = p.outcome
+	if p.refused != nil {
+		out.Result, out.Detail = "failed", p.refused.Error()
+		return out, true
+	}
+	began, limit := time.Now(), w.limit(ctx, out.Unit)
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case out.Result = <-p.result:
+			w.explain(ctx, &out)
+			return out, true
+		case <-late.C:
+			out.Result, out.Detail = "timeout", fmt.Sprintf("not ended after %s; it goes on unwatched", limit)
+			return out, false
+		case <-ctx.Done():
+			out.Result, out.Detail = "canceled", "the watch was ended before the job"
+			return out, false
+		case <-beat.C:
+			if s, err := w.state(ctx, out.Unit); err == nil && !s.Queued {
+				// The connection broke, as when systemd executes itself anew, and the signal with it; the
+				// unit's state says as much.
+				out.Result = "done"
+				if s.Active == "failed" {
+					out.Result = "failed"
+				}
+				w.explain(ctx, &out)
+				return out, true
+			}
+			w.progress("waiting for %s of %s for %s, at most %s", out.Action, out.Unit, time.Since(began).Round(time.Second), limit)
+		}
+	}
+}
+
+// limit is how long to wait for a job of a unit.
+func (w *Watch) limit(ctx context.Context, unit string) time.Duration {
+	s, err := w.state(ctx, unit)
+	switch {
+	case err != nil:
+		return w.options.Timeout
+	case s.Unlimited:
+		return w.options.Unlimited
+	case s.Timeout > 0:
+		// systemd ends the unit at its own limit; leave it the time to say so.
+		return max(w.options.Timeout, s.Timeout+10*time.Second)
+	}
+	return w.options.Timeout
+}
+
+// explain adds what systemd knows of a failure.
+func (w *Watch) explain(ctx context.Context, out *Outcome) {
+	if out.OK() {
+		return
+	}
+	s, err := w.state(ctx, out.Unit)
+	switch {
+	case err != nil:
+	case s.Load != "loaded":
+		out.Detail = "unit is " + s.Load
+	case s.Active == "failed" && s.Result != "" && s.Result != "success":
+		out.Detail = s.Result
+		if s.ExitStatus != 0 {
+			out.ExitStatus = s.ExitStatus
+			out.Detail = fmt.Sprintf("%s, status %d", s.Result, s.ExitStatus)
+		}
+	}
+	if out.Script != "" {
+		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+		// Or the unit of a failed script would stay until the next boot, and its name be taken.
+		if err := w.manager.Reset(ctx, out.Unit); err != nil {
+			w.result.Errs = append(w.result.Errs, fmt.Errorf("forget %s: %w", out.Unit, err))
+		}
+	}
+}
+
+// lookAgain finds units whose start was done and that have failed since: a service of type simple counts as
+// started before it has read its settings.
+func (w *Watch) lookAgain(ctx context.Context) {
+	for i := range w.result.Outcomes {
+		out := &w.result.Outcomes[i]
+		if out.Result != "done" || out.Script != "" || out.Action == "stop" {
+			continue
+		}
+		if s, err := w.state(ctx, out.Unit); err == nil && s.Active == "failed" {
+			out.Result = "failed"
+			w.explain(ctx, out)
+		}
+	}
+}
+
+func (w *Watch) state(ctx context.Context, unit string) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	return w.manager.State(ctx, unit)
+}
+
+func (w *Watch) progress(format string, args ...any) {
+	if w.options.Progress != nil {
+		w.options.Progress(fmt.Sprintf(format, args...))
+	}
+}

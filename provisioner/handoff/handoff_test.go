@@ -1,0 +1,348 @@
+//go:build linux
+
+package handoff_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/plan"
+)
+
+// recorder is a systemd that writes down what it is asked, and answers as it was told.
+type recorder struct {
+	calls  []string
+	ends   map[string]string        // result of a unit's job; "" is "done", "never" does not end
+	after  map[string]time.Duration // how long a unit's job takes
+	states map[string]handoff.State // of a unit that is not simply active
+	refuse map[string]error         // by call
+}
+
+func (r *recorder) call(format string, args ...any) error {
+	c := fmt.Sprintf(format, args...)
+	r.calls = append(r.calls, c)
+	return r.refuse[c]
+}
+
+func (r *recorder) SetHostname(name string) error { return r.call("hostname %s", name) }
+func (r *recorder) Reload(context.Context) error  { return r.call("reload") }
+func (r *recorder) Reset(_ context.Context, unit string) error {
+	return r.call("reset %s", unit)
+}
+
+func (r *recorder) Enqueue(_ context.Context, unit, action string) (<-chan string, error) {
+	if err := r.call("%s %s", action, unit); err != nil {
+		return nil, err
+	}
+	return r.job(unit), nil
+}
+
+func (r *recorder) Run(_ context.Context, t handoff.Transient) (<-chan string, error) {
+	file := t.Command[len(t.Command)-1]
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	command := append(append([]string(nil), t.Command[:len(t.Command)-1]...), filepath.Base(file))
+	return r.job(t.Unit), r.call("run %s after %q: %q: %q", t.Unit, t.After, command, text)
+}
+
+func (r *recorder) job(unit string) <-chan string {
+	ended := make(chan string, 1)
+	result := r.ends[unit]
+	switch {
+	case result == "never":
+	case result == "":
+		time.AfterFunc(r.after[unit], func() { ended <- "done" })
+	default:
+		time.AfterFunc(r.after[unit], func() { ended <- result })
+	}
+	return ended
+}
+
+func (r *recorder) State(_ context.Context, unit string) (handoff.State, error) {
+	if s, ok := r.states[unit]; ok {
+		return s, nil
+	}
+	return handoff.State{Load: "loaded", Active: "active", Result: "success", Queued: true}, nil
+}
+
+const etcd, fleet, networkd = "etcd2.service", "fleet.service", "systemd-networkd.service"
+
+func jobs(actionUnit ...string) []plan.Job {
+	var out []plan.Job
+	for i := 0; i < len(actionUnit); i += 2 {
+		out = append(out, plan.Job{Action: actionUnit[i], Unit: actionUnit[i+1]})
+	}
+	return out
+}
+
+func TestOrderOfAHandOff(t *testing.T) {
+	script := "provisioner-script-user-data-1.service"
+	tests := []struct {
+		name    string
+		request handoff.Request
+		want    []string
+	}{
+		{"nothing asked, nothing done", handoff.Request{}, nil},
+		{"an agent sees the hostname and its drop-in when it starts",
+			handoff.Request{Hostname: "web1", Reload: true, Jobs: jobs("start", etcd, "restart", fleet)},
+			[]string{"hostname web1", "reload", "start etcd2.service", "restart fleet.service"}},
+		{"no unit changed, so no reload", handoff.Request{Jobs: jobs("start", etcd)}, []string{"start etcd2.service"}},
+		{"the network comes before the agents that need it",
+			handoff.Request{Networkd: true, Jobs: jobs("start", etcd)},
+			[]string{"reload-or-try-restart " + networkd, "start etcd2.service"}},
+		{"scripts come last, one after the other",
+			handoff.Request{Jobs: jobs("stop", etcd), Scripts: []handoff.Script{
+				{Name: "user-data", Content: []byte("#!/bin/sh\necho 1\n")},
+				{Name: "user-data part 3: Ünit%s/..", Content: []byte("#! /bin/sh  -e -x \necho 2\n")}}},
+			[]string{"stop etcd2.service",
+				"reset " + script,
+				"run " + script + ` after []: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\necho 1\n"`,
+				"reset provisioner-script-user-data-part-3-nit-s-2.service",
+				"run provisioner-script-user-data-part-3-nit-s-2.service after [\"" + script + `"]: ["/bin/sh" "-e -x" "provisioner-script-user-data-part-3-nit-s-2"]: "#! /bin/sh  -e -x \necho 2\n"`}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &recorder{}
+			dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+			synctest.Test(t, func(t *testing.T) {
+				r := handoff.Start(t.Context(), m, tt.request, handoff.Options{ScriptDir: dir})
+				if err := r.Err(); err != nil {
+					t.Errorf("Err: %v", err)
+				}
+			})
+			if diff := cmp.Diff(tt.want, m.calls); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("left in the directory of scripts: %v", left)
+			}
+		})
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	loaded := handoff.State{Load: "loaded", Active: "activating", Queued: true}
+	tests := []struct {
+		name    string
+		systemd recorder
+		request handoff.Request
+		want    []string // of the error, line by line; nil if the hand-off worked
+		takes   time.Duration
+	}{
+		{"a condition of the unit's own that does not hold is its author's will",
+			recorder{ends: map[string]string{etcd: "skipped"}}, handoff.Request{Jobs: jobs("start", etcd)}, nil, 0},
+		{"a failed agent is a failed hand-off, and the next one is still watched",
+			recorder{ends: map[string]string{etcd: "failed", fleet: "dependency"},
+				states: map[string]handoff.State{etcd: {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 3}}},
+			handoff.Request{Jobs: jobs("start", etcd, "start", fleet)},
+			[]string{"etcd2.service: start: failed (exit-code, status 3)", "fleet.service: start: dependency"}, 0},
+		{"a job that somebody else replaced",
+			recorder{ends: map[string]string{etcd: "canceled"}}, handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: canceled"}, 0},
+		{"a unit that nobody defines",
+			recorder{refuse: map[string]error{"start etcd2.service": errors.New("Unit etcd2.service not found.")}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: failed (Unit etcd2.service not found.)"}, 0},
+		{"a simple service counts as started before it reads its settings, and fails then",
+			recorder{states: map[string]handoff.State{etcd: {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 1}}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: failed (exit-code, status 1)"}, 0},
+		{"a unit that says nothing has a bound too",
+			recorder{ends: map[string]string{etcd: "never"}}, handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: timeout (not ended after 1m30s; it goes on unwatched)"}, 90 * time.Second},
+		{"a unit's own longer limit counts, and systemd says itself what came of it",
+			recorder{ends: map[string]string{etcd: "timeout"}, after: map[string]time.Duration{etcd: 5 * time.Minute},
+				states: map[string]handoff.State{etcd: {Load: "loaded", Active: "failed", Result: "timeout", Timeout: 5 * time.Minute, Queued: true}}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: timeout (timeout)"}, 5 * time.Minute},
+		{"a oneshot without a limit has an hour",
+			recorder{ends: map[string]string{etcd: "never"},
+				states: map[string]handoff.State{etcd: {Load: "loaded", Active: "activating", Unlimited: true, Queued: true}}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: timeout (not ended after 1h0m0s; it goes on unwatched)"}, time.Hour},
+		{"the time of a job counts from the end of the one before, which it may be waiting for",
+			recorder{after: map[string]time.Duration{etcd: 80 * time.Second, fleet: 160 * time.Second},
+				states: map[string]handoff.State{etcd: loaded, fleet: loaded}},
+			handoff.Request{Jobs: jobs("start", etcd, "start", fleet)}, nil, 160 * time.Second},
+		{"a lost signal, as when systemd executed itself anew: the state of the unit tells",
+			recorder{ends: map[string]string{etcd: "never", fleet: "never"}, states: map[string]handoff.State{
+				etcd:  {Load: "loaded", Active: "active"},
+				fleet: {Load: "loaded", Active: "failed", Result: "signal", ExitStatus: 9}}},
+			handoff.Request{Jobs: jobs("start", etcd, "start", fleet)},
+			[]string{"fleet.service: start: failed (signal, status 9)"}, 30 * time.Second},
+		{"units that cannot be read again: no agent is started with settings of yesterday",
+			recorder{refuse: map[string]error{"reload": handoff.ErrNoSpace}},
+			handoff.Request{Reload: true, Jobs: jobs("start", etcd)},
+			[]string{"reload units: " + handoff.ErrNoSpace.Error()}, 0},
+		{"a hostname that the kernel refuses is told, and the agents start",
+			recorder{refuse: map[string]error{"hostname web1": os.ErrPermission}},
+			handoff.Request{Hostname: "web1", Jobs: jobs("start", etcd)},
+			[]string{"set hostname: permission denied"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				r := handoff.Start(t.Context(), &tt.systemd, tt.request, handoff.Options{})
+				var got []string
+				if err := r.Err(); err != nil {
+					got = strings.Split(err.Error(), "\n")
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("error (-want +got):\n%s", diff)
+				}
+				if took := time.Since(began); took != tt.takes {
+					t.Errorf("took %s, want %s", took, tt.takes)
+				}
+			})
+		})
+	}
+}
+
+func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &recorder{after: map[string]time.Duration{etcd: 31 * time.Second}}
+		var got []string
+		r := handoff.Start(t.Context(), m, handoff.Request{Jobs: jobs("start", etcd)},
+			handoff.Options{Progress: func(line string) { got = append(got, line) }})
+		want := []string{
+			"waiting for start of etcd2.service for 15s, at most 1m30s",
+			"waiting for start of etcd2.service for 30s, at most 1m30s",
+		}
+		if diff := cmp.Diff(want, got); diff != "" || r.Err() != nil {
+			t.Errorf("%v\nprogress (-want +got):\n%s", r.Err(), diff)
+		}
+	})
+}
+
+func TestEnqueueDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &recorder{ends: map[string]string{etcd: "never"}}
+		began := time.Now()
+		w := handoff.Enqueue(t.Context(), m, handoff.Request{Jobs: jobs("start", etcd, "start", fleet)}, handoff.Options{})
+		if took := time.Since(began); took != 0 || len(m.calls) != 2 {
+			t.Errorf("Enqueue took %s and made %q", took, m.calls)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		r := w.Wait(ctx)
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("Wait outlived its context: %s", took)
+		}
+		if len(r.Outcomes) != 2 || r.Outcomes[0].Result != "canceled" {
+			t.Errorf("outcomes %+v", r.Outcomes)
+		}
+	})
+}
+
+func TestScript(t *testing.T) {
+	const unit = "provisioner-script-user-data-1.service"
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "not-executable")
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name    string
+		script  string
+		systemd recorder
+		want    string // of the error, "" if the script ran and ended well
+		kept    bool   // whether the file stays
+		ended   int    // how often ScriptEnded is called
+	}{
+		{"an interpreter found by another", "#!/usr/bin/env sh\n", recorder{}, "", false, 1},
+		{"no line end after the first line", "#!/bin/sh", recorder{}, "", false, 1},
+		{"its exit status is seen, and its unit forgotten", "#!/bin/sh\nexit 7\n",
+			recorder{ends: map[string]string{unit: "failed"},
+				states: map[string]handoff.State{unit: {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 7}}},
+			unit + ": run: failed (exit-code, status 7)", false, 1},
+		{"one that never ends keeps its file and is not marked as ended", "#!/bin/sh\nsleep infinity\n",
+			recorder{ends: map[string]string{unit: "never"},
+				states: map[string]handoff.State{unit: {Load: "loaded", Active: "activating", Unlimited: true, Queued: true}}},
+			unit + ": run: timeout (not ended after 1h0m0s; it goes on unwatched)", true, 0},
+		{"no interpreter at all", "echo hello\n", recorder{},
+			unit + `: run: failed (the first line of the script does not begin with "#!")`, false, 1},
+		{"only blanks", "#! \t \n", recorder{}, unit + ": run: failed (the first line of the script names no interpreter)", false, 1},
+		{"a relative interpreter", "#!bin/sh\n", recorder{}, unit + ": run: failed (the interpreter of the script is not an absolute path)", false, 1},
+		{"a missing interpreter, whose name is the user's text", "#!/no/such/hunter2\n", recorder{},
+			unit + ": run: failed (the interpreter of the script cannot be used: no such file or directory)", false, 1},
+		{"a directory", "#!/\n", recorder{}, unit + ": run: failed (the interpreter of the script is not an executable file)", false, 1},
+		{"a text file", "#!" + plain + "\n", recorder{}, unit + ": run: failed (the interpreter of the script is not an executable file)", false, 1},
+		{"Windows line ends", "#!/bin/sh\r\n", recorder{}, unit + ": run: failed (the first line of the script ends with a carriage return; save it with Unix line ends)", false, 1},
+		{"a NUL", "#!/bin/sh\x00\n", recorder{}, unit + ": run: failed (the first line of the script has a NUL byte)", false, 1},
+		{"a first line that the kernel would cut", "#!/bin/sh " + strings.Repeat("x", 300) + "\n", recorder{},
+			unit + ": run: failed (the first line of the script is longer than 256 bytes)", false, 1},
+		{"systemd refuses", "#!/bin/sh\n",
+			recorder{refuse: map[string]error{`run ` + unit + ` after []: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`: errors.New("no")}},
+			unit + ": run: failed (no)", false, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+			synctest.Test(t, func(t *testing.T) {
+				ended := 0
+				request := handoff.Request{Scripts: []handoff.Script{{Name: "user-data", Content: []byte(tt.script)}}}
+				w := handoff.Enqueue(t.Context(), &tt.systemd, request, handoff.Options{
+					ScriptDir: dir, ScriptEnded: func(handoff.Outcome) { ended++ }})
+				checkModes(t, dir)
+				got := ""
+				if err := w.Wait(t.Context()).Err(); err != nil {
+					got = err.Error()
+				}
+				if got != tt.want {
+					t.Errorf("error %q, want %q", got, tt.want)
+				}
+				if ended != tt.ended {
+					t.Errorf("told %d times that it ended, want %d", ended, tt.ended)
+				}
+			})
+			left, _ := os.ReadDir(dir)
+			if (len(left) > 0) != tt.kept {
+				t.Errorf("files left %v, want any: %t", left, tt.kept)
+			}
+		})
+	}
+}
+
+// checkModes checks that only root, or whoever runs the test, can read a script.
+func checkModes(t *testing.T, dir string) {
+	t.Helper()
+	d, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return // no script came so far
+	}
+	if err != nil || d.Mode().Perm() != 0o700 {
+		t.Errorf("directory of scripts: %v, %v", d.Mode(), err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, f := range files {
+		if i, err := os.Stat(f); err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("script: %v, %v", i.Mode(), err)
+		}
+	}
+}
+
+func TestRequestOfAPlan(t *testing.T) {
+	p := plan.Plan{Hostname: "web1", Reload: true, Networkd: true, Jobs: jobs("start", etcd),
+		Scripts: []plan.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}}}
+	want := handoff.Request{Hostname: "web1", Reload: true, Networkd: true, Jobs: jobs("start", etcd),
+		Scripts: []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}}}
+	if diff := cmp.Diff(want, handoff.Of(p)); diff != "" {
+		t.Errorf("Of (-want +got):\n%s", diff)
+	}
+	if handoff.Of(p).IsEmpty() || !handoff.Of(plan.Plan{}).IsEmpty() {
+		t.Error("IsEmpty is wrong")
+	}
+}

@@ -1,0 +1,139 @@
+package handoff
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// run starts script number n (from 1) in a unit of its own, after the unit named last, and returns the name of
+// the unit that the next one is to wait for.
+func (w *Watch) run(ctx context.Context, n int, s Script, last string) string {
+	unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), n)
+	p := pending{outcome: Outcome{Unit: unit, Action: "run", Script: s.Name}}
+	p.result, p.script, p.refused = w.launch(ctx, unit, s, last)
+	w.pending = append(w.pending, p)
+	if p.refused != nil {
+		return last
+	}
+	return unit
+}
+
+func (w *Watch) launch(ctx context.Context, unit string, s Script, last string) (result <-chan string, file string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	command, err := interpreter(s.Content)
+	if err != nil {
+		return nil, "", err
+	}
+	file = filepath.Join(w.options.ScriptDir, strings.TrimSuffix(unit, ".service"))
+	if err := writeScript(file, s.Content); err != nil {
+		return nil, "", err
+	}
+	t := Transient{Unit: unit, Description: "Script from user-data", Command: append(command, file)}
+	if last != "" {
+		t.After = []string{last}
+	}
+	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
+	_ = w.manager.Reset(ctx, unit)
+	result, err = w.manager.Run(ctx, t)
+	if err != nil {
+		return nil, file, err
+	}
+	return result, file, nil
+}
+
+// writeScript keeps a script where only root can read it.
+func writeScript(file string, content []byte) error {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("keep the script: %w", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keep the script: %w", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("keep the script: %w", err)
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keep the script: %w", err)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep the script: %w", err)
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("keep the script: %w", err)
+	}
+	return nil
+}
+
+// firstLineMax is how much of a script the kernel looks at for its interpreter.
+const firstLineMax = 256
+
+// interpreter is the program that a script's first line names, with its one argument if there is one.
+//
+// It reads the line as Linux does: blanks around are dropped, the program ends at the first blank, and all the
+// rest is a single argument. Other than Linux it refuses a relative path, which would mean the current
+// directory of systemd. The errors quote nothing of the script.
+//
+// Source: Linux 6.12, fs/binfmt_script.c, load_script.
+func interpreter(script []byte) ([]string, error) {
+	line, ok := bytes.CutPrefix(script, []byte("#!"))
+	if !ok {
+		return nil, errors.New(`the first line of the script does not begin with "#!"`)
+	}
+	line, _, whole := bytes.Cut(line[:min(len(line), firstLineMax-2)], []byte("\n"))
+	if !whole && len(script) > firstLineMax {
+		return nil, fmt.Errorf("the first line of the script is longer than %d bytes", firstLineMax)
+	}
+	if bytes.IndexByte(line, 0) >= 0 {
+		return nil, errors.New("the first line of the script has a NUL byte")
+	}
+	line = bytes.Trim(line, " \t")
+	program, argument := string(line), ""
+	if i := bytes.IndexAny(line, " \t"); i >= 0 {
+		program, argument = string(line[:i]), strings.TrimLeft(string(line[i:]), " \t")
+	}
+	switch info, err := os.Stat(program); {
+	case program == "":
+		return nil, errors.New("the first line of the script names no interpreter")
+	case strings.HasSuffix(program+argument, "\r"):
+		return nil, errors.New("the first line of the script ends with a carriage return; save it with Unix line ends")
+	case !filepath.IsAbs(program):
+		return nil, errors.New("the interpreter of the script is not an absolute path")
+	case err != nil:
+		// The error itself would name the path, and that is the user's text.
+		return nil, fmt.Errorf("the interpreter of the script cannot be used: %w", errors.Unwrap(err))
+	case info.IsDir() || info.Mode()&0o111 == 0:
+		return nil, errors.New("the interpreter of the script is not an executable file")
+	}
+	if argument == "" {
+		return []string{program}, nil
+	}
+	return []string{program, argument}, nil
+}
+
+// unitPart is a script's name as part of a unit's: small letters, digits and single hyphens.
+func unitPart(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case b.Len() == 64:
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "user-data"
+}

@@ -1,0 +1,176 @@
+package handoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+)
+
+// Systemd is PID 1, over its private socket: no message bus is needed, so it works from the earliest boot on.
+// Close it after use.
+type Systemd struct {
+	ctx context.Context
+
+	mu   sync.Mutex
+	conn *dbus.Conn
+}
+
+// Connect connects to systemd as root. The connection ends with ctx.
+func Connect(ctx context.Context) (*Systemd, error) {
+	s := &Systemd{ctx: ctx}
+	if _, err := s.connection(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the connection.
+func (s *Systemd) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
+	}
+}
+
+// connection is the connection, made anew if it broke: systemd drops it when it executes itself again.
+func (s *Systemd) connection() (*dbus.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil && s.conn.Connected() {
+		return s.conn, nil
+	}
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+	conn, err := dbus.NewSystemdConnectionContext(s.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to systemd: %w", err)
+	}
+	s.conn = conn
+	return conn, nil
+}
+
+// SetHostname implements Manager.
+func (s *Systemd) SetHostname(name string) error { return unix.Sethostname([]byte(name)) }
+
+// Reload implements Manager.
+func (s *Systemd) Reload(ctx context.Context) error {
+	conn, err := s.connection()
+	if err != nil {
+		return err
+	}
+	err = conn.ReloadContext(ctx)
+	// Source: systemd 252, src/core/dbus-manager.c, verify_run_space_permissive and method_reload.
+	if e := (godbus.Error{}); errors.As(err, &e) && e.Name == "org.freedesktop.systemd1.DiskFull" {
+		return ErrNoSpace
+	}
+	return err
+}
+
+// Enqueue implements Manager.
+func (s *Systemd) Enqueue(ctx context.Context, unit, action string) (<-chan string, error) {
+	conn, err := s.connection()
+	if err != nil {
+		return nil, err
+	}
+	ask := map[string]func(context.Context, string, string, chan<- string) (int, error){
+		"start":                 conn.StartUnitContext,
+		"stop":                  conn.StopUnitContext,
+		"restart":               conn.RestartUnitContext,
+		"reload":                conn.ReloadUnitContext,
+		"try-restart":           conn.TryRestartUnitContext,
+		"reload-or-restart":     conn.ReloadOrRestartUnitContext,
+		"reload-or-try-restart": conn.ReloadOrTryRestartUnitContext,
+	}[action]
+	if ask == nil {
+		return nil, fmt.Errorf("systemd has no action %q", action)
+	}
+	result := make(chan string, 1) // the connection would stand still until somebody reads
+	if _, err := ask(ctx, unit, "replace", result); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// Run implements Manager.
+func (s *Systemd) Run(ctx context.Context, t Transient) (<-chan string, error) {
+	conn, err := s.connection()
+	if err != nil {
+		return nil, err
+	}
+	properties := []dbus.Property{
+		dbus.PropDescription(t.Description),
+		dbus.PropType("oneshot"),
+		// The last argument says, other than its name, that a failure is to be ignored.
+		dbus.PropExecStart(literal(t.Command), false),
+		{Name: "StandardOutput", Value: godbus.MakeVariant("journal")},
+		{Name: "StandardError", Value: godbus.MakeVariant("journal")},
+	}
+	if len(t.After) > 0 {
+		properties = append(properties, dbus.PropAfter(t.After...))
+	}
+	result := make(chan string, 1)
+	if _, err := conn.StartTransientUnitContext(ctx, t.Unit, "replace", properties, result); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// literal keeps systemd from putting variables into a command: "$$" is a dollar.
+func literal(command []string) []string {
+	out := make([]string, len(command))
+	for i, arg := range command {
+		out[i] = strings.ReplaceAll(arg, "$", "$$")
+	}
+	return out
+}
+
+// State implements Manager.
+func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
+	conn, err := s.connection()
+	if err != nil {
+		return State{}, err
+	}
+	all, err := conn.GetAllPropertiesContext(ctx, unit)
+	if err != nil {
+		return State{}, fmt.Errorf("look at %s: %w", unit, err)
+	}
+	var st State
+	st.Load, _ = all["LoadState"].(string)
+	st.Active, _ = all["ActiveState"].(string)
+	st.Result, _ = all["Result"].(string)
+	if status, ok := all["ExecMainStatus"].(int32); ok {
+		st.ExitStatus = int(status)
+	}
+	if limit, ok := all["TimeoutStartUSec"].(uint64); ok {
+		st.Unlimited = limit == math.MaxUint64
+		if limit < uint64(math.MaxInt64/time.Microsecond) {
+			st.Timeout = time.Duration(limit) * time.Microsecond
+		}
+	}
+	// The property is the number of the job, 0 for none, and its object.
+	if job, ok := all["Job"].([]any); ok && len(job) > 0 {
+		id, _ := job[0].(uint32)
+		st.Queued = id != 0
+	}
+	return st, nil
+}
+
+// Reset implements Manager.
+func (s *Systemd) Reset(ctx context.Context, unit string) error {
+	conn, err := s.connection()
+	if err != nil {
+		return err
+	}
+	return conn.ResetFailedUnitContext(ctx, unit)
+}
