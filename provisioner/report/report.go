@@ -1,0 +1,321 @@
+// Package report is the record of a run: what was found, changed and started, and how it ended.
+//
+// A run fills a [Report] and hands what [Files] makes of it to package commit, which writes it below
+// run/provisioner. [ReadStatus] and [WriteText] are the other end, for the status command. Three files come of
+// a report:
+//
+//	status.json    0644  [Status]: an allow-list of fields, for everybody on the machine
+//	instance.json  0644  [schema.Metadata] of the instance
+//	result.json    0600  the whole [Report]
+//
+// None of them holds user-data. Findings are redacted by construction; every other text is made of our words,
+// names and paths, and loses control characters and what is beyond a bound on its way in.
+package report
+
+import (
+	"strings"
+	"time"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/plan"
+	"cloudconfig/schema"
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/source"
+)
+
+// Exit statuses of the commands that apply, and of status, which says of the last run what that one said of
+// itself.
+const (
+	// ExitDone: done, or nothing to do.
+	ExitDone = 0
+	// ExitRefused: the configuration was refused; nothing of it is applied.
+	ExitRefused = 1
+	// ExitUsage: the command line is wrong.
+	ExitUsage = 2
+	// ExitFailed: failed and rolled back, or failed before any change.
+	ExitFailed = 3
+	// ExitDegraded: committed, but the hand-off failed.
+	ExitDegraded = 4
+	// ExitRunning: not ended yet; of status alone.
+	ExitRunning = 5
+)
+
+// State is how a run stands. Its text is in JSON and must not change.
+type State string
+
+// The states of a run.
+const (
+	None     State = "none"     // nothing ran since the machine started
+	Running  State = "running"  // not ended yet
+	Done     State = "done"     // the machine is as asked
+	Refused  State = "refused"  // the configuration is wrong
+	Failed   State = "failed"   // the machine or the network let us down; nothing was changed but the access floor
+	Degraded State = "degraded" // all is committed, but something that was to start failed
+)
+
+// ExitStatus is the exit status that says the same as the state.
+func (s State) ExitStatus() int {
+	switch s {
+	case None, Done:
+		return ExitDone
+	case Refused:
+		return ExitRefused
+	case Degraded:
+		return ExitDegraded
+	case Running:
+		return ExitRunning
+	}
+	return ExitFailed
+}
+
+// Bounds of what a report keeps. What is beyond them is counted in Omitted.
+const (
+	maxEntries   = 200
+	maxChanges   = 10_000
+	maxTextBytes = 4 << 10
+)
+
+// Report is everything known of a run. Its JSON form is result.json. The zero value is no report: use [New].
+type Report struct {
+	Status
+	// Metadata is what the platform says of the instance; nil if it is not known.
+	Metadata *schema.Metadata `json:"metadata,omitempty"`
+	// Sources are the datasources that were thought of, in order, and what became of each.
+	Sources []Source `json:"sources,omitempty"`
+	// Stages are the stages of the run, in order, with the time each took.
+	Stages   []Stage  `json:"stages,omitempty"`
+	Versions Versions `json:"versions"`
+
+	entered time.Time // when the stage at hand began
+}
+
+// Status is what everybody on the machine may know of a run. Its JSON form is status.json.
+type Status struct {
+	// Version is that of the form: 1.
+	Version int   `json:"version"`
+	State   State `json:"state"`
+	// ExitStatus goes with State.
+	ExitStatus int `json:"exit_status"`
+	// Stage is the last stage that was entered: "fetch", "commit", "hand off".
+	Stage string `json:"stage,omitempty"`
+	// Datasource is what the user-data came from: "ec2"; "none" if there is no datasource.
+	Datasource string `json:"datasource,omitempty"`
+	// Started and Finished are in UTC; Finished is missing while the run goes on.
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+	// Diagnostics are what is wrong with the user's text, at most 200; errors are kept before the rest.
+	Diagnostics []Finding `json:"diagnostics,omitempty"`
+	// Errors are what the machine or the network did not do, at most 200.
+	Errors []string `json:"errors,omitempty"`
+	// Changes are what was committed, in order. Size, digest and records are in result.json only.
+	Changes []Change `json:"changes,omitempty"`
+	// Jobs are what was asked of systemd, scripts included, and what became of it.
+	Jobs []handoff.Outcome `json:"jobs,omitempty"`
+	// Omitted counts what was left out of the lists because they were full.
+	Omitted int `json:"omitted,omitempty"`
+}
+
+// Finding is a diagnostic without a word of the user's text.
+type Finding struct {
+	Severity diag.Severity `json:"severity"`
+	Rule     string        `json:"rule"`
+	// Class is "text" if validate gives the finding too, "machine" if it depends on the machine.
+	Class string `json:"class"`
+	// Summary is the rule's own title.
+	Summary string `json:"summary"`
+	// Path is the place in the language's own words: "write_files[2].permissions".
+	Path string `json:"path,omitempty"`
+	// At is the place in the file, missing if there is none.
+	At source.Range `json:"at,omitzero"`
+}
+
+// Change is one change that was committed.
+type Change struct {
+	Kind plan.Kind `json:"kind"`
+	// Path is absolute in the system that was changed: "/etc/hostname".
+	Path string `json:"path"`
+	// Action is "added", "changed" or "removed".
+	Action string `json:"action"`
+	// SizeBytes and SHA256 are those of a file's new content. They are missing of what is secret, and of files
+	// that we own only records in.
+	SizeBytes *int64 `json:"size_bytes,omitempty"`
+	SHA256    string `json:"sha256,omitempty"`
+	// Records are what was ours in a file that we share.
+	Records []Record `json:"records,omitempty"`
+	// Why are the places that asked for it: "user-data:15:11", or "metadata".
+	Why []string `json:"why,omitempty"`
+}
+
+// Record is one record of a shared file: "user core", "added".
+type Record struct {
+	Name   string `json:"name"`
+	Action string `json:"action"`
+}
+
+// Source is a datasource that was thought of.
+type Source struct {
+	Name string `json:"name"`
+	// Reason says why it was taken, or why not.
+	Reason string `json:"reason"`
+}
+
+// Stage is a stage of a run that has ended.
+type Stage struct {
+	Name       string `json:"name"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+// Versions are what ran where.
+type Versions struct {
+	Provisioner string `json:"provisioner"`
+	Kernel      string `json:"kernel,omitempty"`
+}
+
+// New is the report of a run that begins now.
+func New(v Versions, now time.Time) *Report {
+	return &Report{
+		Status:   Status{Version: 1, State: Running, ExitStatus: ExitRunning, Started: now.UTC().Round(0)},
+		Versions: Versions{printable(v.Provisioner), printable(v.Kernel)},
+		entered:  now,
+	}
+}
+
+// Enter says that a stage begins and the one before has ended. A stage that goes on in another process, with a
+// report that was read back, is entered again there and stays one stage.
+func (r *Report) Enter(stage string, now time.Time) {
+	if stage == r.Stage {
+		return
+	}
+	r.leave(now)
+	r.Stage, r.entered = printable(stage), now
+}
+
+func (r *Report) leave(now time.Time) {
+	if r.Stage != "" {
+		r.Stages = append(r.Stages, Stage{r.Stage, now.Sub(r.entered).Milliseconds()})
+	}
+}
+
+// Finish says how the run ended.
+func (r *Report) Finish(s State, now time.Time) {
+	r.leave(now)
+	r.State, r.ExitStatus, r.Finished = s, s.ExitStatus(), now.UTC().Round(0)
+}
+
+// Identify says where the machine runs.
+func (r *Report) Identify(meta schema.Metadata) {
+	m := meta
+	m.Version = 1
+	for _, s := range []*string{&m.Datasource, &m.InstanceID, &m.Hostname, &m.PublicIPv4, &m.PrivateIPv4,
+		&m.PublicIPv6, &m.PrivateIPv6, &m.Region, &m.Zone, &m.InstanceType} {
+		*s = printable(*s)
+	}
+	m.SSHKeys = nil
+	for _, k := range meta.SSHKeys[:min(len(meta.SSHKeys), maxEntries)] {
+		m.SSHKeys = append(m.SSHKeys, printable(k))
+	}
+	r.Omitted += len(meta.SSHKeys) - len(m.SSHKeys)
+	r.Metadata, r.Datasource = &m, m.Datasource
+}
+
+// Consider keeps what became of one datasource.
+func (r *Report) Consider(name, reason string) {
+	if len(r.Sources) == maxEntries {
+		r.Omitted++
+		return
+	}
+	r.Sources = append(r.Sources, Source{printable(name), printable(reason)})
+}
+
+// Diagnose keeps findings, without a word of the user's text.
+func (r *Report) Diagnose(l diag.List) {
+	for _, d := range l.Sorted().Redacted() {
+		f := Finding{Severity: d.Severity, Rule: d.Rule.ID, Class: "text", Summary: printable(d.Rule.Title), Path: printable(d.Path), At: d.Subject}
+		if d.Rule.Machine {
+			f.Class = "machine"
+		}
+		f.At.File = printable(f.At.File)
+		r.diagnose(f)
+	}
+}
+
+// diagnose adds a finding; in a full list an error takes the place of the last finding that is none.
+func (r *Report) diagnose(f Finding) {
+	if len(r.Diagnostics) < maxEntries {
+		r.Diagnostics = append(r.Diagnostics, f)
+		return
+	}
+	r.Omitted++
+	if f.Severity != diag.Error {
+		return
+	}
+	for i := len(r.Diagnostics) - 1; i >= 0; i-- {
+		if r.Diagnostics[i].Severity != diag.Error {
+			r.Diagnostics = append(append(r.Diagnostics[:i:i], r.Diagnostics[i+1:]...), f)
+			return
+		}
+	}
+}
+
+// Fail keeps an error; of joined errors each one. A nil error is nothing.
+func (r *Report) Fail(err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if len(r.Errors) == maxEntries {
+			r.Omitted++
+			continue
+		}
+		r.Errors = append(r.Errors, printable(line))
+	}
+}
+
+// Commit keeps changes that were made.
+func (r *Report) Commit(changes []plan.Change) {
+	for _, c := range changes {
+		if len(r.Changes) == maxChanges {
+			r.Omitted++
+			continue
+		}
+		r.Changes = append(r.Changes, changeOf(c))
+	}
+}
+
+func changeOf(c plan.Change) Change {
+	out := Change{Kind: c.Kind, Path: printable("/" + c.Path), Action: "changed"}
+	switch {
+	case c.Kind == plan.Remove:
+		out.Action = "removed"
+	case c.Was.Kind == fsroot.Absent:
+		out.Action = "added"
+	}
+	for _, rec := range c.Records {
+		out.Records = append(out.Records, Record{printable(rec.Name), printable(rec.Action)})
+	}
+	if c.Kind == plan.WriteFile && !c.Secret && len(c.Records) == 0 {
+		size := int64(len(c.Data))
+		out.SizeBytes, out.SHA256 = &size, plan.Digest(c.Data)
+	}
+	for _, at := range c.Why {
+		out.Why = append(out.Why, printable(at.String()))
+	}
+	if len(c.Why) == 0 && c.Origin != "" {
+		out.Why = []string{printable(c.Origin)}
+	}
+	return out
+}
+
+// HandOff keeps what became of the jobs, and why the hand-off failed if it did.
+func (r *Report) HandOff(result handoff.Result) {
+	for _, o := range result.Outcomes {
+		if len(r.Jobs) == maxEntries {
+			r.Omitted++
+			continue
+		}
+		o.Unit, o.Action, o.Detail, o.Script = printable(o.Unit), printable(o.Action), printable(o.Detail), printable(o.Script)
+		r.Jobs = append(r.Jobs, o)
+	}
+	r.Fail(result.Err())
+}
