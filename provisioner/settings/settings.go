@@ -1,0 +1,108 @@
+// Package settings reads /etc/provisioner/provisioner.yaml, in which the owner of an image says where
+// configurations may come from and what is done with them. No configuration can write there.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/schema/source"
+	"cloudconfig/schema/yamltree"
+)
+
+// Path is where the settings are, below the root.
+const Path = "etc/provisioner/provisioner.yaml"
+
+// Settings are the image owner's. The zero value of a field is never meant: Load fills in the defaults.
+type Settings struct {
+	// Datasources are asked in this order, as --datasource takes them; none means that nothing is fetched.
+	Datasources []string
+	// DefaultUser is whom platform keys and top-level keys belong to; "core" if nothing is said.
+	DefaultUser string
+	// LaterBoots says what a boot does with a configuration other than the one applied: "report" or "apply".
+	LaterBoots string
+	// KeepUserData says whether user-data is kept, readable by root alone, for boots without a datasource.
+	KeepUserData bool
+	// Floor says whether keys, hostname and network of the platform are applied before user-data is read.
+	Floor bool
+}
+
+var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+
+// Load reads the settings below a root; without a file they are the defaults. An error names the line: the
+// settings are the image's, not the user's, so nothing goes on with settings that are wrong.
+func Load(root fsroot.FS) (Settings, error) {
+	s := Settings{DefaultUser: "core", LaterBoots: "report", KeepUserData: true, Floor: true}
+	data, _, err := root.ReadFile(Path, 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("read the settings: %w", err)
+	}
+	tree, findings := yamltree.Parse(&source.File{Name: "/" + Path, Bytes: data})
+	if findings.HasErrors() {
+		return s, fmt.Errorf("%s: %s", findings[0].Subject, findings[0].Summary)
+	}
+	if tree == nil || tree.Kind == yamltree.Null {
+		return s, nil
+	}
+	if tree.Kind != yamltree.Mapping {
+		return s, fmt.Errorf("%s: the settings are a mapping of keys to values", tree.Range)
+	}
+	for _, p := range tree.Pairs {
+		if err := s.set(p.Key.Value, p.Value); err != nil {
+			return s, fmt.Errorf("%s: %w", p.Value.Range, err)
+		}
+	}
+	return s, nil
+}
+
+// set takes one key.
+func (s *Settings) set(key string, n *yamltree.Node) error {
+	switch key {
+	case "datasources":
+		s.Datasources = nil
+		if n.Kind != yamltree.Sequence {
+			return errors.New("datasources must be a list")
+		}
+		for _, item := range n.Items {
+			if item.Kind != yamltree.Scalar {
+				return errors.New("a datasource is a name, or name=argument")
+			}
+			s.Datasources = append(s.Datasources, item.Value)
+		}
+	case "default-user":
+		if !accountName.MatchString(n.Value) {
+			return errors.New("default-user must be the name of an account")
+		}
+		s.DefaultUser = n.Value
+	case "later-boots":
+		if n.Value != "report" && n.Value != "apply" {
+			return errors.New("later-boots must be report or apply")
+		}
+		s.LaterBoots = n.Value
+	case "keep-user-data":
+		return yesOrNo(&s.KeepUserData, key, n)
+	case "floor":
+		return yesOrNo(&s.Floor, key, n)
+	default:
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, keep-user-data and later-boots", key)
+	}
+	return nil
+}
+
+func yesOrNo(to *bool, key string, n *yamltree.Node) error {
+	switch n.Value {
+	case "yes", "true":
+		*to = true
+	case "no", "false":
+		*to = false
+	default:
+		return fmt.Errorf("%s must be yes or no", key)
+	}
+	return nil
+}

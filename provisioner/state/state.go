@@ -1,0 +1,174 @@
+// Package state is what the provisioner remembers of an instance between boots, in /var/lib/provisioner.
+//
+//	instance              a link to the directory of the instance that this machine is
+//	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
+//	  manifest.json       what the configuration owns, and the digest of the configuration
+//	  floor.json          the digest of the platform's metadata that the access floor was made from
+//	  instance.json       the metadata, for boots on which the datasource is lost
+//	  user-data           the configuration as fetched, unless the settings say not to keep it
+//	  runtime.json        everything below /run, which later boots put back
+//	  scripts.json        the digests of the scripts that have ended
+//
+// All of it is readable by root alone, and written as changes of the same transaction as everything else.
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/plan"
+	"cloudconfig/schema"
+)
+
+// Top is the directory of all state, relative to the root.
+const Top = "var/lib/provisioner"
+
+// Current is the link to the directory of the instance that the machine is.
+const Current = Top + "/instance"
+
+// Names of the files of an instance.
+const (
+	ManifestFile = "manifest.json"
+	FloorFile    = "floor.json"
+	InstanceFile = "instance.json"
+	UserDataFile = "user-data"
+	RuntimeFile  = "runtime.json"
+	ScriptsFile  = "scripts.json"
+)
+
+const maxFile = 64 << 20
+
+// Dir is the directory of an instance, relative to the root.
+func Dir(datasource, id string) string {
+	sum := sha256.Sum256([]byte(datasource + "\x00" + id))
+	return path.Join(Top, "instances", hex.EncodeToString(sum[:16]))
+}
+
+// Manifest is what was applied.
+type Manifest struct {
+	Version int `json:"version"`
+	// Digest is the SHA-256, in hex, of the configuration that was applied.
+	Digest string      `json:"digest"`
+	Items  []plan.Item `json:"items,omitempty"`
+}
+
+// Floor is what the access floor was made from.
+type Floor struct {
+	Version int    `json:"version"`
+	Digest  string `json:"digest"`
+}
+
+// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text.
+type Scripts struct {
+	Version int               `json:"version"`
+	Ended   map[string]string `json:"ended"` // digest to result
+}
+
+// Runtime is what is put back below /run.
+type Runtime struct {
+	Version int    `json:"version"`
+	Items   []Kept `json:"items"`
+}
+
+// Kept is one file, directory or link below /run.
+type Kept struct {
+	Kind   plan.Kind   `json:"kind"`
+	Path   string      `json:"path"`
+	Attr   fsroot.Attr `json:"attr"`
+	Data   []byte      `json:"data,omitempty"`
+	Target string      `json:"target,omitempty"`
+}
+
+// Keep is the record of changes below /run.
+func Keep(changes []plan.Change) Runtime {
+	r := Runtime{Version: 1}
+	for _, c := range changes {
+		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
+	}
+	return r
+}
+
+// Changes are the record as changes to make again.
+func (r Runtime) Changes() []plan.Change {
+	var out []plan.Change
+	for _, k := range r.Items {
+		out = append(out, plan.Change{Kind: k.Kind, Path: k.Path, Attr: k.Attr, Data: k.Data, Target: k.Target, Secret: true, Origin: plan.OriginState})
+	}
+	return out
+}
+
+// CurrentDir is the directory of the instance that was last applied; "" if none ever was.
+func CurrentDir(root fsroot.FS) (string, error) {
+	info, err := root.Stat(Current)
+	if err != nil {
+		return "", fmt.Errorf("look for state: %w", err)
+	}
+	if info.Kind != fsroot.Link {
+		return "", nil
+	}
+	return path.Join(Top, path.Clean("/" + info.Target)[1:]), nil
+}
+
+// Read reads a JSON file of an instance into v; ok is false if there is none.
+func Read(root fsroot.FS, dir, name string, v any) (ok bool, err error) {
+	data, ok, err := ReadBytes(root, dir, name)
+	if !ok || err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return false, fmt.Errorf("read state %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// ReadBytes reads a file of an instance; ok is false if there is none.
+func ReadBytes(root fsroot.FS, dir, name string) (data []byte, ok bool, err error) {
+	data, _, err = root.ReadFile(path.Join(dir, name), maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read state %s: %w", name, err)
+	}
+	return data, true, nil
+}
+
+// File is a change that writes a JSON file of an instance.
+func File(dir, name string, v any) (plan.Change, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return plan.Change{}, fmt.Errorf("state %s: %w", name, err)
+	}
+	return Bytes(dir, name, append(text, '\n')), nil
+}
+
+// Bytes is a change that writes a file of an instance.
+func Bytes(dir, name string, data []byte) plan.Change {
+	return plan.Change{Kind: plan.WriteFile, Path: path.Join(dir, name), Attr: fsroot.Attr{Mode: 0o600}, Data: data, Secret: true, Origin: plan.OriginState}
+}
+
+// Directories are the changes that make an instance's directory; Top itself is package commit's.
+func Directories(dir string) []plan.Change {
+	var out []plan.Change
+	for _, d := range []string{Top + "/instances", dir} {
+		out = append(out, plan.Change{Kind: plan.MakeDirectory, Path: d, Attr: fsroot.Attr{Mode: 0o700}, Origin: plan.OriginState})
+	}
+	return out
+}
+
+// Link is the change that makes an instance the current one.
+func Link(dir string) plan.Change {
+	return plan.Change{Kind: plan.MakeLink, Path: Current, Target: "instances/" + path.Base(dir), Origin: plan.OriginState}
+}
+
+// Instance is the metadata as it is kept, in the form of instance.json.
+func Instance(dir string, meta schema.Metadata) (plan.Change, error) {
+	meta.Version = 1
+	return File(dir, InstanceFile, meta)
+}
