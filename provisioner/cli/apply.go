@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cloudconfig/datasources"
+	"cloudconfig/provisioner/firstboot"
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/plan"
+	"cloudconfig/provisioner/report"
+	"cloudconfig/schema"
+	"cloudconfig/schema/diag"
+)
+
+// target is the flags of every command that looks at a machine.
+type target struct {
+	root        string
+	datasources []string
+	metadata    string
+}
+
+func (t *target) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.root, "root", "/", "work on the system below `DIR`; nothing is handed off there")
+	cmd.Flags().StringArrayVar(&t.datasources, "datasource", nil, "ask `NAME[=ARG]`, such as file=PATH or ec2; may be given again, in order of priority (default: those of the settings)")
+	cmd.Flags().StringVar(&t.metadata, "metadata", "", "take the instance's metadata from `FILE`, of the form of instance.json, instead of the datasource's")
+}
+
+// open is the environment of a run. The caller closes the root.
+func (t *target) open(c *Command) (firstboot.Env, error) {
+	env := firstboot.Env{
+		Datasources: t.datasources,
+		Console:     report.Console{W: c.Stderr},
+		Log:         slog.New(report.Journal(os.Getenv("JOURNAL_STREAM"))),
+		Now:         time.Now,
+		Version:     c.Version,
+		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
+	}
+	env.Sources = datasources.Env{Root: "/", Waiting: func(what string) { env.Console.Say("fetch", "waiting for %s", what) }}
+	if t.metadata != "" {
+		meta, err := readMetadata(t.metadata)
+		if err != nil {
+			return env, err
+		}
+		env.Metadata = &meta
+	}
+	abs, err := filepath.Abs(t.root)
+	if err != nil {
+		return env, err
+	}
+	env.Live = abs == "/"
+	env.Root, err = fsroot.Open(abs)
+	return env, err
+}
+
+func readMetadata(path string) (schema.Metadata, error) {
+	var meta schema.Metadata
+	f, err := readFile(path)
+	if err != nil {
+		return meta, err
+	}
+	if err := json.Unmarshal(f.Bytes, &meta); err != nil {
+		// The JSON decoder's words may quote the text.
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return meta, fmt.Errorf("%s: not JSON at byte %d", path, syntax.Offset)
+		}
+		return meta, fmt.Errorf("%s: not metadata in the form of instance.json", path)
+	}
+	if meta.Version != 0 && meta.Version != 1 {
+		return meta, fmt.Errorf("%s: version %d is not known, only 1 is", path, meta.Version)
+	}
+	return meta, nil
+}
+
+func (c *Command) apply() *cobra.Command {
+	var t target
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Fetch, check, plan, commit and hand off",
+		Long: `Fetch the configuration, check it, decide every change, make all of them or none, and hand off to
+systemd: the stages of a boot in a row. It needs root, unless --root names a directory of your own.
+
+Exit status: 0 done, or nothing to do; 1 the configuration is refused; 2 usage; 3 failed and rolled
+back, or failed before any change; 4 committed, but the hand-off failed.`,
+		Example: `  provisioner apply --datasource ec2
+  provisioner apply --datasource file=web.yaml --root /mnt/image`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			env, err := t.open(c)
+			if err != nil {
+				return c.fail(err)
+			}
+			defer env.Root.Close()
+			if env.Live && os.Geteuid() != 0 {
+				return c.fail(errors.New("apply to the running system needs root; --root DIR works on another"))
+			}
+			return status(firstboot.Apply(cmd.Context(), env).ExitStatus)
+		},
+	}
+	t.flags(cmd)
+	return cmd
+}
+
+// fail tells an error of the machine.
+func (c *Command) fail(err error) error {
+	fmt.Fprintf(c.Stderr, "provisioner: %v\n", err)
+	return status(report.ExitFailed)
+}
+
+func (c *Command) plan() *cobra.Command {
+	var t target
+	var out output
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Print what apply would change, as a diff against the machine",
+		Long: `Print what apply would change, as a diff against the machine. It changes nothing, takes no lock and
+needs no root where everything can be read.
+
+Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the plan could not be made.`,
+		Example: `  provisioner plan --datasource file=web.yaml
+  provisioner plan --datasource file=web.yaml --root /mnt/image --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			env, err := t.open(c)
+			if err != nil {
+				return c.fail(err)
+			}
+			defer env.Root.Close()
+			made, err := firstboot.Plan(cmd.Context(), env)
+			if err != nil {
+				return c.fail(err)
+			}
+			if err := diag.Write(c.Stderr, made.Found, diag.Options{Format: "text", Files: made.Files}); err != nil {
+				return err
+			}
+			if made.Found.HasErrors() {
+				return status(report.ExitRefused)
+			}
+			return plan.Write(c.Stdout, made.Plan, plan.DrawOptions{JSON: out.format == "json", Color: out.inColor(c), Facts: made.Facts})
+		},
+	}
+	t.flags(cmd)
+	out.flags(cmd, "text", "json")
+	return cmd
+}
+
+func (c *Command) status() *cobra.Command {
+	var root string
+	var out output
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what the last run did, in words or JSON",
+		Long: `Say what the last run did.
+
+Exit status: 0 done, or nothing ran; 1 refused; 3 failed; 4 degraded; 5 running.`,
+		Example: `  provisioner status --wait
+  provisioner status --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			read := func(context.Context, string) (report.Status, error) {
+				return report.ReadStatus(filepath.Join(root, report.Dir))
+			}
+			if wait {
+				read = report.Wait
+			}
+			s, err := read(cmd.Context(), filepath.Join(root, report.Dir))
+			if err != nil {
+				return c.fail(err)
+			}
+			write := report.WriteText
+			if out.format == "json" {
+				write = report.WriteJSON
+			}
+			if err := write(c.Stdout, s); err != nil {
+				return err
+			}
+			return status(s.ExitStatus)
+		},
+	}
+	cmd.Flags().StringVar(&root, "root", "/", "the system below `DIR`")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the run has ended")
+	out.flags(cmd, "text", "json")
+	return cmd
+}
+
+func (c *Command) boot() *cobra.Command {
+	var t target
+	stages := map[string]func(context.Context, firstboot.Env) *report.Report{
+		"local": firstboot.BootLocal, "floor": firstboot.BootFloor, "main": firstboot.BootMain, "handoff": firstboot.BootHandoff,
+	}
+	names := []string{"local", "floor", "main", "handoff"}
+	cmd := &cobra.Command{
+		Use:       "boot local|floor|main|handoff",
+		Short:     "Run one stage of a boot: what our units run",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: names,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			env, err := t.open(c)
+			if err != nil {
+				return c.fail(err)
+			}
+			defer env.Root.Close()
+			if !env.Live {
+				return errors.New("boot is for the running system; apply works with --root")
+			}
+			r := stages[args[0]](cmd.Context(), env)
+			if args[0] == "main" && r.State == report.Running {
+				return nil // committed; the hand-off is another unit's
+			}
+			return status(r.ExitStatus)
+		},
+	}
+	t.flags(cmd)
+	return cmd
+}
+
+// generate puts units and drop-ins back below /run before systemd loads anything. It is called by systemd with
+// three directories, of which it uses none: what it puts back is where it was. A generator that fails must not
+// stop a boot, so all that is wrong is told on standard error.
+func (c *Command) generate() int {
+	root, err := fsroot.Open("/")
+	if err != nil {
+		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
+		return report.ExitDone
+	}
+	defer root.Close()
+	if _, err := firstboot.Restore(context.Background(), root, firstboot.IsUnit); err != nil {
+		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
+	}
+	return report.ExitDone
+}

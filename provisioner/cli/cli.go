@@ -1,0 +1,101 @@
+// Package cli is the command line: it reads flags, calls firstboot and prints what comes of it.
+//
+// [Command.Main] is the thing to call. What a command is for goes to standard output, progress and the rest to
+// standard error; the exit statuses are those of package report.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"cloudconfig/provisioner/report"
+)
+
+// Command is the program with its three streams.
+type Command struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Version is what "provisioner version" prints.
+	Version string
+}
+
+// generatorName is what systemd calls the program as when it is to put units back early in a boot.
+const generatorName = "provisioner-generator"
+
+// Main runs the program with its arguments, args[0] being its name, and returns the exit status.
+func (c *Command) Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if filepath.Base(args[0]) == generatorName {
+		return c.generate()
+	}
+	root := c.root()
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return report.ExitDone
+	case errors.As(err, &status):
+		return int(status)
+	}
+	fmt.Fprintf(c.Stderr, "provisioner: %v\n", err)
+	return report.ExitUsage
+}
+
+// exitStatus is an error that has been told already: only the status is left to give.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// status is nil for 0, so that a command can end with it.
+func status(s int) error {
+	if s == 0 {
+		return nil
+	}
+	return exitStatus(s)
+}
+
+func (c *Command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "provisioner",
+		Short: "Turn a cloud-config into a configured machine",
+		Long: `Turn a cloud-config into a configured machine: fetch it, check it, decide every change
+before making one, make them all or none, and hand off to systemd.`,
+		Example: `  provisioner validate web.yaml
+  provisioner plan --datasource file=web.yaml --root /mnt/image
+  provisioner apply --datasource ec2
+  provisioner status --wait`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetIn(c.Stdin)
+	root.SetOut(c.Stdout)
+	root.SetErr(c.Stderr)
+	root.AddCommand(c.apply(), c.plan(), c.validate(), c.status(), c.explain(), c.boot(), c.version())
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	root.CompletionOptions.DisableDescriptions = false
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
+	return root
+}
+
+func (c *Command) version() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(c.Stdout, "provisioner %s\n", c.Version)
+			return err
+		},
+	}
+}
