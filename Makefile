@@ -1,0 +1,65 @@
+# Everything that is done with this tree. Each command stands alone; CI runs the same ones.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+DESTDIR  ?=
+PREFIX   ?= /usr
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
+FUZZTIME ?= 30s
+GO       ?= go
+LDFLAGS   = -s -w -X main.version=$(VERSION)
+BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+TOOL      = $(GO) tool -modfile=integration/tools/go.mod
+UNITS     = $(wildcard provisioner/units/*.service provisioner/units/*.target)
+
+.PHONY: help build install test race check golden fuzz bench demo integration integration-long clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+build: ## Build bin/provisioner, static and reproducible
+	$(BUILD) -o bin/provisioner ./provisioner
+
+install: build ## Install the binary, its units and its generator below DESTDIR
+	install -D -m 0755 bin/provisioner $(DESTDIR)$(PREFIX)/bin/provisioner
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system-generators
+	install -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	ln -sf $(PREFIX)/bin/provisioner $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/provisioner-generator
+
+test: ## Run the tests, without cgo, network or root
+	CGO_ENABLED=0 $(GO) test ./...
+
+race: ## Run the tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+check: ## Formatting, vet, staticcheck, the floors, and builds for every platform
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./... && $(GO) vet -tags integration ./integration/...
+	$(TOOL) staticcheck ./...
+	$(GO) test -count=1 -run TestFloors ./integration
+	GOOS=linux GOARCH=arm64 $(BUILD) -o /dev/null ./provisioner
+	GOOS=darwin GOARCH=arm64 $(BUILD) -o /dev/null ./provisioner
+	GOOS=windows GOARCH=amd64 $(BUILD) -o /dev/null ./provisioner
+
+golden: ## Rewrite the goldens and show what changed
+	CGO_ENABLED=0 $(GO) test ./schema ./schema/diag ./provisioner/cli -update
+	git diff --stat
+
+fuzz: ## Fuzz every decoder for FUZZTIME each
+	@$(GO) list ./... | while read -r pkg; do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+bench: build ## Print CPU, memory and size, next to their budgets
+	$(GO) run ./integration/bench bin/provisioner
+
+demo: build ## Plan and apply the examples into scratch roots and show the result
+	@$(GO) run ./integration/demo bin/provisioner examples
+
+integration: build ## Real systemd, real metadata, kills; needs root, installs what it lacks
+	PROVISIONER=$(CURDIR)/bin/provisioner CGO_ENABLED=0 $(GO) test -tags integration -count=1 -timeout 25m ./integration/...
+
+integration-long: build ## The same, with every repetition
+	PROVISIONER=$(CURDIR)/bin/provisioner LONG=1 CGO_ENABLED=0 $(GO) test -tags integration -count=1 -timeout 3h ./integration/...
+
+clean: ## Remove what was built
+	rm -rf bin demo

@@ -1,0 +1,164 @@
+//go:build integration && linux
+
+package nspawn_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// image is the name of the pristine root in the cache. Count it up when what is in it changes.
+const image = "root-bookworm-1"
+
+// inImage are the packages of the pristine root beside Debian's smallest system.
+var inImage = []string{"systemd", "systemd-sysv", "systemd-resolved", "openssh-server", "iproute2", "dbus", "udev",
+	"libnss-resolve", "ca-certificates", "curl", "iputils-ping", "kmod", "procps", "passwd", "strace", "sudo"}
+
+// tools are the programs that the tests run, and the Debian packages that have them.
+var tools = []struct{ program, pkg string }{
+	{"debootstrap", "debootstrap"}, {"ip", "iproute2"}, {"journalctl", "systemd"}, {"make", "make"},
+	{"nsenter", "util-linux"}, {"ssh", "openssh-client"}, {"ssh-keygen", "openssh-client"},
+	{"systemctl", "systemd"}, {"systemd-nspawn", "systemd-container"},
+}
+
+// need skips the test, or fails it in CI, unless all that it needs is here. What Debian has is installed.
+func need(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		missing(t, "root")
+	}
+	if absent := absentTools(); len(absent) > 0 {
+		if err := install(); err != nil {
+			t.Logf("install what is missing: %v", err)
+		}
+		if absent = absentTools(); len(absent) > 0 {
+			missing(t, strings.Join(absent, ", "))
+		}
+	}
+	if _, err := os.Stat(program()); err != nil {
+		missing(t, "the program: "+err.Error()+` (try "make build", or name it in $PROVISIONER)`)
+	}
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("missing: %s", what)
+	}
+	t.Skipf("missing: %s", what)
+}
+
+func absentTools() (absent []string) {
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool.program); err != nil {
+			absent = append(absent, tool.program)
+		}
+	}
+	return absent
+}
+
+// install installs the packages of the tools, once.
+var install = sync.OnceValue(func() error {
+	var packages []string
+	for _, tool := range tools {
+		if !slices.Contains(packages, tool.pkg) {
+			packages = append(packages, tool.pkg)
+		}
+	}
+	if _, err := run("apt-get", "update", "-q"); err != nil {
+		return err
+	}
+	_, err := run("env", append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends"}, packages...)...)
+	return err
+})
+
+// run runs a program and returns what it printed; an error has its complaints.
+func run(name string, args ...string) (string, error) {
+	out, err := exec.Command(name, args...).Output()
+	return string(out), withStderr(name, args, err)
+}
+
+func withStderr(name string, args []string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if exit := (&exec.ExitError{}); errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+}
+
+// program is the program under test.
+func program() string {
+	if p := os.Getenv("PROVISIONER"); p != "" {
+		return p
+	}
+	return filepath.Join("..", "..", "bin", "provisioner")
+}
+
+// cache is where the pristine root is kept, and where machines live while they run: their disks need a file
+// system that can be the upper layer of an overlay, which a temporary directory may not be.
+func cache(t *testing.T) string {
+	t.Helper()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "provisioner-integration")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// pristine is a Debian that never booted; it is made when it is missing, which takes two minutes.
+func pristine(t *testing.T) string {
+	t.Helper()
+	root := filepath.Join(cache(t), image)
+	lock, err := os.OpenFile(root+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(root); err == nil {
+		return root
+	}
+	t.Logf("making %s", root)
+	unfinished := root + ".unfinished"
+	if err := os.RemoveAll(unfinished); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run("debootstrap", "--variant=minbase", "--include="+strings.Join(inImage, ","), "bookworm", unfinished); err != nil {
+		t.Fatal(err)
+	}
+	if err := neverBooted(unfinished); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(unfinished, root); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// neverBooted removes what is different on each machine. The host keys of sshd stay: Debian makes them when the
+// package is installed, and nothing here depends on them.
+func neverBooted(root string) error {
+	for _, name := range []string{"var/lib/dbus/machine-id", "etc/hostname"} {
+		if err := os.Remove(filepath.Join(root, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(root, "etc/machine-id"), []byte("uninitialized\n"), 0o444)
+}
