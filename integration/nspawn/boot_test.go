@@ -151,6 +151,26 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A script is run once per instance, and its exit status is seen.
+func TestScript(t *testing.T) {
+	m := newImage(t, "datasources: [file=/usr/share/oem/user-script]\n")
+	m.write(t, "usr/share/oem/user-script", 0o644, "#!/bin/sh -e\necho \"ran in $(hostname)\" | tee -a /var/script-ran\nexit 9\n")
+	m.boot(t)
+	s := m.wantStatus(t, "degraded", "file")
+	if errs := strings.Join(s.Errors, "\n"); !strings.Contains(errs, "status 9") {
+		t.Errorf("errors %q do not say how the script ended", errs)
+	}
+	m.want(t, "4", "provisioner status >/dev/null; echo $?")
+	m.want(t, "failed", "systemctl is-failed provisioner-handoff.service")
+	m.want(t, "active", "systemctl is-active provisioner.target")
+	m.want(t, "active", "systemctl is-active provisioner-failure.target")
+	m.want(t, "ran in unnamed", "cat /var/script-ran")
+	m.want(t, "ran in unnamed", "journalctl -b -o cat -u 'provisioner-script-*' _TRANSPORT=stdout")
+	m.reboot(t)
+	m.wantStatus(t, "done", "file")
+	m.want(t, "ran in unnamed", "cat /var/script-ran")
+}
+
 // A metadata service that comes late delays what it is needed for, and not the login on the console.
 func TestLateMetadata(t *testing.T) {
 	m := newImage(t, "datasources: [ec2]\n")

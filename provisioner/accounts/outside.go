@@ -68,7 +68,7 @@ func (o *outside) addGroup(name string, g outsideGroup) {
 
 // userRecord reads a JSON user record.
 //
-// Format: systemd, docs/USER_RECORD.md at v257. A record without a gid has the uid as gid.
+// Format: systemd, docs/USER_RECORD.md. A record without a gid has the uid as gid.
 func (o *outside) userRecord(text []byte) {
 	var r struct {
 		UserName      string
@@ -97,7 +97,7 @@ func (o *outside) userRecord(text []byte) {
 
 // groupRecord reads a JSON group record.
 //
-// Format: systemd, docs/GROUP_RECORD.md at v257.
+// Format: systemd, docs/GROUP_RECORD.md.
 func (o *outside) groupRecord(text []byte) {
 	var r struct {
 		GroupName string
@@ -113,7 +113,7 @@ func (o *outside) groupRecord(text []byte) {
 // will be there. A name with a specifier (%) cannot be known, and is no name.
 func (o *outside) sysusersLine(line string) {
 	f := splitQuoted(line)
-	if len(f) < 2 || strings.HasPrefix(line, "#") {
+	if len(f) < 2 {
 		return
 	}
 	field := func(i int, otherwise string) string {

@@ -2,12 +2,12 @@ package commit_test
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -20,8 +20,9 @@ import (
 // name; of one between two directories, each end may be lost alone.
 type disk struct {
 	root  *node
-	steps int // operations so far, without those that only look
-	cut   int // the power fails before this operation; 0 for never
+	steps int    // operations so far, without those that only look
+	op    string // the last of them
+	cut   int    // the power fails before this operation; 0 for never
 
 	fail      func(op string) error // what an operation answers instead of being done; nil for nothing
 	noLinks   bool                  // srv has no hard links
@@ -206,7 +207,7 @@ func (d *disk) tree() map[string]string {
 func (d *disk) fingerprint() string {
 	var b strings.Builder
 	d.walk(".", d.root, func(p string, n *node) bool {
-		fmt.Fprintf(&b, "%s %v\n", p, n)
+		b.WriteString(p + " " + n.String() + "\n")
 		return true
 	})
 	return b.String()
@@ -221,7 +222,11 @@ func (d *disk) walk(p string, n *node, visit func(string, *node) bool) {
 }
 
 func (n *node) String() string {
-	return fmt.Sprintf("%d %o %d:%d %q %q %q", n.kind, n.attr.Mode, n.attr.UID, n.attr.GID, n.data, n.target, n.xattr)
+	b := make([]byte, 0, 100)
+	for _, number := range []int{int(n.kind), int(n.attr.Mode), n.attr.UID, n.attr.GID} {
+		b = append(strconv.AppendInt(b, int64(number), 8), ' ')
+	}
+	return string(b) + n.data + "|" + n.target + "|" + n.xattr
 }
 
 // looks are the operations that change nothing: a cut before one is a cut before the next other one.
@@ -230,6 +235,7 @@ var looks = map[string]bool{"stat": true, "read": true, "list": true, "volume": 
 // step is one operation: the power may fail before it.
 func (d *disk) step(op, p string) error {
 	if !looks[op] {
+		d.op = op
 		if d.steps++; d.steps == d.cut {
 			panic(powerCut{})
 		}

@@ -28,29 +28,48 @@ var before = map[string]string{
 	"srv": "dir", "srv/data": "old data", "srv/sub": "dir", "srv/sub/gone": "bye", "srv/empty": "dir",
 }
 
-// changes has a change of every kind, in several directories and on both volumes.
-var changes = []plan.Change{
-	{Kind: plan.WriteFile, Path: "etc/passwd", Data: []byte("root core")},
-	{Kind: plan.WriteFile, Path: "etc/mode", Data: []byte("same"), Attr: fsroot.Attr{Mode: 0o600}},
-	{Kind: plan.WriteFile, Path: "etc/hostname", Data: []byte("web1")},
-	{Kind: plan.Remove, Path: "etc/gone"},
-	{Kind: plan.MakeLink, Path: "etc/localtime", Target: "../Berlin"},
-	{Kind: plan.MakeLink, Path: "etc/mtab", Target: "/proc/mounts"},
-	{Kind: plan.MakeLink, Path: "etc/hosts", Target: "hosts.d"},
-	{Kind: plan.WriteFile, Path: "etc/become", Data: []byte("a file")},
-	{Kind: plan.Remove, Path: "etc/link"},
-	{Kind: plan.Remove, Path: "etc/old.d/only"},
-	{Kind: plan.Remove, Path: "etc/old.d"},
-	{Kind: plan.MakeDirectory, Path: "etc/open", Attr: fsroot.Attr{Mode: 0o700, UID: 7, GID: 7}},
-	{Kind: plan.MakeDirectory, Path: "home/core", Attr: fsroot.Attr{Mode: 0o750, UID: 500, GID: 500}},
-	{Kind: plan.MakeDirectory, Path: "home/core/.ssh", Attr: fsroot.Attr{Mode: 0o700, UID: 500, GID: 500}},
-	{Kind: plan.WriteFile, Path: "home/core/.ssh/keys", Data: []byte("ssh-ed25519"), Attr: fsroot.Attr{Mode: 0o600, UID: 500, GID: 500}},
-	{Kind: plan.WriteFile, Path: "srv/data", Data: []byte("new data")},
-	{Kind: plan.WriteFile, Path: "srv/sub/new", Data: []byte("new")},
-	{Kind: plan.Remove, Path: "srv/sub/gone"},
-	{Kind: plan.Remove, Path: "srv/empty"},
-	{Kind: plan.MakeDirectory, Path: "srv/made", Attr: fsroot.Attr{Mode: 0o755}},
-	{Kind: plan.WriteFile, Path: "srv/made/x", Data: []byte("x")},
+// machines are what everything is tried on: together a change of every kind, each in several directories and on
+// both volumes.
+func machines() map[string]machine {
+	withState := maps.Clone(before)
+	for _, p := range []string{"var", "var/lib", "var/lib/provisioner"} {
+		withState[p] = "dir"
+	}
+	bare := newDisk(before)
+	bare.noLinks = true
+	return map[string]machine{
+		"a later run": {newDisk(withState), []plan.Change{
+			{Kind: plan.WriteFile, Path: "etc/passwd", Data: []byte("root core")},
+			{Kind: plan.WriteFile, Path: "etc/mode", Data: []byte("same"), Attr: fsroot.Attr{Mode: 0o600}},
+			{Kind: plan.WriteFile, Path: "etc/hostname", Data: []byte("web1")},
+			{Kind: plan.Remove, Path: "etc/gone"},
+			{Kind: plan.MakeLink, Path: "etc/localtime", Target: "../Berlin"},
+			{Kind: plan.MakeDirectory, Path: "etc/open", Attr: fsroot.Attr{Mode: 0o700, UID: 7, GID: 7}},
+			{Kind: plan.Remove, Path: "etc/old.d/only"},
+			{Kind: plan.Remove, Path: "etc/old.d"},
+			{Kind: plan.WriteFile, Path: "srv/data", Data: []byte("new data")},
+			{Kind: plan.WriteFile, Path: "srv/sub/new", Data: []byte("new")},
+			{Kind: plan.Remove, Path: "srv/empty"},
+		}},
+		"a first run, srv without hard links": {bare, []plan.Change{
+			{Kind: plan.MakeLink, Path: "etc/mtab", Target: "/proc/mounts"},
+			{Kind: plan.MakeLink, Path: "etc/hosts", Target: "hosts.d"},
+			{Kind: plan.WriteFile, Path: "etc/become", Data: []byte("a file")},
+			{Kind: plan.Remove, Path: "etc/link"},
+			{Kind: plan.MakeDirectory, Path: "home/core", Attr: fsroot.Attr{Mode: 0o750, UID: 500, GID: 500}},
+			{Kind: plan.MakeDirectory, Path: "home/core/.ssh", Attr: fsroot.Attr{Mode: 0o700, UID: 500, GID: 500}},
+			{Kind: plan.WriteFile, Path: "home/core/.ssh/keys", Data: []byte("ssh-ed25519"), Attr: fsroot.Attr{Mode: 0o600, UID: 500, GID: 500}},
+			{Kind: plan.WriteFile, Path: "srv/data", Data: []byte("new data")},
+			{Kind: plan.Remove, Path: "srv/sub/gone"},
+			{Kind: plan.MakeDirectory, Path: "srv/made", Attr: fsroot.Attr{Mode: 0o755}},
+			{Kind: plan.WriteFile, Path: "srv/made/x", Data: []byte("x")},
+		}},
+	}
+}
+
+type machine struct {
+	disk    *disk
+	changes []plan.Change
 }
 
 // planFor fills in what facts would have seen.
@@ -91,32 +110,21 @@ func died(f func()) (cut bool) {
 	return false
 }
 
-// machines are the disks that everything is tried on.
-func machines() map[string]*disk {
-	withState := maps.Clone(before)
-	for _, p := range []string{"var", "var/lib", "var/lib/provisioner"} {
-		withState[p] = "dir"
-	}
-	bare := newDisk(before)
-	bare.noLinks = true
-	return map[string]*disk{"first run, srv without hard links": bare, "later run": newDisk(withState)}
-}
-
 // trees are what the machine is before and after the changes.
-func trees(t *testing.T, d *disk) (before, after map[string]string) {
+func trees(t *testing.T, m machine) (before, after map[string]string) {
 	t.Helper()
+	d := m.disk.clone()
 	before = d.tree()
-	d = d.clone()
-	p := planFor(d, changes)
+	p := planFor(d, m.changes)
 	r, err := commit.Apply(context.Background(), d, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Changed) != len(changes) || r.Syncs == 0 {
+	if len(r.Changed) != len(m.changes) || r.Syncs == 0 {
 		t.Fatalf("receipt %+v", r)
 	}
 	for dir, n := range d.pathsSeen {
-		if limit := 1; n > limit && !strings.HasPrefix(dir, "var/") && dir != "srv" {
+		if n > 1 && !strings.HasPrefix(dir, "var/") && dir != "srv" {
 			t.Errorf("%s was synced %d times", dir, n)
 		}
 	}
@@ -126,14 +134,14 @@ func trees(t *testing.T, d *disk) (before, after map[string]string) {
 // Cut at every step of Apply, in every way; then at every step of the Recover after it, in every way; and
 // once more when all is done.
 func TestPowerCut(t *testing.T) {
-	for name, machine := range machines() {
+	for name, m := range machines() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newChecker(t, machine)
-			allCuts := append(slices.Sorted(maps.Keys(cuts)), killed)
+			c := newChecker(t, m)
+			others := slices.DeleteFunc(slices.Sorted(maps.Keys(cuts)), func(how string) bool { return how == lost || how == some })
 			for n, cut := 1, true; cut; n++ {
-				d := machine.clone()
-				p := planFor(d, changes)
+				d := m.disk.clone()
+				p := planFor(d, m.changes)
 				d.cut = n
 				var err error
 				cut = died(func() { _, err = commit.Apply(context.Background(), d, p) })
@@ -141,10 +149,36 @@ func TestPowerCut(t *testing.T) {
 				if err != nil {
 					t.Fatalf("cut at %d: %v", n, err)
 				}
-				c.each(d, allCuts, fmt.Sprint("Apply cut at step ", n), !cut, c.cutRecovery)
+				story := fmt.Sprint("Apply cut at step ", n)
+				c.each(d, []string{lost, some, killed}, story, !cut, c.cutRecovery)
+				c.each(d, others, story, !cut, c.recovery)
 			}
 			t.Logf("%d recoveries", c.recoveries)
 		})
+	}
+}
+
+// With many files on both volumes each is synced as a whole, and neither reaches the other. The steps of which
+// there are many are not all cut.
+func TestPowerCutWithManyFiles(t *testing.T) {
+	m := machine{disk: newDisk(before)}
+	for i := range 70 {
+		for _, dir := range []string{"etc", "srv"} {
+			m.changes = append(m.changes, plan.Change{Kind: plan.WriteFile, Path: fmt.Sprint(dir, "/", i), Data: []byte("content")})
+		}
+	}
+	c := newChecker(t, m)
+	last := ""
+	for n, cut := 1, true; cut; n++ {
+		d := m.disk.clone()
+		p := planFor(d, m.changes)
+		d.cut = n
+		cut = died(func() { commit.Apply(context.Background(), d, p) })
+		d.cut = 0
+		if d.op != last || n%20 == 0 {
+			c.each(d, []string{lost, some, killed}, fmt.Sprintf("Apply cut at step %d (%s)", n, d.op), !cut, c.recovery)
+		}
+		last = d.op
 	}
 }
 
@@ -157,9 +191,9 @@ type checker struct {
 	known         map[string]bool
 }
 
-func newChecker(t *testing.T, machine *disk) *checker {
+func newChecker(t *testing.T, m machine) *checker {
 	c := &checker{T: t, dice: rand.New(rand.NewPCG(1, 2)), known: map[string]bool{}}
-	c.before, c.after = trees(t, machine)
+	c.before, c.after = trees(t, m)
 	return c
 }
 
@@ -250,13 +284,13 @@ func TestFaults(t *testing.T) {
 		{"EROFS for good", syscall.EROFS, func(op string) bool { return !looks[op] }, false},
 	}
 	for _, tt := range tests {
-		for name, machine := range machines() {
+		for name, m := range machines() {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				t.Parallel()
-				c := newChecker(t, machine)
+				c := newChecker(t, m)
 				for n, met := 1, true; met; n++ {
-					d := machine.clone()
-					p := planFor(d, changes)
+					d := m.disk.clone()
+					p := planFor(d, m.changes)
 					ops := 0
 					met = false
 					d.fail = func(op string) error {

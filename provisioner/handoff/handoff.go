@@ -105,6 +105,8 @@ type Options struct {
 	// ScriptEnded, if not nil, is told of each script as soon as it has ended, well or not; not of one that was
 	// given up.
 	ScriptEnded func(Outcome)
+	// Success, if not empty, is a unit to start when everything has ended well, for hooks; nobody waits for it.
+	Success string
 }
 
 // Outcome is what became of one job or script.
@@ -249,6 +251,13 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		w.result.Outcomes = append(w.result.Outcomes, out)
 	}
 	w.lookAgain(ctx)
+	if w.options.Success != "" && w.result.Err() == nil {
+		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+		if _, err := w.manager.Enqueue(ctx, w.options.Success, "start"); err != nil {
+			w.result.Errs = append(w.result.Errs, fmt.Errorf("start %s: %w", w.options.Success, err))
+		}
+	}
 	return w.result
 }
 

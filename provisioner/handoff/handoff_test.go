@@ -182,10 +182,6 @@ func TestOutcomes(t *testing.T) {
 				fleet: {Load: "loaded", Active: "failed", Result: "signal", ExitStatus: 9}}},
 			handoff.Request{Jobs: jobs("start", etcd, "start", fleet)},
 			[]string{"fleet.service: start: failed (signal, status 9)"}, 30 * time.Second},
-		{"units that cannot be read again: no agent is started with settings of yesterday",
-			recorder{refuse: map[string]error{"reload": handoff.ErrNoSpace}},
-			handoff.Request{Reload: true, Jobs: jobs("start", etcd)},
-			[]string{"reload units: " + handoff.ErrNoSpace.Error()}, 0},
 		{"a hostname that the kernel refuses is told, and the agents start",
 			recorder{refuse: map[string]error{"hostname web1": os.ErrPermission}},
 			handoff.Request{Hostname: "web1", Jobs: jobs("start", etcd)},
@@ -225,6 +221,33 @@ func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
 			t.Errorf("%v\nprogress (-want +got):\n%s", r.Err(), diff)
 		}
 	})
+}
+
+// Units that cannot be read again: no agent is started with settings of yesterday.
+func TestNoReloadNoJobs(t *testing.T) {
+	m := &recorder{refuse: map[string]error{"reload": fmt.Errorf("no: %w", handoff.ErrNoSpace)}}
+	r := handoff.Start(t.Context(), m, handoff.Request{Reload: true, Jobs: jobs("start", etcd)}, handoff.Options{})
+	if !errors.Is(r.Err(), handoff.ErrNoSpace) {
+		t.Errorf("error %v", r.Err())
+	}
+	if diff := cmp.Diff([]string{"reload"}, m.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestHooksOfSuccess(t *testing.T) {
+	for result, want := range map[string][]string{
+		"done":   {"start etcd2.service", "start hooks.target"},
+		"failed": {"start etcd2.service"},
+	} {
+		m := &recorder{ends: map[string]string{etcd: result}}
+		synctest.Test(t, func(t *testing.T) {
+			handoff.Start(t.Context(), m, handoff.Request{Jobs: jobs("start", etcd)}, handoff.Options{Success: "hooks.target"})
+		})
+		if diff := cmp.Diff(want, m.calls); diff != "" {
+			t.Errorf("%s: calls (-want +got):\n%s", result, diff)
+		}
+	}
 }
 
 func TestEnqueueDoesNotWait(t *testing.T) {

@@ -168,17 +168,17 @@ func (c *computation) isOwn(set *keySet, p string, uid int, kind fsroot.Kind) bo
 	s := c.see(p)
 	trouble := ""
 	switch {
+	case s.Kind == fsroot.Link:
+		trouble = "it is a symbolic link"
 	case s.Fault != "":
 		trouble = s.Fault
 	case s.Kind == fsroot.Absent:
-	case s.Kind == fsroot.Link:
-		trouble = "a symbolic link"
 	case s.Kind != kind:
-		trouble = "neither absent nor what belongs there"
+		trouble = "it is not what belongs there"
 	case s.Attr.UID != uid && s.Attr.UID != 0:
-		trouble = "another user's"
+		trouble = "it is another user's"
 	case kind == fsroot.Regular && s.Data == nil && s.Size > 0:
-		trouble = "too large to be read"
+		trouble = "it is too large to be read"
 	}
 	if trouble != "" {
 		c.report(rules.KeysUntrusted, set.at, "the keys of %s are not written: /%s: %s", set.user, p, trouble)

@@ -18,6 +18,12 @@ func TestNothingIsReadThroughALinkOfTheUsers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: a home must be another user's")
 	}
+	why := map[string]string{
+		"~/.ssh is a link to root's":                 "link",
+		"authorized_keys is a link to shadow":        "link",
+		"authorized_keys is a second name of shadow": "names",
+		"authorized_keys is a second user's":         "12345",
+	}
 	for name, prepare := range map[string]func(t *testing.T, home, victim string) error{
 		"~/.ssh is a link to root's": func(t *testing.T, home, victim string) error {
 			return os.Symlink("/root/.ssh", filepath.Join(home, ".ssh"))
@@ -87,7 +93,10 @@ func TestNothingIsReadThroughALinkOfTheUsers(t *testing.T) {
 				p, diags = plan.Compute(in)
 			}
 			if got := findings(diags); !slices.Equal(got, []string{"error keys-untrusted"}) {
-				t.Errorf("findings: %v", got)
+				t.Fatalf("findings: %v", got)
+			}
+			if !strings.Contains(diags[0].Summary, why[name]) {
+				t.Errorf("%q does not say why", diags[0].Summary)
 			}
 			for _, c := range p.Changes {
 				t.Errorf("the plan has /%s", c.Path)

@@ -37,6 +37,20 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+func TestLoggersOfOneParentDoNotMix(t *testing.T) {
+	var got []string
+	log := slog.New(report.JournalTo(func(_ string, _ journal.Priority, f map[string]string) error {
+		got = append(got, f["PROVISIONER_UNIT"])
+		return nil
+	})).With("a", 1, "b", 2, "c", 3)
+	one, two := log.With("unit", "one"), log.With("unit", "two")
+	one.Info("")
+	two.Info("")
+	if diff := cmp.Diff([]string{"one", "two"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestNoJournalNoLog(t *testing.T) {
 	if report.Journal("").Enabled(t.Context(), slog.LevelError) {
 		t.Error("a run outside systemd would log twice")

@@ -228,9 +228,9 @@ func (r *Report) Consider(name, reason string) {
 	r.Sources = append(r.Sources, Source{printable(name), printable(reason)})
 }
 
-// Diagnose keeps findings, without a word of the user's text.
+// Diagnose keeps findings: of each the rule, the place and names of ours, without a word of the user's text.
 func (r *Report) Diagnose(l diag.List) {
-	for _, d := range l.Sorted().Redacted() {
+	for _, d := range l.Sorted() {
 		f := Finding{Severity: d.Severity, Rule: d.Rule.ID, Class: "text", Summary: printable(d.Rule.Title), Path: printable(d.Path), At: d.Subject}
 		if d.Rule.Machine {
 			f.Class = "machine"

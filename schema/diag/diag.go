@@ -159,6 +159,9 @@ func (l List) Redacted() List {
 	out := make(List, len(l))
 	for i, d := range l {
 		out[i] = Diagnostic{Rule: d.Rule, Severity: d.Severity, Path: d.Path, Subject: d.Subject, Secret: true, Summary: d.Rule.Title}
+		if d.Path != "" {
+			out[i].Summary += " in " + d.Path
+		}
 		for _, r := range d.Related {
 			out[i].Related = append(out[i].Related, Related{At: r.At, Message: "see also"})
 		}

@@ -211,6 +211,18 @@ func TestWriteHidesSecrets(t *testing.T) {
 	}
 }
 
+// What goes on in the next line is as secret as that line.
+func TestWriteHidesTheLineAboveASecret(t *testing.T) {
+	f := &source.File{Name: "f", Bytes: []byte("x: first half\n  " + hex + "\ny: z\n")}
+	o := diag.Options{Files: []*source.File{f}}
+	if got := string(write(t, diag.List{diag.New(unknownKey, f.Range(3, 40), "x")}, o)); strings.Contains(got, "first half") {
+		t.Error(got)
+	}
+	if got := string(write(t, diag.List{diag.New(unknownKey, f.Range(3, 8), "x")}, o)); !strings.Contains(got, "first half") {
+		t.Error(got)
+	}
+}
+
 // What merely resembles a secret is drawn, or nothing could be pointed at.
 func TestWriteShowsTheRest(t *testing.T) {
 	for _, text := range []string{

@@ -17,8 +17,12 @@ func All() []*diag.Rule {
 	return slices.Concat(
 		syntaxRules(),
 		languageRules(),
-		targetRules(),
+		accountRules(),
+		fileRules(),
+		unitRules(),
 		variableRules(),
+		assembleRules(),
+		targetRules(),
 	)
 }
 

@@ -284,15 +284,17 @@ func (b *builder) mapping(n *yaml.Node, start int) (*Node, int) {
 	for i := 0; i+1 < len(n.Content) && !b.stop; i += 2 {
 		var key, value *Node
 		before := len(b.found)
-		key, end = b.node(n.Content[i])
+		key, _ = b.node(n.Content[i])
 		first := len(b.found)
 		value, end = b.node(n.Content[i+1])
 		if key.Kind == Null && key.Value != "" {
-			key.Kind = Scalar // the word null is a word
+			word := *key // the word null is a word; an alias may have it as a value too
+			word.Kind = Scalar
+			key = &word
 		}
 		if key.Kind != Scalar {
 			b.found = b.found[:before] // it is one slip, whatever is inside
-			b.add(rules.YAMLKeyType, key.Range, "a key is %s", kindName(key.Kind)).Detail = "quote it if it is text"
+			b.refuseKey(key)
 			continue
 		}
 		if other := seen[key.Value]; other != nil {
@@ -320,20 +322,29 @@ func (b *builder) mapping(n *yaml.Node, start int) (*Node, int) {
 	return tree, end
 }
 
-func kindName(k Kind) string {
-	switch k {
+// refuseKey says that a key is no text. Two braces are a template's, more often than a mapping in a mapping.
+func (b *builder) refuseKey(key *Node) {
+	what := "empty"
+	switch key.Kind {
 	case Sequence:
-		return "a list"
+		what = "a list"
 	case Mapping:
-		return "a mapping"
+		what = "a mapping"
 	}
-	return "empty"
+	d := b.add(rules.YAMLKeyType, key.Range, "a key is %s", what)
+	d.Detail = "quote it if it is text"
+	at := key.Range.Start.Offset
+	if bytes.HasPrefix(b.b[at:], []byte("{{")) || bytes.HasSuffix(b.b[:at], []byte("{")) && bytes.HasPrefix(b.b[at:], []byte("{")) {
+		d.Detail = "a template has to be rendered first; quote it if it is text"
+	}
 }
 
 // merge is an entry << with its value.
 type merge struct{ key, value *Node }
 
 // merge takes over the entries that a mapping does not have itself. Of several sources the first wins.
+//
+// What is merged has been counted with the alias that stands for it.
 //
 // Source: https://yaml.org/type/merge.html (2005-01-18).
 func (b *builder) merge(tree *Node, seen map[string]*Node, m merge) {
@@ -345,10 +356,6 @@ func (b *builder) merge(tree *Node, seen map[string]*Node, m merge) {
 		if s.Kind != Mapping {
 			d := b.add(rules.YAMLMerge, m.key.Range, "the value of << is neither a mapping nor a list of mappings")
 			d.Related = []diag.Related{{Message: "the value is here", At: s.Range}}
-			return
-		}
-		if b.nodes += len(s.Pairs); b.nodes > maxNodes {
-			b.tooMany(m.key.Range)
 			return
 		}
 		for _, p := range s.Pairs {

@@ -162,6 +162,7 @@ func TestAliasesAndMerges(t *testing.T) {
 		{"a merge of a merge", "a: &x {b: 1}\nc: &y\n  <<: *x\n  d: 2\ne:\n  <<: *y\n", "{a={b=1} c={d=2 b=1} e={d=2 b=1}}"},
 		{"a quoted << is a key", "a:\n  '<<': b\n", "{a={<<=b}}"},
 		{"the word null is a key like others", "null: a\n~: b\n", "{null=a ~=b}"},
+		{"and is no value where it stands as one", "a: &x null\n*x : b\n", "{a=null null=b}"},
 		{"keys of hexadecimal and decimal differ", "0x1: a\n1: b\n", "{0x1=a 1=b}"},
 	}
 	for _, tt := range tests {
@@ -284,6 +285,7 @@ func TestRefuses(t *testing.T) {
 		{"more nodes than there may be", "[" + strings.Repeat("a,", 200_000) + "]", `1:400000 yaml-too-large "a"`},
 		{"a byte that is not UTF-8", "a: caf\xe9\n", `1:7 text-encoding "\xe9"`},
 		{"a control character", "a: \x1b[1m\n", `1:4 text-encoding "\x1b"`},
+		{"a control character of the upper range", "a: b\u0085\n", `1:5 text-encoding "\u0085"`},
 		{"a zero", "a: b\x00\n", `1:5 text-encoding "\x00"`},
 		{"UTF-16", "\xff\xfea\x00:\x00", `1:1 text-encoding "\xff\xfe"`},
 		{"UTF-16 without a mark", "a\x00:\x00", `1:1 text-encoding "a\x00"`},
@@ -301,6 +303,24 @@ func TestRefuses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Text that was not indented is the likelier slip where it begins below an empty block scalar.
+func TestRefusesTextThatIsNotIndented(t *testing.T) {
+	for name, text := range map[string]string{
+		"not at all":                   "content: |\n#!/bin/sh\necho 'a'\n",
+		"less than its first line":     "content: |\n    a\n  b\n",
+		"and comments are no obstacle": "content: |\n    a\n# b\n\n  c\n",
+	} {
+		_, found := yamltree.Parse(file(text))
+		if len(found) != 1 || !strings.Contains(found[0].Detail, "part of the text above") {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+	_, found := yamltree.Parse(file("a: |\n  b\nc: 'd'\n  e: f\n"))
+	if len(found) != 1 || strings.Contains(found[0].Detail, "part of the text above") {
+		t.Errorf("below another key: %+v", found)
 	}
 }
 

@@ -1,0 +1,192 @@
+package catalog_test
+
+import (
+	"errors"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudconfig/datasources"
+	"cloudconfig/datasources/catalog"
+	"cloudconfig/datasources/metadatatest"
+	"cloudconfig/schema"
+)
+
+func TestFetch(t *testing.T) {
+	type decisions = []catalog.Decision
+	dir := t.TempDir()
+	config := filepath.Join(dir, "web.yaml")
+	if err := os.WriteFile(config, []byte("#cloud-config\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "missing.yaml")
+	instance := metadatatest.Example()
+	good := serve(t, metadatatest.EC2(instance))
+	other := serve(t, metadatatest.EC2(instance, metadatatest.Fault{Trouble: metadatatest.Status, Code: 404}))
+	lying := serve(t, metadatatest.EC2(metadatatest.Instance{ID: "not one word"}))
+	busy := serve(t, metadatatest.EC2(instance, metadatatest.Fault{Trouble: metadatatest.Status, Code: 503}))
+
+	const answered = "it answered"
+	for _, tt := range []struct {
+		name     string
+		specs    []string
+		from     string // the metadata's datasource; "" for an error
+		userData string
+		dataName string
+		want     decisions // a reason that ends in "..." is how one begins
+		wantText []string  // of the error
+		absent   bool
+		waits    bool
+	}{
+		{name: "nothing named, nothing asked", from: "none"},
+		{
+			name: "a file", specs: []string{"file=" + config}, from: "file", userData: "#cloud-config\n", dataName: config,
+			want: decisions{{Source: "file=" + config, Taken: true, Reason: answered}},
+		},
+		{
+			name: "a service", specs: []string{"ec2=" + good}, from: "ec2", userData: string(instance.UserData), dataName: "user-data",
+			want: decisions{{Source: "ec2=" + good, Taken: true, Reason: answered}},
+		},
+		{
+			name: "the first that is there, in the order given", specs: []string{"file=" + missing, "ec2=" + other, "ec2=" + good, "file=" + config},
+			from: "ec2", userData: string(instance.UserData), dataName: "user-data",
+			want: decisions{
+				{Source: "file=" + missing, Reason: "file: absent: ..."},
+				{Source: "ec2=" + other, Reason: "ec2: no session tokens, so no IMDSv2: put " + other + "/latest/api/token: status 404 Not Found"},
+				{Source: "ec2=" + good, Taken: true, Reason: answered},
+				{Source: "file=" + config, Reason: "not asked: ec2=" + good + " comes before it and was taken"},
+			},
+		},
+		{
+			name: "a slow one is not overtaken", specs: []string{"ec2=" + busy, "file=" + config}, waits: true,
+			want: decisions{
+				{Source: "ec2=" + busy, Reason: "gave up after ..."},
+				{Source: "file=" + config, Reason: "not asked: ec2=" + busy + " comes before it and failed"},
+			},
+			wantText: []string{"status 503"},
+		},
+		{
+			name: "one that lies ends the search", specs: []string{"file=" + missing, "ec2=" + lying, "file=" + config},
+			want: decisions{
+				{Source: "file=" + missing, Reason: "file: absent: ..."},
+				{Source: "ec2=" + lying, Reason: "ec2: meta-data/instance-id: ..."},
+				{Source: "file=" + config, Reason: "not asked: ec2=" + lying + " comes before it and failed"},
+			},
+			wantText: []string{"missing.yaml", "is not one word"},
+		},
+		{
+			name: "named and absent", specs: []string{"file=" + missing, "ec2=" + other}, absent: true,
+			want: decisions{
+				{Source: "file=" + missing, Reason: "file: absent: ..."},
+				{Source: "ec2=" + other, Reason: "ec2: no session tokens..."},
+			},
+			wantText: []string{"missing.yaml", "no IMDSv2"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clock := metadatatest.NewClock()
+			env := datasources.Env{Now: clock.Now, Sleep: clock.Sleep, Limits: datasources.Limits{Overall: 10 * time.Second}}
+			data, got, err := catalog.Fetch(t.Context(), env, tt.specs)
+			for i := range got {
+				if i < len(tt.want) {
+					if start, open := strings.CutSuffix(tt.want[i].Reason, "..."); open && strings.HasPrefix(got[i].Reason, start) {
+						got[i].Reason = tt.want[i].Reason
+					}
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if waited := clock.Since() > 9*time.Second; waited != tt.waits {
+				t.Errorf("asked for %v", clock.Since())
+			}
+			if tt.from != "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if data.Meta.Datasource != tt.from || data.Meta.Version != 1 || string(data.UserData) != tt.userData || data.Name != tt.dataName {
+					t.Errorf("data %+v", data)
+				}
+				return
+			}
+			if err == nil || errors.Is(err, datasources.ErrAbsent) != (tt.absent || len(tt.wantText) > 1) {
+				t.Fatalf("error %v", err)
+			}
+			for _, text := range tt.wantText {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("error %q lacks %q", err, text)
+				}
+			}
+			if diff := cmp.Diff(datasources.Data{}, data); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func serve(t *testing.T, h *metadatatest.Handler) string {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestNothingNamed(t *testing.T) {
+	data, _, err := catalog.Fetch(t.Context(), datasources.Env{}, nil)
+	want := datasources.Data{Meta: schema.Metadata{Version: 1, Datasource: "none"}}
+	if diff := cmp.Diff(want, data); diff != "" || err != nil {
+		t.Errorf("error %v, %s", err, diff)
+	}
+}
+
+func TestSpecs(t *testing.T) {
+	for _, tt := range []struct{ name, spec, want string }{
+		{"another name", "gcp", `datasource "gcp": there is none of this name (known: file, ec2)`},
+		{"a letter too few", "fil=x", `did you mean "file"?`},
+		{"a letter too many", "files=x", `did you mean "file"?`},
+		{"another letter", "ec1", `did you mean "ec2"?`},
+		{"letters swapped", "flie=x", `did you mean "file"?`},
+		{"letter case", "EC2", `did you mean "ec2"?`},
+		{"nothing", "", "there is none of this name"},
+		{"a file without a path", "file", "it needs a path: file=PATH"},
+		{"a file with an empty path", "file=", "it needs a path: file=PATH"},
+		{"a service without a scheme", "ec2=169.254.169.254", "the address is no URL"},
+		{"a URL with a secret", "ec2=http://me:s3cret@host/?token=s3cret", `datasource "ec2=http://host/?token=...": the address has more`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			// The first is well named and must not be asked before the second is found wrong.
+			data, decisions, err := catalog.Fetch(t.Context(), datasources.Env{}, []string{"file=/dev/null", tt.spec})
+			var spec *catalog.SpecError
+			if !errors.As(err, &spec) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("error %q tells a secret", err)
+			}
+			if decisions != nil || data.UserData != nil {
+				t.Errorf("decisions %v", decisions)
+			}
+		})
+	}
+}
+
+func TestEntries(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range catalog.Entries() {
+		if e.Name == "" || seen[e.Name] || strings.ContainsAny(e.Name, "= ") {
+			t.Errorf("name %q", e.Name)
+		}
+		seen[e.Name] = true
+		if e.Help == "" || !strings.HasPrefix(strings.Trim(e.ArgHelp, "[]"), "=") {
+			t.Errorf("%s: help %q, argument %q", e.Name, e.Help, e.ArgHelp)
+		}
+		source, err := e.New(datasources.Env{}, "http://127.0.0.1:1")
+		if err != nil || source.Name() != e.Name {
+			t.Errorf("%s: makes %v, error %v", e.Name, source, err)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"cloudconfig/provisioner/cli"
+	"cloudconfig/schema"
+	"cloudconfig/schema/rules"
+)
+
+var consoleBlock = regexp.MustCompile("(?s)```console\n(.*?)```")
+
+// TestDocs runs every command that a console block of the documentation shows, from the top of the project, and
+// compares what it prints, standard error included, with what the block says.
+func TestDocs(t *testing.T) {
+	t.Chdir("../..")
+	t.Setenv("NO_COLOR", "1")
+	t.Setenv("JOURNAL_STREAM", "")
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := 0
+	for _, page := range append(pages, "README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := consoleBlock.ReplaceAllFunc(text, func(block []byte) []byte {
+			var out strings.Builder
+			last := 0
+			for line := range strings.Lines(string(block)) {
+				command, shown := strings.CutPrefix(line, "$ ")
+				switch {
+				case strings.HasPrefix(line, "```"):
+					out.WriteString(line)
+				case !shown:
+				case command == "echo $?\n":
+					fmt.Fprintf(&out, "%s%d\n", line, last)
+				default:
+					commands++
+					var printed bytes.Buffer
+					c := cli.Command{Stdin: strings.NewReader(""), Stdout: &printed, Stderr: &printed, Version: "v0.0.0"}
+					last = c.Main(strings.Fields(command))
+					out.WriteString(line)
+					out.Write(printed.Bytes())
+				}
+			}
+			return []byte(out.String())
+		})
+		same(t, page, made)
+	}
+	if commands == 0 {
+		t.Error("no command in the documentation")
+	}
+}
+
+// TestReference: the pages that list keys and rules say what the tables say.
+func TestReference(t *testing.T) {
+	t.Chdir("../..")
+	same(t, "docs/rules.md", rulesPage())
+	same(t, "docs/schema.md", schemaPage())
+}
+
+// same compares a page with what it must be; with -update it is written.
+func same(t *testing.T, page string, want []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(page, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the program says; run make golden and read the difference", page)
+	}
+}
+
+func rulesPage() []byte {
+	var b bytes.Buffer
+	b.WriteString("# Rules\n\nEverything that is found in a configuration, by its stable id. `provisioner explain ID` prints the same.\n" +
+		"A rule *of the machine* depends on the machine: `plan` and `apply` give it, `validate` cannot.\n")
+	for _, r := range rules.All() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s", r.ID, r.Severity)
+		if r.Machine {
+			b.WriteString(", of the machine")
+		}
+		fmt.Fprintf(&b, ": %s.\n\n%s\n", r.Title, r.Help)
+		if r.Example != "" {
+			fmt.Fprintf(&b, "\nWrong:\n\n```yaml\n%s\n```\n\nRight:\n\n```yaml\n%s\n```\n", strings.TrimRight(r.Example, "\n"), strings.TrimRight(r.Instead, "\n"))
+		}
+	}
+	return b.Bytes()
+}
+
+func schemaPage() []byte {
+	var b bytes.Buffer
+	b.WriteString("# The language\n\nEvery key of a cloud-config. The first line of a document is `#cloud-config`. Hyphen and underscore are the same\n" +
+		"letter in keys; keys that begin with `x-` are yours. `provisioner explain KEY` prints one.\n\n" +
+		"| key | takes | what it is |\n|---|---|---|\n")
+	cell := strings.NewReplacer("|", `\|`).Replace
+	for _, k := range schema.Keys() {
+		doc := k.Doc
+		if k.Variable != "" {
+			doc = strings.TrimPrefix(doc+"; `"+k.Variable+"` of the agent", "; ")
+		}
+		if len(k.Values) > 0 {
+			doc += ": one of `" + strings.Join(k.Values, "`, `") + "`"
+		}
+		if k.Deprecated != "" {
+			doc += "; deprecated: " + k.Deprecated
+		}
+		if k.Required {
+			doc += "; must be there"
+		}
+		if k.Example != "" {
+			doc += "; such as `" + k.Example + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Path, k.Type, cell(doc))
+	}
+	return b.Bytes()
+}
