@@ -23,6 +23,7 @@ install: build ## Install the binary, its units and its generator below DESTDIR
 	install -D -m 0755 bin/provisioner $(DESTDIR)$(PREFIX)/bin/provisioner
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system-generators
 	install -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset provisioner/units/50-provisioner.preset
 	ln -sf $(PREFIX)/bin/provisioner $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/provisioner-generator
 
 test: ## Run the tests, without cgo, network or root

@@ -54,7 +54,7 @@ func newWorld(t *testing.T, i metadatatest.Instance, after time.Duration, faults
 	w.url = "http://" + l.Addr
 	w.env = datasources.Env{
 		Now: w.clock.Now, Sleep: w.clock.Sleep,
-		Limits: datasources.Limits{Connect: time.Second, Answer: 250 * time.Millisecond, Overall: 20 * time.Second},
+		Limits: datasources.Limits{Connect: time.Second, Answer: 150 * time.Millisecond, Overall: 20 * time.Second},
 	}
 	return w
 }
@@ -112,6 +112,7 @@ func TestLadder(t *testing.T) {
 		{name: "401 for the token", faults: faults{{Trouble: metadatatest.Status, Code: 401, Method: "PUT"}}, want: datasources.ErrNotReady, wantText: "api/token: status 401"},
 		{name: "403 for ever", faults: faults{{Trouble: metadatatest.Status, Code: 403}}, want: datasources.ErrNotReady, wantText: "status 403 Forbidden"},
 		{name: "400 for the token", faults: faults{{Trouble: metadatatest.Status, Code: 400, Method: "PUT"}}, wantText: "status 400 Bad Request", requests: 1},
+		{name: "a redirect is not followed", faults: faults{{Trouble: metadatatest.Status, Code: 302, Path: "/latest/user-data"}}, wantText: "user-data: status 302 Found"},
 		{name: "429 with Retry-After", faults: faults{{Trouble: metadatatest.Status, Code: 429, RetryAfter: "3", Path: "/latest/user-data", Times: 2}}, within: 7 * time.Second, requests: 10},
 		{name: "503 for 5 s", faults: faults{{Trouble: metadatatest.Status, Code: 503, Until: 5 * time.Second}}, within: 6500 * time.Millisecond},
 		{name: "503 for the token for 5 s", faults: faults{{Trouble: metadatatest.Status, Code: 503, Method: "PUT", Until: 5 * time.Second}}, within: 6500 * time.Millisecond},
@@ -352,6 +353,23 @@ func TestEnvironmentIsIgnored(t *testing.T) {
 	w := newWorld(t, metadatatest.Example(), 0)
 	if _, err := w.fetch(t); err != nil {
 		t.Error(err)
+	}
+}
+
+// What was answered is kept only until all is there.
+func TestFetchAgainAsksAgain(t *testing.T) {
+	w := newWorld(t, metadatatest.Example(), 0)
+	source, err := ec2.New(w.env, w.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := source.Fetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.count("GET /latest/user-data"); n != 2 {
+		t.Errorf("user-data was asked for %d times", n)
 	}
 }
 

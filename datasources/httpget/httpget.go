@@ -123,7 +123,6 @@ func (c *Client) Try(ctx context.Context, rawURL string) ([]byte, error) {
 		case isLocal(next.Hostname()) && !isLocal(req.URL.Hostname()):
 			return nil, fail(req, nil, "redirects to an address of this machine or its link")
 		}
-		next.User = nil
 		if req, err = http.NewRequestWithContext(ctx, http.MethodGet, next.String(), nil); err != nil {
 			return nil, errors.New("the address redirected to is not a URL")
 		}

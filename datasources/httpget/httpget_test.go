@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,7 +27,7 @@ func quick() (datasources.Env, *metadatatest.Clock) {
 	clock := metadatatest.NewClock()
 	return datasources.Env{
 		Now: clock.Now, Sleep: clock.Sleep,
-		Limits: datasources.Limits{Connect: time.Second, Answer: 150 * time.Millisecond, Overall: 10 * time.Second},
+		Limits: datasources.Limits{Connect: 100 * time.Millisecond, Answer: 150 * time.Millisecond, Overall: 10 * time.Second},
 	}, clock
 }
 
@@ -36,6 +38,17 @@ func TestTry(t *testing.T) {
 			w.Header().Set("Content-Type", kind)
 			w.WriteHeader(status)
 			fmt.Fprint(w, body)
+		}
+	}
+	chain := func(length int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			n, _ := strconv.Atoi(r.FormValue("token"))
+			if n < length {
+				http.Redirect(w, r, fmt.Sprintf("/%d?token=%d", n+1, n+1), http.StatusFound)
+				return
+			}
+			_, password, _ := r.BasicAuth()
+			fmt.Fprint(w, n, " ", password)
 		}
 	}
 	for _, tt := range []struct {
@@ -67,7 +80,11 @@ func TestTry(t *testing.T) {
 		{name: "a portal by its first words", serve: text(200, "text/plain", "\n<!DocType HTML>"), class: datasources.ErrNotReady, wantText: "page of HTML"},
 		{name: "another portal", serve: text(200, "text/plain", "\ufeff<HTML><body>"), class: datasources.ErrNotReady, wantText: "page of HTML"},
 		{name: "as large as allowed", serve: text(200, "text/plain", "12345"), options: httpget.Options{MaxBytes: 5}, want: "12345"},
-		{name: "larger, as announced", serve: text(200, "text/plain", "123456"), options: httpget.Options{MaxBytes: 5}, wantText: "larger than 5 bytes"},
+		{name: "larger, as announced", options: httpget.Options{MaxBytes: 5}, wantText: "larger than 5 bytes", serve: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000000")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done() // it is refused before anything of it is there
+		}},
 		{name: "larger, without a length", options: httpget.Options{MaxBytes: 1 << 10}, wantText: "larger than 1 KiB", serve: func(w http.ResponseWriter, _ *http.Request) {
 			for range 3 {
 				fmt.Fprint(w, strings.Repeat("x", 1000))
@@ -86,23 +103,15 @@ func TestTry(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}},
-		{name: "slow but steady", want: "aaaaaa", serve: func(w http.ResponseWriter, _ *http.Request) {
-			for range 6 {
+		{name: "slow but steady", want: "aaaaaaaa", serve: func(w http.ResponseWriter, _ *http.Request) {
+			for range 8 {
 				fmt.Fprint(w, "a")
 				_ = http.NewResponseController(w).Flush()
 				time.Sleep(40 * time.Millisecond)
 			}
 		}},
-		{name: "a redirect", want: "moved", serve: func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/new" {
-				fmt.Fprint(w, "moved")
-				return
-			}
-			http.Redirect(w, r, "/new", http.StatusFound)
-		}},
-		{name: "redirects without end", wantText: "redirects more than 3 times", serve: func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/doc?token=y", http.StatusFound)
-		}},
+		{name: "three redirects, with the user info", want: "3 " + secret, serve: chain(3)},
+		{name: "four redirects", wantText: "redirects more than 3 times", serve: chain(4)},
 		{name: "a redirect to nowhere", wantText: "redirects to no readable address", serve: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://%"+secret)
 			w.WriteHeader(http.StatusFound)
@@ -208,30 +217,40 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 }
 
 func TestGetAsksUntilThereIsAnAnswer(t *testing.T) {
-	env, clock := quick()
-	asked := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		switch asked++; {
-		case clock.Since() >= 5*time.Second:
-			fmt.Fprint(w, "at last")
-		case asked == 2:
-			w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:10 GMT")
-			w.Header().Set("Retry-After", "Thu, 01 Jan 1970 00:00:13 GMT")
-			fallthrough
-		default:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}))
-	defer server.Close()
-	body, err := httpget.New(env, httpget.Options{}).Get(t.Context(), server.URL)
-	if err != nil || string(body) != "at last" {
-		t.Fatalf("%q, error %v", body, err)
-	}
-	if took := clock.Since(); took > 6500*time.Millisecond {
-		t.Errorf("noticed %v after it was there", took-5*time.Second)
-	}
-	if asked > 16 {
-		t.Errorf("asked %d times in spite of Retry-After", asked)
+	for _, tt := range []struct {
+		name     string
+		header   http.Header
+		from, to time.Duration // when it is asked again
+	}{
+		{"soon", nil, 250 * time.Millisecond, time.Second},
+		{"after the seconds it says", http.Header{"Retry-After": {" 4 "}}, 4 * time.Second, 4 * time.Second},
+		{"at the date it says, by its own clock", http.Header{
+			"Date": {"Thu, 01 Jan 1970 00:00:10 GMT"}, "Retry-After": {"Thu, 01 Jan 1970 00:00:13 GMT"},
+		}, 3 * time.Second, 3 * time.Second},
+		{"soon, if what it says is no time", http.Header{"Retry-After": {"-7"}}, 250 * time.Millisecond, time.Second},
+		{"soon, if what it says is past", http.Header{
+			"Date": {"Thu, 01 Jan 1970 00:00:10 GMT"}, "Retry-After": {"Thu, 01 Jan 1970 00:00:03 GMT"},
+		}, 250 * time.Millisecond, time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			env, clock := quick()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if clock.Since() == 0 {
+					maps.Copy(w.Header(), tt.header)
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+				fmt.Fprint(w, "at last")
+			}))
+			defer server.Close()
+			body, err := httpget.New(env, httpget.Options{}).Get(t.Context(), server.URL)
+			if err != nil || string(body) != "at last" {
+				t.Fatalf("%q, error %v", body, err)
+			}
+			if took := clock.Since(); took < tt.from || took > tt.to {
+				t.Errorf("asked again after %v, want %v to %v", took, tt.from, tt.to)
+			}
+		})
 	}
 }
 

@@ -55,6 +55,7 @@ func newDisk(tree map[string]string) *disk {
 			d.put(p, newDirectory(2))
 		case what == "dir":
 			d.must(d.Mkdir(p, fsroot.Attr{Mode: 0o755}))
+			d.at(p).xattr = "x of " + p
 		case strings.HasPrefix(what, "->"):
 			d.must(d.Symlink(p, what[2:]))
 		default:

@@ -252,10 +252,11 @@ func (s *stages) add(v fsroot.Volume) (string, error) {
 	return fmt.Sprintf("%s/%d", dir, s.counts[v.ID]), nil
 }
 
-// makeStages makes empty stages, durably: no journal may outlive the stages that it needs.
+// makeStages makes empty stages, durably: no journal may outlive the stages that it needs. What an earlier run
+// left in one has no journal any more.
 func makeStages(disk fsroot.FS, list []string) error {
 	for _, dir := range list {
-		err := clearStage(disk, dir)
+		err := removeStage(disk, dir)
 		if err == nil {
 			err = disk.Mkdir(dir, fsroot.Attr{Mode: 0o700})
 		}
@@ -267,18 +268,6 @@ func makeStages(disk fsroot.FS, list []string) error {
 		}
 	}
 	return nil
-}
-
-// clearStage removes what an earlier run left, once it is durable that its journal is gone.
-func clearStage(disk fsroot.FS, dir string) error {
-	info, err := disk.Stat(dir)
-	if err != nil || info.Kind == fsroot.Absent {
-		return err
-	}
-	if err := disk.SyncDir(stateDir); err != nil {
-		return err
-	}
-	return removeStage(disk, dir)
 }
 
 // removeStage removes a stage with all that is in it, if it is there.

@@ -123,6 +123,9 @@ func trees(t *testing.T, m machine) (before, after map[string]string) {
 	if len(r.Changed) != len(m.changes) || r.Syncs == 0 {
 		t.Fatalf("receipt %+v", r)
 	}
+	if d.at("srv/data").xattr != "x of srv/data" {
+		t.Errorf("the new file has the attributes %q", d.at("srv/data").xattr)
+	}
 	for dir, n := range d.pathsSeen {
 		if n > 1 && !strings.HasPrefix(dir, "var/") && dir != "srv" {
 			t.Errorf("%s was synced %d times", dir, n)
@@ -161,6 +164,7 @@ func TestPowerCut(t *testing.T) {
 // With many files on both volumes each is synced as a whole, and neither reaches the other. The steps of which
 // there are many are not all cut.
 func TestPowerCutWithManyFiles(t *testing.T) {
+	t.Parallel()
 	m := machine{disk: newDisk(before)}
 	for i := range 70 {
 		for _, dir := range []string{"etc", "srv"} {
@@ -179,6 +183,41 @@ func TestPowerCutWithManyFiles(t *testing.T) {
 			c.each(d, []string{lost, some, killed}, fmt.Sprintf("Apply cut at step %d (%s)", n, d.op), !cut, c.recovery)
 		}
 		last = d.op
+	}
+}
+
+// A sync fails once, Apply rolls back, and that is cut at every step.
+func TestPowerCutWhileRollingBack(t *testing.T) {
+	for name, m := range machines() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newChecker(t, m)
+			for n, failed := 1, true; failed; n++ {
+				failed = false
+				for cutAt, cut := 1, true; cut; cutAt++ {
+					d := m.disk.clone()
+					p := planFor(d, m.changes)
+					syncs := 0
+					d.fail = func(op string) error {
+						if op == "sync" {
+							syncs++
+						}
+						if op != "sync" || syncs != n || failed {
+							return nil
+						}
+						failed, d.steps, d.cut = true, 0, cutAt
+						return syscall.EIO
+					}
+					failed = false
+					cut = died(func() { commit.Apply(context.Background(), d, p) })
+					d.fail, d.cut = nil, 0
+					if cut {
+						c.each(d, []string{lost, some, killed}, fmt.Sprintf("sync %d fails, cut %d steps later", n, cutAt), false, c.recovery)
+					}
+				}
+			}
+			t.Logf("%d recoveries", c.recoveries)
+		})
 	}
 }
 

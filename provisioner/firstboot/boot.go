@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"time"
 
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
@@ -21,53 +22,33 @@ import (
 
 // policy says whether a configuration that was fetched is applied whole, or is one that an earlier boot
 // applied.
-type policy func(context.Context, *run) (*laterBoot, error)
+type policy func(*run) (later bool, err error)
 
 // always applies what was fetched.
-func always(context.Context, *run) (*laterBoot, error) { return nil, nil }
-
-// laterBoot is a boot of an instance whose configuration is applied already: nothing persistent is written, and
-// nothing is restarted.
-type laterBoot struct{}
-
-// restrict takes out of a plan what is for the first boot only. What a unit's command asks for is asked for at
-// every boot, as coreos-cloudinit did, but a unit that runs stays as it is.
-func (*laterBoot) restrict(p *plan.Plan) {
-	var jobs []plan.Job
-	for _, j := range p.Jobs {
-		switch j.Action {
-		case "restart", "reload-or-restart":
-			j.Action = "start"
-		case "reload", "try-restart", "reload-or-try-restart":
-			continue
-		}
-		jobs = append(jobs, j)
-	}
-	p.Jobs = jobs
-}
+func always(*run) (later bool, err error) { return false, nil }
 
 // byDigest is the policy of a boot: the configuration that an earlier boot applied is left as it is; another one
 // is told of, and applied only where the settings say so.
-func byDigest(ctx context.Context, r *run) (*laterBoot, error) {
+func byDigest(r *run) (later bool, err error) {
 	var m state.Manifest
 	known, err := state.Read(r.Root, r.instance, state.ManifestFile, &m)
 	if err != nil || !known {
-		return nil, err
+		return false, err
 	}
 	if m.Digest != r.digest() {
 		if r.settings.LaterBoots == "apply" {
-			return nil, nil
+			return false, nil
 		}
 		r.Console.Say("check", "the user-data is not what was applied; provisioner plan shows what would change, provisioner apply changes it")
 		kept, ok, err := state.ReadBytes(r.Root, r.instance, state.UserDataFile)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if ok {
 			r.data.UserData = kept
 		}
 	}
-	return &laterBoot{}, nil
+	return true, nil
 }
 
 // BootLocal is the first stage of a boot: undo what was cut short, and put back what belongs below /run.
@@ -81,7 +62,7 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 		return report.Done, handoff.Request{Reload: changed}
 	})
 	if st == report.Done && request.Reload {
-		st = r.handOff(ctx, handoff.Request{Reload: true}, func() error { return nil })
+		st = r.handOff(ctx, handoff.Request{Reload: true}, handoff.Options{}, func() error { return nil })
 	}
 	r.Finish(st, r.Now())
 	return r.Report
@@ -118,10 +99,15 @@ func Restore(ctx context.Context, root *fsroot.Root, wanted func(path string) bo
 	return units, commit.Write(ctx, root, missing)
 }
 
+// floorTime is how long sshd is kept waiting: a little less than the unit is given.
+const floorTime = 28 * time.Second
+
 // BootFloor is the stage that sshd waits for, on the first boot of an instance: the platform's keys and
 // hostname.
 func BootFloor(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
+	ctx, cancel := context.WithTimeout(ctx, floorTime)
+	defer cancel()
 	st, request := r.locked(ctx, func() (report.State, handoff.Request) {
 		if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
 			if err != nil {
@@ -136,7 +122,7 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 		return st, request
 	})
 	if st == report.Done && request.Hostname != "" {
-		st = r.handOff(ctx, request, func() error { return nil })
+		st = r.handOff(ctx, request, handoff.Options{}, func() error { return nil })
 	}
 	r.Finish(st, r.Now())
 	return r.Report
@@ -190,7 +176,7 @@ func (r *run) bootMain(ctx context.Context) (report.State, handoff.Request) {
 	if err := r.decode(ctx); err != nil || r.found.HasErrors() {
 		return st, request
 	}
-	request, st = r.commit(ctx, &laterBoot{})
+	request, st = r.commit(ctx, true)
 	return st, request
 }
 
@@ -236,7 +222,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 			return r.Report
 		}
 	}
-	r.end(ctx, r.handOff(ctx, request, handoff.Ready))
+	r.end(ctx, r.handOff(ctx, request, handoff.Options{Success: "provisioner-success.target"}, handoff.Ready))
 	return r.Report
 }
 
@@ -244,7 +230,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 const maxResult = 64 << 20
 
 // handOff gives a request to systemd; enqueued is called once every job is in its queue.
-func (r *run) handOff(ctx context.Context, request handoff.Request, enqueued func() error) report.State {
+func (r *run) handOff(ctx context.Context, request handoff.Request, o handoff.Options, enqueued func() error) report.State {
 	r.enter("hand off")
 	m, err := r.Manager(ctx)
 	if err != nil {
@@ -255,14 +241,13 @@ func (r *run) handOff(ctx context.Context, request handoff.Request, enqueued fun
 	for _, s := range request.Scripts {
 		digests[s.Name] = plan.Digest(s.Content)
 	}
-	watch := handoff.Enqueue(ctx, m, request, handoff.Options{
-		Progress: func(line string) { r.Console.Say("hand off", "%s", line) },
-		ScriptEnded: func(o handoff.Outcome) {
-			if err := r.markEnded(ctx, digests[o.Script], o.Result); err != nil {
-				r.failed(err)
-			}
-		},
-	})
+	o.Progress = func(line string) { r.Console.Say("hand off", "%s", line) }
+	o.ScriptEnded = func(script handoff.Outcome) {
+		if err := r.markEnded(ctx, digests[script.Script], script.Result); err != nil {
+			r.failed(err)
+		}
+	}
+	watch := handoff.Enqueue(ctx, m, request, o)
 	if err := enqueued(); err != nil {
 		r.failed(err)
 	}

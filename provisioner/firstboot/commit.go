@@ -21,7 +21,8 @@ import (
 const attempts = 3
 
 // floor commits what the platform itself says, keys and hostname, before user-data is decoded: whatever is wrong
-// there, somebody can log in and look. It is made once for each instance and each answer of the platform.
+// there, somebody can log in and look. It is made once for each instance, and again only if the platform
+// says something else.
 func (r *run) floor(ctx context.Context) (handoff.Request, report.State) {
 	var none handoff.Request
 	meta := r.data.Meta
@@ -29,7 +30,7 @@ func (r *run) floor(ctx context.Context) (handoff.Request, report.State) {
 		return none, report.Done
 	}
 	r.enter("access floor")
-	text, err := json.Marshal(meta)
+	text, err := json.Marshal([]any{meta.Hostname, meta.SSHKeys})
 	if err != nil {
 		return none, r.failed(err)
 	}
@@ -51,11 +52,17 @@ func (r *run) floor(ctx context.Context) (handoff.Request, report.State) {
 	return handoff.Request{Hostname: p.Hostname}, st
 }
 
-// commit plans the configuration and makes it so. kept is what an earlier boot of the same configuration left
-// to do; nil on the first.
-func (r *run) commit(ctx context.Context, later *laterBoot) (handoff.Request, report.State) {
+// commit plans the configuration and makes it so. On a later boot of the same configuration, what is persistent
+// was made so before and stays as it is now.
+func (r *run) commit(ctx context.Context, later bool) (handoff.Request, report.State) {
 	r.enter("plan")
-	p, st := r.transact(ctx, r.config, func(p plan.Plan) ([]plan.Change, error) { return r.stateOf(p) })
+	var p plan.Plan
+	var st report.State
+	if later {
+		p, st = r.again(ctx)
+	} else {
+		p, st = r.transact(ctx, r.config, r.stateOf)
+	}
 	if st != report.Done {
 		return handoff.Request{}, st
 	}
@@ -64,10 +71,41 @@ func (r *run) commit(ctx context.Context, later *laterBoot) (handoff.Request, re
 		return handoff.Request{}, r.failed(err)
 	}
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.Ended[plan.Digest(s.Content)] != "" })
-	if later != nil {
-		later.restrict(&p)
-	}
 	return handoff.Of(p), report.Done
+}
+
+// again is a later boot: what belongs below /run is written, and nothing else. What a unit's command asks for is
+// asked for at every boot, as coreos-cloudinit did, but a unit that runs stays as it is.
+func (r *run) again(ctx context.Context) (plan.Plan, report.State) {
+	p, _, found, err := r.compute(ctx, r.config)
+	if err != nil {
+		return p, r.failed(err)
+	}
+	r.found = append(slices.Clone(r.found), found...).Sorted()
+	if found.HasErrors() {
+		return p, r.refused()
+	}
+	r.enter("commit")
+	if len(p.Changes) > 0 {
+		r.Console.Say("commit", "%d things are not as they were configured, and are left alone; provisioner plan shows them", len(p.Changes))
+	}
+	if err := commit.Write(ctx, r.Root, p.Runtime); err != nil {
+		return p, r.failed(err)
+	}
+	r.Commit(p.Runtime)
+	p.Hostname, p.Networkd, p.Reload = "", false, slices.ContainsFunc(p.Runtime, func(c plan.Change) bool { return IsUnit(c.Path) })
+	var jobs []plan.Job
+	for _, j := range p.Jobs {
+		switch j.Action {
+		case "restart", "reload-or-restart":
+			j.Action = "start"
+		case "reload", "try-restart", "reload-or-try-restart":
+			continue
+		}
+		jobs = append(jobs, j)
+	}
+	p.Jobs = jobs
+	return p, report.Done
 }
 
 // transact computes a plan, adds our own state to it, and commits it all; if somebody else changes what it is
@@ -132,10 +170,19 @@ func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error 
 
 // stateOf is what is remembered of this configuration.
 func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
+	// What an earlier apply made and this plan finds as it should be is still ours.
+	var m state.Manifest
+	var kept state.Runtime
+	if _, err := state.Read(r.Root, r.instance, state.ManifestFile, &m); err != nil {
+		return nil, err
+	}
+	if _, err := state.Read(r.Root, r.instance, state.RuntimeFile, &kept); err != nil {
+		return nil, err
+	}
 	out := state.Directories(r.instance)
-	manifest, err1 := state.File(r.instance, state.ManifestFile, state.Manifest{Version: 1, Digest: r.digest(), Items: p.Owned})
+	manifest, err1 := state.File(r.instance, state.ManifestFile, m.With(r.digest(), p.Owned))
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
-	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p.Kept))
+	runtime, err3 := state.File(r.instance, state.RuntimeFile, kept.With(p.Kept))
 	out = append(out, manifest, instance)
 	if r.Live {
 		out = append(out, runtime)

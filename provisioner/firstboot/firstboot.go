@@ -69,7 +69,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	state, request := r.locked(ctx, func() (report.State, handoff.Request) { return r.apply(ctx, always) })
 	if state == report.Done && env.Live && !request.IsEmpty() {
-		state = r.handOff(ctx, request, func() error { return nil })
+		state = r.handOff(ctx, request, handoff.Options{}, func() error { return nil })
 	}
 	r.end(ctx, state)
 	return r.Report
@@ -105,7 +105,7 @@ func (r *run) apply(ctx context.Context, when policy) (report.State, handoff.Req
 		r.Console.Say("fetch", "no datasource: nothing to do")
 		return report.Done, none
 	}
-	kept, err := when(ctx, r)
+	later, err := when(r)
 	if err != nil {
 		return r.failed(err), none
 	}
@@ -119,7 +119,7 @@ func (r *run) apply(ctx context.Context, when policy) (report.State, handoff.Req
 	if r.found.HasErrors() {
 		return r.refused(), floor
 	}
-	request, state := r.commit(ctx, kept)
+	request, state := r.commit(ctx, later)
 	if request.Hostname == "" {
 		request.Hostname = floor.Hostname
 	}

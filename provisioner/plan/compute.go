@@ -189,8 +189,8 @@ func (c *computation) parents(want Change) {
 		return
 	}
 	s := c.see(dir)
-	if s.Kind == 0 || s.Kind == fsroot.Directory || s.Fault != "" {
-		return
+	if s.Kind == 0 || s.Kind == fsroot.Directory || s.Kind == fsroot.Link || s.Fault != "" {
+		return // a link's end has been followed when the path itself was looked at
 	}
 	id := c.real(dir, s)
 	if cl := c.claims[id]; cl != nil {

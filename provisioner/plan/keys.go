@@ -44,8 +44,38 @@ func (c *computation) keys() {
 		}
 		if len(set.keys) > 0 {
 			c.authorize(set)
+		} else {
+			c.lockout(set)
 		}
 	}
+}
+
+// lockout reports a user to whom keys were given of which none is one, and who has no other way in: no
+// password, and no key that was there before.
+func (c *computation) lockout(set *keySet) {
+	_, _, home, known := c.users.user(set.user)
+	if set.malformed.IsZero() || !known || c.hasPassword(set.user) {
+		return
+	}
+	if home != "" && c.isDirectory(home) {
+		if have, ok := c.current(path.Join(home, ".ssh", "authorized_keys")); ok && len(keysIn(have)) > 0 {
+			return
+		}
+	}
+	d := c.report(rules.Lockout, set.malformed, "%s would have no way to log in: none of the keys is valid, and there is no password", set.user)
+	d.Detail = "give a key that is whole"
+}
+
+// hasPassword says that a user will have a password that is good for a login.
+func (c *computation) hasPassword(user string) bool {
+	text, _ := c.current("etc/shadow")
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if fields[0] == user && len(fields) > 1 {
+			return fields[1] != "" && !strings.HasPrefix(fields[1], "!") && !strings.HasPrefix(fields[1], "*")
+		}
+	}
+	return false
 }
 
 // keySet is the keys of one user, each once.
@@ -54,6 +84,8 @@ type keySet struct {
 	at   source.Range
 	keys []wantedKey
 	seen map[string]bool
+	// malformed is where the first line stands that is no key.
+	malformed source.Range
 }
 
 // wantedKey is a key and where it was asked for.
@@ -78,7 +110,9 @@ func (s *keySet) add(line string, at source.Range) error {
 // addAll takes keys from user-data. One that is malformed was reported when the text was decoded.
 func (s *keySet) addAll(lines []schema.Value[string]) {
 	for _, l := range lines {
-		_ = s.add(l.V, l.At)
+		if s.add(l.V, l.At) != nil && s.malformed.IsZero() {
+			s.malformed = l.At
+		}
 	}
 }
 

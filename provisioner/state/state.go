@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
@@ -85,13 +86,41 @@ type Kept struct {
 	Target string      `json:"target,omitempty"`
 }
 
-// Keep is the record of changes below /run.
-func Keep(changes []plan.Change) Runtime {
-	r := Runtime{Version: 1}
+// With is the manifest after another configuration was applied: what it asks for takes the place of what an
+// earlier one asked for at the same path.
+func (m Manifest) With(digest string, items []plan.Item) Manifest {
+	m.Version, m.Digest = 1, digest
+	m.Items = merged(m.Items, items, func(i plan.Item) string { return i.Path })
+	return m
+}
+
+// With is the record with further changes below /run, each in the place of an earlier one at the same path.
+func (r Runtime) With(changes []plan.Change) Runtime {
+	var items []Kept
 	for _, c := range changes {
-		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
+		items = append(items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
 	}
+	r.Version = 1
+	r.Items = merged(r.Items, items, func(k Kept) string { return k.Path })
 	return r
+}
+
+// merged is the earlier items, each replaced by a later one for the same path, and then the rest of the later.
+func merged[T any](earlier, later []T, path func(T) string) []T {
+	out := slices.Clone(earlier)
+	index := map[string]int{}
+	for i, item := range out {
+		index[path(item)] = i
+	}
+	for _, item := range later {
+		if i, there := index[path(item)]; there {
+			out[i] = item
+			continue
+		}
+		index[path(item)] = len(out)
+		out = append(out, item)
+	}
+	return out
 }
 
 // Changes are the record as changes to make again.

@@ -31,6 +31,9 @@ var (
 		Help: "~/.ssh must be a directory and authorized_keys a regular file with one name, both the user's own: a link there could lead us to change another file. Remove what is there."}
 	ImportMissing = &diag.Rule{ID: "import-missing", Severity: diag.Error, Machine: true, Title: "keys to be imported were not fetched",
 		Help: "Without them the user could not log in. Check the name or URL, and that the machine reaches it."}
+	Lockout = &diag.Rule{ID: "lockout", Severity: diag.Error, Machine: true, Title: "a user to whom keys are given would have no way to log in",
+		Help:    "None of the user's keys is valid, and there is neither a password nor a key that was there before. A machine that nobody can log in to cannot be mended.",
+		Example: "users:\n  - name: anna\n    ssh_authorized_keys:\n      - ssh-rsa AAAA...", Instead: "users:\n  - name: anna\n    ssh_authorized_keys:\n      - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f anna@laptop"}
 	PlatformKey = &diag.Rule{ID: "platform-key", Severity: diag.Warning, Machine: true, Title: "an SSH key of the platform's is malformed",
 		Help: "The key is left out, the others go in. Correct it where the platform keeps it."}
 )
@@ -38,6 +41,6 @@ var (
 func accountRules() []*diag.Rule {
 	return []*diag.Rule{
 		AccountDiffers, AccountFile, IDTaken, IDsFull, GroupUnknown, GroupNotOwn, GroupPowerful, MemberUnknown, HomeOfSystem, SkelEntry,
-		KeysNoHome, KeysUntrusted, ImportMissing, PlatformKey,
+		KeysNoHome, KeysUntrusted, ImportMissing, Lockout, PlatformKey,
 	}
 }
