@@ -111,6 +111,12 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	return datasources.Data{}, decisions, errors.Join(causes...)
 }
 
+// Check says what is wrong with the first of specs that is not as it should be, as a *[SpecError]. It asks nothing.
+func Check(specs []string) error {
+	_, err := parse(datasources.Env{}, specs)
+	return err
+}
+
 func skip(rest []Decision, reason string) {
 	for i := range rest {
 		rest[i].Reason = "not asked: " + reason

@@ -54,7 +54,12 @@ func newWorld(t *testing.T, i metadatatest.Instance, after time.Duration, faults
 	w.url = "http://" + l.Addr
 	w.env = datasources.Env{
 		Now: w.clock.Now, Sleep: w.clock.Sleep,
-		Limits: datasources.Limits{Connect: time.Second, Answer: 150 * time.Millisecond, Overall: 20 * time.Second},
+		Limits: datasources.Limits{Connect: time.Second, Answer: 3 * time.Second, Overall: 20 * time.Second},
+	}
+	if slices.ContainsFunc(faults, func(f metadatatest.Fault) bool {
+		return f.Trouble == metadatatest.Hang || f.Trouble == metadatatest.Stall
+	}) {
+		w.env.Limits.Answer = 200 * time.Millisecond // nothing else waits for a time-out
 	}
 	return w
 }
@@ -292,7 +297,6 @@ func TestAnswersInSeries(t *testing.T) {
 			i := metadatatest.Example()
 			i.NoDocument = tt.noDocument
 			w := newWorld(t, i, 0)
-			w.env.Limits.Answer = 5 * time.Second
 			var mu sync.Mutex
 			deepest, answered := 0, 0 // in answers that had to be there before a request was made
 			depths := map[string]int{}

@@ -27,7 +27,7 @@ func quick() (datasources.Env, *metadatatest.Clock) {
 	clock := metadatatest.NewClock()
 	return datasources.Env{
 		Now: clock.Now, Sleep: clock.Sleep,
-		Limits: datasources.Limits{Connect: 100 * time.Millisecond, Answer: 150 * time.Millisecond, Overall: 10 * time.Second},
+		Limits: datasources.Limits{Connect: 100 * time.Millisecond, Answer: 250 * time.Millisecond, Overall: 10 * time.Second},
 	}, clock
 }
 
@@ -103,8 +103,8 @@ func TestTry(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}},
-		{name: "slow but steady", want: "aaaaaaaa", serve: func(w http.ResponseWriter, _ *http.Request) {
-			for range 8 {
+		{name: "slow but steady", want: "aaaaaaaaaa", serve: func(w http.ResponseWriter, _ *http.Request) {
+			for range 10 {
 				fmt.Fprint(w, "a")
 				_ = http.NewResponseController(w).Flush()
 				time.Sleep(40 * time.Millisecond)
@@ -126,6 +126,7 @@ func TestTry(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			server := httptest.NewServer(tt.serve)
 			defer server.Close()
 			env, _ := quick()

@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/catalog"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -32,11 +34,32 @@ type target struct {
 func (t *target) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.root, "root", "/", "work on the system below `DIR`; nothing is handed off there")
 	cmd.Flags().StringArrayVar(&t.datasources, "datasource", nil, "ask `NAME[=ARG]`, such as file=PATH or ec2; may be given again, in order of priority (default: those of the settings)")
+	var names []string
+	for _, e := range catalog.Entries() {
+		name := e.Name
+		if strings.HasPrefix(e.ArgHelp, "=") {
+			name += "="
+		}
+		names = append(names, name+"\t"+e.Help)
+	}
+	complete(cmd, "datasource", names)
 	cmd.Flags().StringVar(&t.metadata, "metadata", "", "take the instance's metadata from `FILE`, of the form of instance.json, instead of the datasource's")
 }
 
-// open is the environment of a run. The caller closes the root.
+// open is the environment of a run. The caller closes the root. A datasource that does not exist is a mistake in
+// usage; any other error has been told.
 func (t *target) open(c *Command) (firstboot.Env, error) {
+	if err := catalog.Check(t.datasources); err != nil {
+		return firstboot.Env{}, err
+	}
+	env, err := t.environment(c)
+	if err != nil {
+		return env, c.fail(err)
+	}
+	return env, nil
+}
+
+func (t *target) environment(c *Command) (firstboot.Env, error) {
 	env := firstboot.Env{
 		Datasources: t.datasources,
 		Console:     report.Console{W: c.Stderr},
@@ -98,7 +121,7 @@ back, or failed before any change; 4 committed, but the hand-off failed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			env, err := t.open(c)
 			if err != nil {
-				return c.fail(err)
+				return err
 			}
 			defer env.Root.Close()
 			if env.Live && os.Geteuid() != 0 {
@@ -136,7 +159,7 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 			}
 			env, err := t.open(c)
 			if err != nil {
-				return c.fail(err)
+				return err
 			}
 			defer env.Root.Close()
 			made, err := firstboot.Plan(cmd.Context(), env)
@@ -214,7 +237,7 @@ func (c *Command) boot() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			env, err := t.open(c)
 			if err != nil {
-				return c.fail(err)
+				return err
 			}
 			defer env.Root.Close()
 			if !env.Live {

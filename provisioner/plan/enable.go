@@ -76,11 +76,24 @@ func (c *computation) search(name string) string {
 	return ""
 }
 
-// enable plans the links that "systemctl enable --force" makes for a unit and for what its Also= names.
+// plannedDropIns are the names of the drop-ins of this plan, by their directories.
+func (c *computation) plannedDropIns() map[string][]string {
+	out := map[string][]string{}
+	for _, cl := range c.order {
+		if dir, name := path.Split(cl.want.Path); strings.HasSuffix(dir, ".d/") && cl.want.Kind == WriteFile {
+			dir = path.Clean(dir)
+			out[dir] = append(out[dir], name)
+		}
+	}
+	return out
+}
+
+// enable plans the links that "systemctl enable --force" makes for a unit and for what its Also= names, where
+// planned are the drop-ins of this plan.
 //
 // Source: systemd 252, src/shared/install.c.
-func (c *computation) enable(u *schema.Unit) {
-	e := enabling{computation: c, why: u.Enable.At, dir: c.unitDir(u)}
+func (c *computation) enable(u *schema.Unit, planned map[string][]string) {
+	e := enabling{computation: c, planned: planned, why: u.Enable.At, dir: c.unitDir(u)}
 	seen := map[string]bool{}
 	for queue := []string{u.Name.V}; len(queue) > 0; queue = queue[1:] {
 		if name := queue[0]; !seen[name] {
@@ -94,9 +107,10 @@ func (c *computation) enable(u *schema.Unit) {
 // enabling is the enabling of one unit of the configuration.
 type enabling struct {
 	*computation
-	why  source.Range
-	dir  string // where the links go
-	also bool   // past the unit itself, at those that its Also= names
+	planned map[string][]string // names of drop-ins by directory
+	why     source.Range
+	dir     string // where the links go
+	also    bool   // past the unit itself, at those that its Also= names
 }
 
 // report adds a finding; about a unit that only Also= names it is a warning.
@@ -221,7 +235,7 @@ func (e *enabling) link(at, file string) {
 		return
 	case fsroot.Link:
 		there := linkTarget(e.real(at, e.see(at)), target)
-		if there == file || e.real(there, e.see(there)) == e.real(file, e.see(file)) {
+		if e.real(there, e.see(there)) == e.real(file, e.see(file)) {
 			return
 		}
 	}
@@ -275,7 +289,7 @@ func specifiers(unit, text string) (string, bool) {
 }
 
 // sections are those of a unit's file, then those of its drop-ins in the order that systemd reads them.
-func (c *computation) sections(f unitFile) []unitfile.Section {
+func (e *enabling) sections(f unitFile) []unitfile.Section {
 	dropIns := map[string]string{} // the path that wins, by name
 	for _, unit := range []string{f.name, splitUnit(f.name).template()} {
 		if unit == "" {
@@ -283,17 +297,17 @@ func (c *computation) sections(f unitFile) []unitfile.Section {
 		}
 		for _, dir := range unitPath {
 			dir += "/" + unit + ".d"
-			for _, name := range c.names(dir) {
+			for _, name := range slices.Concat(e.list(dir), e.planned[dir]) {
 				if strings.HasSuffix(name, ".conf") && dropIns[name] == "" && len(dropIns) < maxDropIns {
 					dropIns[name] = dir + "/" + name
 				}
 			}
 		}
 	}
-	data, _ := c.current(f.path)
+	data, _ := e.current(f.path)
 	all, _ := unitfile.Parse(string(data))
 	for _, name := range slices.Sorted(maps.Keys(dropIns)) {
-		data, _ := c.current(c.resolve(dropIns[name]))
+		data, _ := e.current(e.resolve(dropIns[name]))
 		more, _ := unitfile.Parse(string(data))
 		all = append(all, more...)
 	}
@@ -302,17 +316,6 @@ func (c *computation) sections(f unitFile) []unitfile.Section {
 
 // maxDropIns bounds how many drop-ins of a unit are read.
 const maxDropIns = 1000
-
-// names are the files in a directory, those planned included.
-func (c *computation) names(dir string) []string {
-	names := slices.Clone(c.list(dir))
-	for _, cl := range c.order {
-		if path.Dir(cl.want.Path) == dir {
-			names = append(names, path.Base(cl.want.Path))
-		}
-	}
-	return names
-}
 
 // unitName is the parts of a unit's name: "prefix@instance.suffix".
 type unitName struct {

@@ -108,6 +108,15 @@ var enableTests = []struct {
 		links: map[string]string{"etc/systemd/system/m.target.wants/d.service": "/" + lib + "d.service"},
 	},
 	{
+		name: "drop-ins count in the order of their names, whatever their directory",
+		disk: map[string]string{
+			lib + "d.service": "[Service]\n", lib + "d.service.d/9.conf": "[Install]\nWantedBy=\nWantedBy=m.target\n",
+			"etc/systemd/system/d.service.d/1.conf": "[Install]\nWantedBy=old.target\n", "etc/systemd/system/d.service.d/5.conf": "[Install]\nWantedBy=older.target\n", lib + "d.service.d/99.off": "[Install]\nWantedBy=off.target\n",
+		},
+		unit:  "d.service",
+		links: map[string]string{"etc/systemd/system/m.target.wants/d.service": "/" + lib + "d.service"},
+	},
+	{
 		name: "a drop-in of the template", disk: map[string]string{lib + "e@.service": "[Service]\n", "etc/systemd/system/e@.service.d/z.conf": "[Install]\nWantedBy=m.target\n"}, unit: "e@x.service",
 		links: map[string]string{"etc/systemd/system/m.target.wants/e@x.service": "/" + lib + "e@.service"},
 	},
@@ -157,6 +166,9 @@ var enableTests = []struct {
 	},
 	{
 		name: "a link in other words stays", disk: map[string]string{lib + "a.service": "[Install]\nWantedBy=m.target\n", "etc/systemd/system/m.target.wants/a.service": "-> ../../../../usr/lib/systemd/system/a.service"}, unit: "a.service",
+	},
+	{
+		name: "a link through another name of the directory stays", disk: map[string]string{"lib": "-> usr/lib", lib + "a.service": "[Install]\nWantedBy=m.target\n", "etc/systemd/system/m.target.wants/a.service": "-> /lib/systemd/system/a.service"}, unit: "a.service",
 	},
 	{
 		name: "no [Install] section", disk: map[string]string{lib + "n.service": "[Service]\n"}, unit: "n.service", want: []string{"warning unit-no-install"},
@@ -220,6 +232,18 @@ func TestEnableWithWhatComesLaterInTheConfiguration(t *testing.T) {
 	d.applied(t, plan.Input{Config: &schema.Config{Units: []schema.Unit{a, b}}})
 	if got, want := d.content("etc/systemd/system/sockets.target.wants/b.socket"), "-> /etc/systemd/system/b.socket"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEnableWhatTheConfigurationMasks(t *testing.T) {
+	u := unit("a.service", "")
+	u.Enable, u.Mask = val(true), val(true)
+	p, diags := newDisk(map[string]string{lib + "a.service": "[Install]\nWantedBy=m.target\n"}).compute(t, plan.Input{Config: &schema.Config{Units: []schema.Unit{u}}})
+	if got := findings(diags); !slices.Equal(got, []string{"error unit-masked"}) {
+		t.Errorf("got %q", got)
+	}
+	if last := p.Changes[len(p.Changes)-1]; last.Target != "/dev/null" {
+		t.Errorf("got %+v", last)
 	}
 }
 

@@ -55,8 +55,12 @@ func (c *computation) replace(f *schema.File) {
 	if !ok {
 		return
 	}
+	p := relative(f.Path.V)
+	if cl := c.claims[c.real(p, c.see(p))]; cl != nil && cl.asked.IsZero() && len(cl.want.Records) > 0 {
+		c.report(rules.FileOverrides, f.Path.At, "%q replaces a file that users or keys have lines in", f.Path.V)
+	}
 	c.putFile(f, Change{
-		Kind: WriteFile, Path: relative(f.Path.V), Attr: attr, Data: c.fileContent(f),
+		Kind: WriteFile, Path: p, Attr: attr, Data: c.fileContent(f),
 		Secret: f.Secret, Why: []source.Range{f.At},
 	})
 }

@@ -246,6 +246,32 @@ func TestFileFindings(t *testing.T) {
 	}
 }
 
+func TestAFileThatReplacesKeys(t *testing.T) {
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1kRq0Dk0tTOkXhM0T6xbSb5rGcfmVvG5cVVtNnV7gA a"
+	const keys = "home/anna/.ssh/authorized_keys"
+	own := schema.User{At: at(1), Name: val("anna"), SSHAuthorizedKeys: []schema.Value[string]{val(key)}}
+	for name, tt := range map[string]struct {
+		file schema.File
+		want []string
+	}{
+		"whole":    {file("/"+keys, "theirs\n", 2), []string{"warning file-overrides"}},
+		"appended": {appending(file("/"+keys, "theirs\n", 2)), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := accountsOf(nil)
+			d.put("home/anna", node{kind: fsroot.Directory, attr: fsroot.Attr{Mode: 0o755, UID: 1000, GID: 1001}})
+			p, diags := d.compute(t, plan.Input{Config: &schema.Config{Users: []schema.User{own}, Files: []schema.File{tt.file}}})
+			if got := findings(diags); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			d.apply(p)
+			if got := d.content(keys); !strings.HasSuffix(got, "theirs\n") || strings.Contains(got, key) == (name == "whole") {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
+
 func TestAppendToAFileTooLargeToRead(t *testing.T) {
 	in := plan.Input{Config: &schema.Config{Files: []schema.File{appending(file("/a", "x", 1))}}}
 	in.Facts.Paths = map[string]plan.Seen{

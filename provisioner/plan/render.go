@@ -367,18 +367,18 @@ func (d *drawer) content(c Change) {
 }
 
 // action says what a change is to the one who looks at the machine.
-func (c Change) action() string {
+func (w *Change) action() string {
 	switch {
-	case c.Kind == Remove:
+	case w.Kind == Remove:
 		return "removed"
-	case c.Was.Kind == fsroot.Absent || c.Was.Kind == 0:
+	case w.Was.Kind == fsroot.Absent || w.Was.Kind == 0:
 		return "added"
 	}
 	return "changed"
 }
 
 // showsSize says that size and digest of a file's content may be shown.
-func (c Change) showsSize() bool { return !c.Secret && len(c.Records) == 0 }
+func (w *Change) showsSize() bool { return !w.Secret && len(w.Records) == 0 }
 
 func (s *Seen) digest() string {
 	if s.SHA256 == "" && int64(len(s.Data)) == s.Size {

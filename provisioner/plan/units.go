@@ -20,11 +20,12 @@ func (c *computation) units() {
 		c.putUnit(&c.Config.Units[i])
 	}
 	// Also= may name a unit that comes later, so enabling waits for the contents of all.
+	planned := c.plannedDropIns()
 	for i := range c.Config.Units {
 		u := &c.Config.Units[i]
 		network := schema.IsNetworkFile(u.Name.V)
 		if u.Enable.V && !network {
-			c.enable(u)
+			c.enable(u, planned)
 		}
 		if u.Command.V != "" && !network {
 			c.plan.Jobs = append(c.plan.Jobs, Job{Unit: u.Name.V, Action: u.Command.V, Why: []source.Range{u.Command.At}})
@@ -51,7 +52,7 @@ func (c *computation) putUnit(u *schema.Unit) {
 		c.report(rules.UnitName, u.Name.At, "%q is not a unit name", name)
 		return
 	}
-	content := u.Content.V != "" && !u.Mask.V // a mask takes the place of the content
+	content := u.Content.V != ""
 	if !content && !u.Mask.V && !u.Runtime.V && len(u.DropIns) == 0 {
 		return
 	}
@@ -68,9 +69,9 @@ func (c *computation) putUnit(u *schema.Unit) {
 		}
 	}
 	switch file := dir + "/" + name; {
-	case u.Mask.V:
+	case u.Mask.V: // in place of the content, if there is one
 		c.put(Change{Kind: MakeLink, Path: file, Target: devNull, Why: []source.Range{u.Mask.At}})
-	case u.Runtime.V && !content && c.isMask(file):
+	case u.Runtime.V && c.isMask(file):
 		c.put(Change{Kind: Remove, Path: file, Why: []source.Range{u.Runtime.At}})
 	}
 }

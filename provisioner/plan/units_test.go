@@ -170,12 +170,14 @@ func TestNetworkKeysAreNotForEverybody(t *testing.T) {
 	dropIn := unit("wg1.netdev", "")
 	dropIn.DropIns = []schema.DropIn{{At: at(2), Name: val("psk.conf"), Content: val("[WireGuardPeer]\nPresharedKey=canary\n")}}
 	file := unit("wg2.netdev", "[WireGuard]\nPrivateKeyFile=/etc/wg.key\n")
+	service := unit("a.service", "[Service]\nExecStart=/bin/a\n[X-A]\nKey=public\n")
 	d := accountsOf(map[string]string{"etc/group": "root:x:0:\nsystemd-network:x:192:\n"})
-	p := d.applied(t, plan.Input{Config: &schema.Config{Units: []schema.Unit{wireguard, public, dropIn, file}}})
+	p := d.applied(t, plan.Input{Config: &schema.Config{Units: []schema.Unit{wireguard, public, dropIn, file, service}}})
 	private, open := fsroot.Attr{Mode: 0o640, GID: 192}, fsroot.Attr{Mode: 0o644}
 	for path, want := range map[string]fsroot.Attr{
 		"etc/systemd/network/wg0.netdev": private, "etc/systemd/network/wg1.netdev.d/psk.conf": private,
 		"etc/systemd/network/br0.netdev": open, "etc/systemd/network/wg2.netdev": open,
+		"etc/systemd/system/a.service": open,
 	} {
 		if got := d[path].attr; got != want {
 			t.Errorf("%s is %+v, want %+v", path, got, want)
@@ -185,6 +187,14 @@ func TestNetworkKeysAreNotForEverybody(t *testing.T) {
 		if c.Kind == plan.WriteFile && c.Secret != (c.Attr == private) {
 			t.Errorf("%s: Secret is %v", c.Path, c.Secret)
 		}
+	}
+}
+
+func TestAPrivateKeyInAUnitIsNotShown(t *testing.T) {
+	u := unit("a.service", "[Service]\nEnvironment='KEY=-----BEGIN EC PRIVATE KEY-----'\n")
+	p := newDisk(nil).applied(t, plan.Input{Config: &schema.Config{Units: []schema.Unit{u}}})
+	if c := p.Changes[len(p.Changes)-1]; !c.Secret || c.Attr.Mode != 0o644 {
+		t.Errorf("%s is %04o, Secret %v", c.Path, c.Attr.Mode, c.Secret)
 	}
 }
 
