@@ -30,6 +30,9 @@ type userTable struct {
 func (t *userTable) user(name string) (uid, gid int, home string, ok bool) {
 	t.load(accounts.Want{})
 	u, ok := t.result.Users[name]
+	if !ok && name == "root" { // which is the kernel's name for 0, whatever a bare root has of accounts
+		return 0, 0, "root", true
+	}
 	return u.UID, u.GID, strings.TrimPrefix(path.Clean("/"+u.Home), "/"), ok
 }
 
@@ -37,7 +40,7 @@ func (t *userTable) user(name string) (uid, gid int, home string, ok bool) {
 func (t *userTable) group(name string) (gid int, ok bool) {
 	t.load(accounts.Want{})
 	gid, ok = t.result.Groups[name]
-	return gid, ok
+	return gid, ok || name == "root"
 }
 
 // load computes the accounts, once.

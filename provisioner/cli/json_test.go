@@ -1,0 +1,100 @@
+package cli_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"cloudconfig/provisioner/cli"
+)
+
+var schemaBlock = regexp.MustCompile("(?s)\n## (\\S+)\n.*?```json\n(.*?)```")
+
+// TestJSON holds what the program prints and writes against the schemas in docs/json.md.
+func TestJSON(t *testing.T) {
+	page, err := os.ReadFile("../../docs/json.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas := map[string]*jsonschema.Schema{}
+	for _, m := range schemaBlock.FindAllSubmatch(page, -1) {
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(m[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource(string(m[1]), doc); err != nil {
+			t.Fatal(err)
+		}
+		if schemas[string(m[1])], err = c.Compile(string(m[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := func(name string, text []byte) {
+		t.Helper()
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+			return
+		}
+		if schemas[name] == nil {
+			t.Fatalf("docs/json.md has no schema for %s", name)
+		}
+		if err := schemas[name].Validate(doc); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+	t.Setenv("JOURNAL_STREAM", "")
+	run := func(want int, args ...string) []byte {
+		t.Helper()
+		var out, progress bytes.Buffer
+		c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &progress, Version: "v1"}
+		if got := c.Main(append([]string{"provisioner"}, args...)); got != want {
+			t.Fatalf("%s ends with %d:\n%s", strings.Join(args, " "), got, &progress)
+		}
+		return out.Bytes()
+	}
+	example := "../../examples/files-in-every-encoding.yaml"
+	for _, bad := range []string{"duplicate-key", "many-at-once", "account-name-path"} {
+		hold("validate", run(1, "validate", "--format", "json", "../../schema/testdata/bad/"+bad+".yaml"))
+	}
+	hold("validate", run(0, "validate", "--format", "json", example))
+	for _, example := range []string{example, "../../examples/users-and-keys.yaml", "../../examples/script.sh", "../../schema/testdata/bad/unknown-key.yaml"} {
+		root := t.TempDir()
+		for _, dir := range []string{"etc", "home", "srv", "var/lib"} {
+			if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(root, "etc/group"), []byte("root:x:0:\nsudo:x:27:\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		flags := []string{"--datasource", "file=" + example, "--root", root, "--metadata", "../../examples/metadata.json"}
+		want := 0
+		if strings.Contains(example, "/bad/") {
+			want = 1
+		} else {
+			hold("plan", run(0, append([]string{"plan", "--format", "json"}, flags...)...))
+		}
+		run(want, append([]string{"apply"}, flags...)...)
+		hold("status.json", run(want, "status", "--root", root, "--format", "json"))
+		for _, name := range []string{"status.json", "result.json", "instance.json"} {
+			text, err := os.ReadFile(filepath.Join(root, "run/provisioner", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			hold(name, text)
+		}
+	}
+	hold("status.json", run(0, "status", "--root", t.TempDir(), "--format", "json"))
+	metadata, err := os.ReadFile("../../examples/metadata.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold("instance.json", metadata)
+}
