@@ -239,6 +239,38 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+func TestRefusedVolumes(t *testing.T) {
+	write := func(p string) []plan.Change {
+		return []plan.Change{{Kind: plan.WriteFile, Path: p, Data: []byte("2")}}
+	}
+	tests := []struct {
+		name    string
+		machine disk
+		changes []plan.Change
+		want    string
+	}{
+		{"read-only", disk{srv: fsroot.Volume{ID: 2, Top: "srv", ReadOnly: true}}, write("srv/data"), "srv/data: the file system srv is read-only"},
+		{"others can write to its top", disk{srv: fsroot.Volume{ID: 2, Top: "srv", Shared: true}}, write("srv/new"), "nothing can be staged there"},
+		{"a file that something is mounted on", disk{mounted: "etc/hosts"}, write("etc/hosts"), "it is a mount point"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDisk(before)
+			p := planFor(d, tt.changes)
+			d.mounted = tt.machine.mounted
+			if tt.machine.srv.ID != 0 {
+				d.srv = tt.machine.srv
+			}
+			if _, err := commit.Apply(context.Background(), d, p); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v; want %q", err, tt.want)
+			}
+			if d.steps > 0 {
+				t.Errorf("%d changes to the disk before that", d.steps)
+			}
+		})
+	}
+}
+
 func TestCancelled(t *testing.T) {
 	root, dir := scratch(t, map[string]string{"etc/file": "1"})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -349,6 +381,7 @@ func TestRecoverKeepsWhatOthersDid(t *testing.T) {
 		{Kind: plan.WriteFile, Path: "etc/a", Data: []byte("2")},
 		{Kind: plan.WriteFile, Path: "etc/b", Data: []byte("2")},
 		{Kind: plan.WriteFile, Path: "etc/c", Data: []byte("2")},
+		{Kind: plan.WriteFile, Path: "etc/d", Data: []byte("2")},
 		{Kind: plan.MakeDirectory, Path: "home/core"},
 		{Kind: plan.Remove, Path: "home/x"},
 	})
@@ -362,12 +395,13 @@ func TestRecoverKeepsWhatOthersDid(t *testing.T) {
 		}
 		e.at("etc/b").data = "theirs"
 		e.at("etc/c").data = "theirs"
+		e.untrusted = "etc/d"
 		e.must(e.Create("home/core/theirs", nil, fsroot.Attr{}))
 		if cut, err := commit.Interrupted(e); !cut || err != nil {
 			t.Fatal(cut, err)
 		}
 		r, err := commit.Recover(context.Background(), e)
-		want := commit.Recovery{RolledBack: true, Units: true, Kept: []string{"home/core", "etc/c", "etc/b"}}
+		want := commit.Recovery{RolledBack: true, Units: true, Kept: []string{"home/core", "etc/d", "etc/c", "etc/b"}}
 		if d := cmp.Diff(want, r); d != "" || err != nil {
 			t.Errorf("%v\n%s", err, d)
 		}

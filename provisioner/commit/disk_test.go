@@ -25,7 +25,10 @@ type disk struct {
 	cut   int    // the power fails before this operation; 0 for never
 
 	fail      func(op string) error // what an operation answers instead of being done; nil for nothing
-	noLinks   bool                  // srv has no hard links
+	srv       fsroot.Volume         // what is mounted on srv; never changes
+	vfat      bool                  // srv has no hard links, owners and modes
+	mounted   string                // a file that something is mounted on
+	untrusted string                // a path that is not to be trusted
 	pathsSeen map[string]int        // how often each path was synced
 }
 
@@ -47,7 +50,7 @@ type node struct {
 type powerCut struct{}
 
 func newDisk(tree map[string]string) *disk {
-	d := &disk{root: newDirectory(1), pathsSeen: map[string]int{}}
+	d := &disk{root: newDirectory(1), pathsSeen: map[string]int{}, srv: fsroot.Volume{ID: 2, Top: "srv"}}
 	for _, p := range slices.Sorted(maps.Keys(tree)) {
 		what := tree[p]
 		switch {
@@ -99,7 +102,7 @@ func (d *disk) clone() *disk {
 		}
 		return &c
 	}
-	return &disk{root: dup(d.root), noLinks: d.noLinks, pathsSeen: map[string]int{}}
+	return &disk{root: dup(d.root), srv: d.srv, vfat: d.vfat, mounted: d.mounted, pathsSeen: map[string]int{}}
 }
 
 func dupNames(names map[string]*node, dup func(*node) *node) map[string]*node {
@@ -286,6 +289,9 @@ func (d *disk) add(op, p string, n *node) error {
 	if n.volume == 0 {
 		n.volume = dir.volume
 	}
+	if d.vfat && n.volume == 2 {
+		n.attr = fsroot.Attr{Mode: 0o755}
+	}
 	d.put(p, n)
 	return nil
 }
@@ -306,6 +312,9 @@ func (n *node) info(p string) fsroot.Info {
 }
 
 func (d *disk) Stat(p string) (fsroot.Info, error) {
+	if p == d.untrusted {
+		return fsroot.Info{}, &fs.PathError{Op: "stat", Path: p, Err: fsroot.ErrUntrusted}
+	}
 	n, err := d.get("stat", p)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fsroot.Info{Kind: fsroot.Absent, Real: p}, nil
@@ -337,7 +346,10 @@ func (d *disk) Volume(p string) (fsroot.Volume, error) {
 		return fsroot.Volume{}, err
 	}
 	if p == "srv" || strings.HasPrefix(p, "srv/") {
-		return fsroot.Volume{ID: 2, Top: "srv"}, nil
+		return d.srv, nil
+	}
+	if p == d.mounted {
+		return fsroot.Volume{ID: 3, Top: p}, nil
 	}
 	return fsroot.Volume{ID: 1, Top: "."}, nil
 }
@@ -378,7 +390,7 @@ func (d *disk) Link(from, to string) error {
 	case dir.volume != n.volume:
 		return &fs.PathError{Op: "link", Path: to, Err: syscall.EXDEV}
 	}
-	if d.noLinks && n.volume == 2 {
+	if d.vfat && n.volume == 2 {
 		c := *n
 		n = &c
 		n.sync()

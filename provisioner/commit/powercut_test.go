@@ -36,7 +36,7 @@ func machines() map[string]machine {
 		withState[p] = "dir"
 	}
 	bare := newDisk(before)
-	bare.noLinks = true
+	bare.vfat = true
 	return map[string]machine{
 		"a later run": {newDisk(withState), []plan.Change{
 			{Kind: plan.WriteFile, Path: "etc/passwd", Data: []byte("root core")},
@@ -51,7 +51,7 @@ func machines() map[string]machine {
 			{Kind: plan.WriteFile, Path: "srv/sub/new", Data: []byte("new")},
 			{Kind: plan.Remove, Path: "srv/empty"},
 		}},
-		"a first run, srv without hard links": {bare, []plan.Change{
+		"a first run, srv like a vfat": {bare, []plan.Change{
 			{Kind: plan.MakeLink, Path: "etc/mtab", Target: "/proc/mounts"},
 			{Kind: plan.MakeLink, Path: "etc/hosts", Target: "hosts.d"},
 			{Kind: plan.WriteFile, Path: "etc/become", Data: []byte("a file")},
@@ -161,12 +161,15 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
-// With many files on both volumes each is synced as a whole, and neither reaches the other. The steps of which
-// there are many are not all cut.
+// With many files on both volumes, or in many directories, each volume is synced as a whole, and neither reaches
+// the other. The steps of which there are many are not all cut.
 func TestPowerCutWithManyFiles(t *testing.T) {
 	t.Parallel()
 	m := machine{disk: newDisk(before)}
 	for i := range 70 {
+		dir := fmt.Sprint("home/", i)
+		m.changes = append(m.changes, plan.Change{Kind: plan.MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o750, UID: i}},
+			plan.Change{Kind: plan.WriteFile, Path: dir + "/x", Data: []byte("content")})
 		for _, dir := range []string{"etc", "srv"} {
 			m.changes = append(m.changes, plan.Change{Kind: plan.WriteFile, Path: fmt.Sprint(dir, "/", i), Data: []byte("content")})
 		}

@@ -28,8 +28,8 @@ func Compute(in Input) (Plan, diag.List) {
 	c.values = c.instanceValues()
 	c.hostname()
 	c.accounts()
-	c.keys()
 	c.files(false)
+	c.keys()
 	c.etcFiles()
 	c.agents()
 	c.units()
@@ -125,7 +125,7 @@ func (c *computation) put(want Change) {
 	if len(want.Why) > 0 {
 		why = want.Why[0]
 	}
-	if !c.writable(want, s, why) {
+	if !want.IsAlready(s) && !c.writable(want, s, why) {
 		return
 	}
 	if want.Kind != Remove {

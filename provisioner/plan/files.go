@@ -57,7 +57,7 @@ func (c *computation) replace(f *schema.File) {
 	}
 	p := relative(f.Path.V)
 	if cl := c.claims[c.real(p, c.see(p))]; cl != nil && cl.asked.IsZero() && len(cl.want.Records) > 0 {
-		c.report(rules.FileOverrides, f.Path.At, "%q replaces a file that users or keys have lines in", f.Path.V)
+		c.report(rules.FileOverrides, f.Path.At, "%q replaces a file of accounts", f.Path.V)
 	}
 	c.putFile(f, Change{
 		Kind: WriteFile, Path: p, Attr: attr, Data: c.fileContent(f),

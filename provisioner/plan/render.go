@@ -39,7 +39,7 @@ func Write(w io.Writer, p Plan, o DrawOptions) error {
 		return e.Encode(drawing(p, owners))
 	}
 	d := drawer{Writer: bufio.NewWriter(w), color: o.Color, owners: owners}
-	d.plan(p, o.Facts.SystemHostname)
+	d.plan(p, o.Facts)
 	return d.Flush()
 }
 
@@ -217,7 +217,7 @@ func (d *drawer) line(color, format string, args ...any) {
 	d.WriteString(text + "\n")
 }
 
-func (d *drawer) plan(p Plan, hostname string) {
+func (d *drawer) plan(p Plan, facts Facts) {
 	for _, c := range p.Changes {
 		d.change(c)
 	}
@@ -227,7 +227,7 @@ func (d *drawer) plan(p Plan, hostname string) {
 			d.change(c)
 		}
 	}
-	d.after(p, hostname)
+	d.after(p, facts)
 	s := summarize(p)
 	if s == (Summary{}) && p.Hostname == "" {
 		d.line("", "nothing to do")
@@ -241,15 +241,19 @@ func (d *drawer) plan(p Plan, hostname string) {
 }
 
 // after draws what comes after the commit.
-func (d *drawer) after(p Plan, hostname string) {
+func (d *drawer) after(p Plan, facts Facts) {
 	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Jobs)+len(p.Scripts) == 0 {
 		return
 	}
-	d.line("", "after the commit:")
+	headline := "after the commit:"
+	if !facts.Live {
+		headline = "after the commit, on a running system only:"
+	}
+	d.line("", "%s", headline)
 	if p.Hostname != "" {
 		was := ""
-		if hostname != "" {
-			was = " (was " + hostname + ")"
+		if facts.SystemHostname != "" {
+			was = " (was " + facts.SystemHostname + ")"
 		}
 		d.line("", "  set hostname %s%s", p.Hostname, was)
 	}

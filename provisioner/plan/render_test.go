@@ -147,7 +147,7 @@ after the commit:
   run script user-data part 2, 2 lines  (user-data:9:1)
 2 to add, 0 to change, 0 to remove, 1 job, 1 script
 `
-	if diff := cmp.Diff(want, draw(t, p, plan.DrawOptions{Facts: plan.Facts{SystemHostname: "localhost"}})); diff != "" {
+	if diff := cmp.Diff(want, draw(t, p, plan.DrawOptions{Facts: plan.Facts{Live: true, SystemHostname: "localhost"}})); diff != "" {
 		t.Error(diff)
 	}
 }
