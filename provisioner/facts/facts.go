@@ -81,10 +81,13 @@ func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
 	parents := map[string]bool{} // those that were taken care of in this call
 	for _, p := range paths {
 		p, list := strings.CutSuffix(p, "/")
+		above, err := parent(root, f, p, parents)
+		if err != nil {
+			return fmt.Errorf("look at the machine: %w", err)
+		}
 		seen, known := f.Paths[p]
 		if !known {
-			var err error
-			if seen, err = look(root, p); err != nil {
+			if seen, err = look(root, p, above); err != nil {
 				return fmt.Errorf("look at the machine: %w", err)
 			}
 		}
@@ -94,20 +97,24 @@ func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
 			}
 		}
 		f.Paths[p] = seen
-		if err := lookAtParents(root, f, p, parents); err != nil {
-			return fmt.Errorf("look at the machine: %w", err)
-		}
 	}
 	return nil
 }
 
-// look sees one path, not following a last link.
-func look(root fsroot.FS, p string) (plan.Seen, error) {
-	var seen plan.Seen
+// look sees one path, not following a last link. above is the directory that it is in: where that is not
+// there, nothing is, and what is not there would be on the file system of its directory.
+func look(root fsroot.FS, p string, above plan.Seen) (plan.Seen, error) {
+	seen := plan.Seen{Volume: above.Volume}
+	if above.Kind == fsroot.Absent && above.Fault == "" {
+		seen.Info = fsroot.Info{Kind: fsroot.Absent, Real: path.Join(above.Real, path.Base(p))}
+		return seen, nil
+	}
 	info, err := root.Stat(p)
 	if err == nil {
 		seen.Info = info
-		seen.Volume, err = root.Volume(p)
+		if info.Kind != fsroot.Absent || above.Kind != fsroot.Directory {
+			seen.Volume, err = root.Volume(p)
+		}
 	}
 	if err == nil && (info.Kind == fsroot.Regular || info.Kind == fsroot.Link) {
 		var data []byte
@@ -148,35 +155,36 @@ func entries(root fsroot.FS, p string, seen *plan.Seen) error {
 	return fault(seen, err)
 }
 
-// lookAtParents sees every directory that p is in.
-func lookAtParents(root fsroot.FS, f *plan.Facts, p string, done map[string]bool) error {
-	for p != "." {
-		child := p
-		if p = path.Dir(p); done[p] {
-			return nil
-		}
-		done[p] = true
-		seen, known := f.Paths[p]
-		if !known {
-			var err error
-			if seen, err = look(root, p); err != nil {
-				return err
-			}
-		}
-		if seen.Kind == fsroot.Link && seen.Fault == "" {
-			// What is below p is below the place it leads to, if it leads to a directory.
-			if below, err := root.Stat(child); err == nil {
-				there, err := look(root, path.Dir(below.Real))
-				if err != nil {
-					return err
-				}
-				if there.Kind == fsroot.Directory {
-					there.Entries = seen.Entries
-					seen = there
-				}
-			}
-		}
-		f.Paths[p] = seen
+// parent sees the directory that p is in, after those above it; the root itself is its own.
+func parent(root fsroot.FS, f *plan.Facts, p string, done map[string]bool) (plan.Seen, error) {
+	dir := path.Dir(p)
+	if done[dir] || p == "." {
+		return f.Paths[dir], nil
 	}
-	return nil
+	above, err := parent(root, f, dir, done)
+	if err != nil {
+		return above, err
+	}
+	done[dir] = true
+	seen, known := f.Paths[dir]
+	if !known {
+		if seen, err = look(root, dir, above); err != nil {
+			return seen, err
+		}
+	}
+	if seen.Kind == fsroot.Link && seen.Fault == "" {
+		// What is below dir is below the place it leads to, if it leads to a directory.
+		if below, err := root.Stat(p); err == nil {
+			there, err := look(root, path.Dir(below.Real), plan.Seen{})
+			if err != nil {
+				return there, err
+			}
+			if there.Kind == fsroot.Directory {
+				there.Entries = seen.Entries
+				seen = there
+			}
+		}
+	}
+	f.Paths[dir] = seen
+	return seen, nil
 }
