@@ -62,7 +62,7 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 		return report.Done, handoff.Request{Reload: changed}
 	})
 	if st == report.Done && request.Reload {
-		st = r.handOff(ctx, handoff.Request{Reload: true}, handoff.Options{}, func() error { return nil })
+		st = r.handOff(ctx, handoff.Request{Reload: true}, handoff.Options{}, noted)
 	}
 	r.Finish(st, r.Now())
 	return r.Report
@@ -122,7 +122,7 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 		return st, request
 	})
 	if st == report.Done && request.Hostname != "" {
-		st = r.handOff(ctx, request, handoff.Options{}, func() error { return nil })
+		st = r.handOff(ctx, request, handoff.Options{}, noted)
 	}
 	r.Finish(st, r.Now())
 	return r.Report
@@ -200,6 +200,9 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 			r.Report = kept
 		}
 	}
+	if r.State != report.Running {
+		return r.Report // nothing was committed, so there is nothing to hand off
+	}
 	if r.Report.Metadata != nil {
 		r.data.Meta = *r.Report.Metadata
 	}
@@ -222,9 +225,16 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 			return r.Report
 		}
 	}
-	r.end(ctx, r.handOff(ctx, request, handoff.Options{Success: "provisioner-success.target"}, handoff.Ready))
+	st := r.handOff(ctx, request, handoff.Options{Success: "provisioner-success.target"}, handoff.Ready)
+	if err := r.Root.Remove(requestPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.failed(err) // scripts are in it; it is root's alone, and gone with the next boot
+	}
+	r.end(ctx, st)
 	return r.Report
 }
+
+// noted is for a hand-off that nobody waits to see enqueued.
+func noted() error { return nil }
 
 // maxResult bounds the files below /run that are read back, in bytes.
 const maxResult = 64 << 20
@@ -241,6 +251,7 @@ func (r *run) handOff(ctx context.Context, request handoff.Request, o handoff.Op
 	for _, s := range request.Scripts {
 		digests[s.Name] = plan.Digest(s.Content)
 	}
+	o.ScriptDir = r.Scripts
 	o.Progress = func(line string) { r.Console.Say("hand off", "%s", line) }
 	o.ScriptEnded = func(script handoff.Outcome) {
 		if err := r.markEnded(ctx, digests[script.Script], script.Result); err != nil {

@@ -41,6 +41,8 @@ type Env struct {
 	Sources datasources.Env
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
+	// Scripts is the directory for scripts while they run; empty for the usual one.
+	Scripts string
 	Console report.Console
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -69,7 +71,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	state, request := r.locked(ctx, func() (report.State, handoff.Request) { return r.apply(ctx, always) })
 	if state == report.Done && env.Live && !request.IsEmpty() {
-		state = r.handOff(ctx, request, handoff.Options{}, func() error { return nil })
+		state = r.handOff(ctx, request, handoff.Options{}, noted)
 	}
 	r.end(ctx, state)
 	return r.Report

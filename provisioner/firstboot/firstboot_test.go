@@ -1,0 +1,386 @@
+//go:build linux
+
+package firstboot_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudconfig/datasources"
+	"cloudconfig/datasources/metadatatest"
+	"cloudconfig/provisioner/firstboot"
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/report"
+	"cloudconfig/schema"
+)
+
+// machine is a root that counts as running, with a systemd that writes down what it is asked.
+type machine struct {
+	t       *testing.T
+	dir     string
+	calls   []string
+	console strings.Builder
+	fails   string // a unit whose jobs fail
+}
+
+func newMachine(t *testing.T, files map[string]string) *machine {
+	m := &machine{t: t, dir: t.TempDir()}
+	for _, dir := range []string{"home", "run", "root", "var/lib", "etc/systemd/system"} {
+		if err := os.MkdirAll(filepath.Join(m.dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.write("etc/passwd", "root:x:0:0:root:/root:/bin/bash\n")
+	m.write("etc/group", "root:x:0:\nsudo:x:27:\n")
+	m.write("etc/shadow", "root:*:19000:0:99999:7:::\n")
+	m.write("etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+	m.write("run/systemd/container", "test\n")
+	for name, text := range files {
+		m.write(name, text)
+	}
+	return m
+}
+
+func (m *machine) write(name, text string) {
+	m.t.Helper()
+	path := filepath.Join(m.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) read(name string) string {
+	text, err := os.ReadFile(filepath.Join(m.dir, name))
+	if err != nil {
+		return "(none)"
+	}
+	return string(text)
+}
+
+// run runs one stage, and gives the report and what systemd was asked meanwhile.
+func (m *machine) run(stage func(context.Context, firstboot.Env) *report.Report, change ...func(*firstboot.Env)) (*report.Report, []string) {
+	m.t.Helper()
+	root, err := fsroot.Open(m.dir)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer root.Close()
+	m.calls = nil
+	env := firstboot.Env{
+		Root: root, Live: true, Now: time.Now, Version: "test",
+		Console: report.Console{W: &m.console}, Log: slog.New(slog.DiscardHandler),
+		Manager: func(context.Context) (handoff.Manager, error) { return m, nil },
+		Scripts: filepath.Join(m.dir, "run/provisioner/scripts"),
+		Sources: datasources.Env{Root: m.dir, Limits: datasources.Limits{Connect: time.Second, Answer: time.Second, Overall: time.Second}},
+	}
+	for _, f := range change {
+		f(&env)
+	}
+	r := stage(context.Background(), env)
+	return r, m.calls
+}
+
+// reboot empties /run, as a machine does that is started again.
+func (m *machine) reboot() {
+	m.t.Helper()
+	if err := os.RemoveAll(filepath.Join(m.dir, "run")); err != nil {
+		m.t.Fatal(err)
+	}
+	m.write("run/systemd/container", "test\n")
+}
+
+// persistent is everything outside /run with what tells that it was written: contents, modes, times.
+func (m *machine) persistent() map[string]string {
+	m.t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(m.dir, func(path string, entry fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(m.dir, path)
+		if err != nil || rel == "run" || strings.HasPrefix(rel, "run/") || rel == "." || rel == "var/lib/provisioner" {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		out[rel] = fmt.Sprint(info.Mode(), info.ModTime().UnixNano())
+		if entry.Type().IsRegular() {
+			out[rel] += m.read(rel)
+		}
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return out
+}
+
+func (m *machine) call(format string, args ...any) error {
+	m.calls = append(m.calls, fmt.Sprintf(format, args...))
+	return nil
+}
+
+func (m *machine) SetHostname(name string) error           { return m.call("hostname %s", name) }
+func (m *machine) Reload(context.Context) error            { return m.call("reload") }
+func (m *machine) Reset(_ context.Context, _ string) error { return nil }
+func (m *machine) ended(result string) (<-chan string, error) {
+	done := make(chan string, 1)
+	done <- result
+	return done, nil
+}
+
+func (m *machine) Enqueue(_ context.Context, unit, action string) (<-chan string, error) {
+	_ = m.call("%s %s", action, unit)
+	if unit == m.fails {
+		return m.ended("failed")
+	}
+	return m.ended("done")
+}
+
+func (m *machine) Run(_ context.Context, t handoff.Transient) (<-chan string, error) {
+	_ = m.call("run %s", t.Unit)
+	return m.ended("done")
+}
+
+func (m *machine) State(context.Context, string) (handoff.State, error) {
+	return handoff.State{Load: "loaded", Active: "active"}, nil
+}
+
+const config = `#cloud-config
+hostname: web1
+write_files:
+  - path: /etc/motd
+    content: hello
+  - path: /run/early/flag
+    content: up
+coreos:
+  etcd2:
+    name: infra0
+  units:
+    - name: web.service
+      enable: true
+      command: restart
+      content: |
+        [Service]
+        ExecStart=/bin/true
+        [Install]
+        WantedBy=multi-user.target
+    - name: old.service
+      command: reload
+    - name: scratch.service
+      runtime: true
+      content: |
+        [Service]
+        ExecStart=/bin/true
+`
+
+const (
+	settingsFile = "etc/provisioner/provisioner.yaml"
+	agentDropIn  = "run/systemd/system/etcd2.service.d/20-cloudinit.conf"
+)
+
+// fromFile is a machine whose settings name a file below its root.
+func fromFile(t *testing.T, userData string) *machine {
+	m := newMachine(t, nil)
+	m.write("usr/share/oem/cloud-config.yml", userData)
+	m.write(settingsFile, "datasources: [\"file="+filepath.Join(m.dir, "usr/share/oem/cloud-config.yml")+"\"]\n")
+	return m
+}
+
+func TestFirstAndLaterBoots(t *testing.T) {
+	m := fromFile(t, config)
+	if r, calls := m.run(firstboot.BootLocal); r.State != report.Done || len(calls) > 0 {
+		t.Fatalf("local: %s, %q", r.State, calls)
+	}
+	if r, calls := m.run(firstboot.BootFloor); r.State != report.Done || len(calls) > 0 {
+		t.Fatalf("floor: %s, %q", r.State, calls)
+	}
+	r, calls := m.run(firstboot.BootMain)
+	if r.State != report.Running || len(calls) > 0 {
+		t.Fatalf("main: %s, %v, %q", r.State, r.Errors, calls)
+	}
+	for name, want := range map[string]string{"etc/hostname": "web1\n", "etc/motd": "hello", "run/early/flag": "up"} {
+		if got := m.read(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	r, calls = m.run(firstboot.BootHandoff)
+	want := []string{"hostname web1", "reload", "restart web.service", "reload old.service", "start provisioner-success.target"}
+	if diff := cmp.Diff(want, calls); diff != "" || r.State != report.Done {
+		t.Errorf("handoff: %s\n%s", r.State, diff)
+	}
+	if s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir)); err != nil || s.State != report.Done || len(s.Changes) == 0 {
+		t.Errorf("status %+v, %v", s, err)
+	}
+
+	before := m.persistent()
+	for boot := 2; boot <= 3; boot++ {
+		m.reboot()
+		// systemd's generator, before anything is loaded; then the rest.
+		root, err := fsroot.Open(m.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := firstboot.Restore(context.Background(), root, firstboot.IsUnit); err != nil {
+			t.Fatal(err)
+		}
+		root.Close()
+		if m.read(agentDropIn) == "(none)" || m.read("run/systemd/system/scratch.service") == "(none)" || m.read("run/early/flag") != "(none)" {
+			t.Errorf("boot %d: the generator puts units back and nothing else", boot)
+		}
+		if r, calls := m.run(firstboot.BootLocal); r.State != report.Done || len(calls) > 0 || m.read("run/early/flag") != "up" {
+			t.Errorf("boot %d: local: %s, %q, flag %q", boot, r.State, calls, m.read("run/early/flag"))
+		}
+		m.run(firstboot.BootFloor)
+		if r, _ := m.run(firstboot.BootMain); r.State != report.Running {
+			t.Errorf("boot %d: main: %s, %v", boot, r.State, r.Errors)
+		}
+		_, calls := m.run(firstboot.BootHandoff)
+		if diff := cmp.Diff([]string{"start web.service", "start provisioner-success.target"}, calls); diff != "" {
+			t.Errorf("boot %d: what runs is not restarted: %s", boot, diff)
+		}
+		if diff := cmp.Diff(before, m.persistent()); diff != "" {
+			t.Errorf("boot %d wrote something persistent: %s", boot, diff)
+		}
+	}
+}
+
+func TestRefusedUserDataLeavesTheFloor(t *testing.T) {
+	instance := metadatatest.Example()
+	instance.UserData = []byte("#cloud-config\nhostnme: hunter2\n")
+	handler := metadatatest.EC2(instance)
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	m := newMachine(t, map[string]string{settingsFile: "datasources: [\"ec2=" + server.URL + "\"]\n"})
+
+	m.run(firstboot.BootFloor)
+	if got := m.read("home/core/.ssh/authorized_keys"); !strings.Contains(got, instance.Keys[0].OpenSSH) {
+		t.Errorf("after the floor, keys are %q", got)
+	}
+	r, _ := m.run(firstboot.BootMain)
+	if r.State != report.Refused || r.ExitStatus != 1 {
+		t.Errorf("main: %s", r.State)
+	}
+	if got := m.read("etc/hostname"); got != instance.Hostname+"\n" {
+		t.Errorf("hostname %q", got)
+	}
+	s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir))
+	if err != nil || s.State != report.Refused || len(s.Diagnostics) != 1 || s.Diagnostics[0].At.Start.Line != 2 || s.Diagnostics[0].Rule != "unknown-key" {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	if strings.Contains(m.console.String(), "hunter2") {
+		t.Errorf("the console has words of the user's: %s", m.console.String())
+	}
+	if r, calls := m.run(firstboot.BootHandoff); r.State == report.Done || len(calls) > 0 {
+		t.Errorf("a hand-off after a refusal: %s, %q", r.State, calls)
+	}
+}
+
+func TestAnotherConfigurationAtALaterBoot(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.BootMain)
+	m.run(firstboot.BootHandoff)
+	m.write("usr/share/oem/cloud-config.yml", strings.Replace(config, "hello", "goodbye", 1))
+
+	m.reboot()
+	if r, _ := m.run(firstboot.BootMain); r.State != report.Running || m.read("etc/motd") != "hello" {
+		t.Errorf("a boot applies another configuration: %s, %q", r.State, m.read("etc/motd"))
+	}
+	if !strings.Contains(m.console.String(), "not what was applied") {
+		t.Errorf("it is not told: %s", m.console.String())
+	}
+	m.write(settingsFile, m.read(settingsFile)+"later-boots: apply\n")
+	m.reboot()
+	if r, _ := m.run(firstboot.BootMain); r.State != report.Running || m.read("etc/motd") != "goodbye" {
+		t.Errorf("the settings say to apply it: %s, %q", r.State, m.read("etc/motd"))
+	}
+}
+
+func TestALostDatasourceIsNoNewMachine(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.BootMain)
+	m.run(firstboot.BootHandoff)
+	m.reboot()
+	if err := os.RemoveAll(filepath.Join(m.dir, "usr/share/oem")); err != nil {
+		t.Fatal(err)
+	}
+	before := m.persistent()
+	r, _ := m.run(firstboot.BootMain)
+	if r.State != report.Running {
+		t.Fatalf("main: %s, %v", r.State, r.Errors)
+	}
+	_, calls := m.run(firstboot.BootHandoff)
+	if !slices.Contains(calls, "start web.service") || m.read(agentDropIn) == "(none)" {
+		t.Errorf("the hand-off of the kept configuration: %q", calls)
+	}
+	if diff := cmp.Diff(before, m.persistent()); diff != "" {
+		t.Errorf("something persistent was written: %s", diff)
+	}
+}
+
+func TestAScriptRunsOnce(t *testing.T) {
+	m := fromFile(t, "#!/bin/sh\necho once\n")
+	for boot, want := range []int{1, 0} {
+		m.reboot()
+		m.run(firstboot.BootMain)
+		r, calls := m.run(firstboot.BootHandoff)
+		runs := 0
+		for _, c := range calls {
+			if strings.HasPrefix(c, "run ") {
+				runs++
+			}
+		}
+		if runs != want || r.State != report.Done {
+			t.Errorf("boot %d runs it %d times, want %d: %s, %v", boot+1, runs, want, r.State, r.Errors)
+		}
+	}
+}
+
+func TestAFailedJobIsAFailedHandOff(t *testing.T) {
+	m := fromFile(t, config)
+	m.fails = "web.service"
+	r, _ := m.run(firstboot.Apply)
+	if r.State != report.Degraded || r.ExitStatus != 4 {
+		t.Errorf("apply: %s", r.State)
+	}
+	if m.read("etc/motd") != "hello" {
+		t.Error("what was committed stays")
+	}
+}
+
+func TestInstancesAreApart(t *testing.T) {
+	m := fromFile(t, config)
+	as := func(id string) func(*firstboot.Env) {
+		return func(env *firstboot.Env) {
+			env.Metadata = &schema.Metadata{Version: 1, Datasource: "test", InstanceID: id}
+		}
+	}
+	m.run(firstboot.BootMain, as("../../../etc"))
+	m.write("etc/motd", "changed by hand")
+	m.run(firstboot.BootMain, as("../../../etc"))
+	if got := m.read("etc/motd"); got != "changed by hand" {
+		t.Errorf("the same instance: %q", got)
+	}
+	m.run(firstboot.BootMain, as("another"))
+	if got := m.read("etc/motd"); got != "hello" {
+		t.Errorf("another instance: %q", got)
+	}
+	dirs, err := os.ReadDir(filepath.Join(m.dir, "var/lib/provisioner/instances"))
+	if err != nil || len(dirs) != 2 {
+		t.Errorf("directories %v, %v", dirs, err)
+	}
+}
