@@ -38,7 +38,8 @@ type Receipt struct {
 
 // Apply makes p.Changes, all or none. If there are none that change anything, nothing at all is written.
 // Afterwards they are durable, or, if there is an error, everything is as it was; only if the error says that
-// rolling back did not work either is a journal left, for the next [Recover].
+// rolling back did not work either is a journal left, for the next [Recover]. Only our own state directory and
+// those above it, once made, stay.
 //
 // The error wraps [ErrChanged], and names the path, if a change's Was does not hold any more. A context that
 // is cancelled ends Apply as long as nothing can be seen of it outside the stages; after that it finishes.
@@ -51,7 +52,7 @@ func Apply(ctx context.Context, root fsroot.FS, p plan.Plan) (r Receipt, err err
 		return r, errors.Join(err, errors.New("apply: there is a journal of an earlier run to recover from first"))
 	}
 	t, err := prepare(disk, p)
-	if err != nil || len(t.journal.Steps) == 0 {
+	if err != nil || len(t.changed) == 0 {
 		return r, err
 	}
 	unlock, err := lockAccounts(ctx, root, t.journal.Steps)
@@ -68,9 +69,7 @@ func Apply(ctx context.Context, root fsroot.FS, p plan.Plan) (r Receipt, err err
 		}
 		return r, err
 	}
-	for _, s := range t.journal.Steps {
-		r.Changed = append(r.Changed, s.asked)
-	}
+	r.Changed = t.changed
 	// The changes are in. What is left over now, the next Recover throws away.
 	_ = forget(disk, t.journal.Stages)
 	return r, nil
@@ -80,13 +79,20 @@ func Apply(ctx context.Context, root fsroot.FS, p plan.Plan) (r Receipt, err err
 type transaction struct {
 	disk    fsroot.FS
 	journal journal
-	changes []plan.Change // one for each step
+	changes []plan.Change          // one for each step
+	changed []string               // what the plan calls all that changes
+	parents map[string]fsroot.Attr // of the state directory, which are made before it and not as steps
 	volumes map[string]fsroot.Volume
 }
 
 // prepare turns changes into steps, and refuses what can be known to go wrong. It only looks.
 func prepare(disk fsroot.FS, p plan.Plan) (*transaction, error) {
-	t := &transaction{disk: disk, journal: journal{Version: 1, Units: p.Reload}, volumes: map[string]fsroot.Volume{}}
+	t := &transaction{
+		disk:    disk,
+		journal: journal{Version: 1, Units: p.Reload},
+		parents: map[string]fsroot.Attr{},
+		volumes: map[string]fsroot.Volume{},
+	}
 	stages := newStages(disk, stateDir)
 	taken := map[string]plan.Kind{}
 	for _, c := range p.Changes {
@@ -110,6 +116,11 @@ func prepare(disk fsroot.FS, p plan.Plan) (*transaction, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Path, err)
+		}
+		t.changed = append(t.changed, c.Path)
+		if s.Do == doMakeDirectory && strings.HasPrefix(stateDir, s.Path+"/") {
+			t.parents[s.Path] = c.Attr
+			continue
 		}
 		t.journal.Steps = append(t.journal.Steps, s)
 		t.changes = append(t.changes, c)
@@ -223,7 +234,7 @@ func newStep(disk fsroot.FS, c plan.Change) (step, error) {
 
 // stage writes everything new, gives everything old a second name, and makes both durable.
 func (t *transaction) stage(ctx context.Context) error {
-	if err := makeState(t.disk); err != nil {
+	if err := makeState(t.disk, t.parents); err != nil {
 		return err
 	}
 	if len(t.journal.Stages) > 0 {

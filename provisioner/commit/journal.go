@@ -291,17 +291,21 @@ func removeStage(disk fsroot.FS, dir string) error {
 	return disk.Remove(dir)
 }
 
-// makeState makes the state directory, durably.
-func makeState(disk fsroot.FS) error {
+// makeState makes the state directory, durably, and what is missing above it, with attributes that a plan may
+// have for it.
+func makeState(disk fsroot.FS, parents map[string]fsroot.Attr) error {
 	for i := range strings.Count(stateDir, "/") + 1 {
 		dir := strings.Join(strings.Split(stateDir, "/")[:i+1], "/")
 		info, err := disk.Stat(dir)
 		if err == nil && info.Kind == fsroot.Absent {
-			mode := uint32(0o755)
-			if dir == stateDir {
-				mode = 0o700
+			a, planned := parents[dir]
+			switch {
+			case dir == stateDir:
+				a = fsroot.Attr{Mode: 0o700}
+			case !planned:
+				a = fsroot.Attr{Mode: 0o755}
 			}
-			err = disk.Mkdir(dir, fsroot.Attr{Mode: mode})
+			err = disk.Mkdir(dir, a)
 		}
 		if err == nil {
 			err = disk.SyncDir(path.Dir(dir))

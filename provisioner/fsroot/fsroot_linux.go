@@ -390,7 +390,8 @@ func (r *Root) copy(src *dir, srcName string, dst *dir, dstName string) (err err
 		return err
 	}
 	times := []unix.Timespec{
-		{Sec: st.Atime.Sec, Nsec: int64(st.Atime.Nsec)}, {Sec: st.Mtime.Sec, Nsec: int64(st.Mtime.Nsec)},
+		unix.NsecToTimespec(st.Atime.Sec*1e9 + int64(st.Atime.Nsec)),
+		unix.NsecToTimespec(st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec)),
 	}
 	if err := unix.UtimesNanoAt(dst.fd, dstName, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err

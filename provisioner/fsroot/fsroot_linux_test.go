@@ -49,7 +49,7 @@ func open(t *testing.T, dir string) *fsroot.Root {
 func TestStat(t *testing.T) {
 	r, dir := scratch(t,
 		"etc/", "etc/hostname=old", "run/", "run/x=1", "var/", "var/run->/run", "var/up->../../../../../../run",
-		"etc/loop->/etc/loop", "etc/gone->/nowhere/at/all", "etc/top->/", "etc/mtab->/proc/self/mounts",
+		"etc/up->../run/../run/", "etc/loop->/etc/loop", "etc/gone->/nowhere/at/all", "etc/top->/", "etc/mtab->/proc/self/mounts",
 		"open/ 0777", "open/link->../etc", "open/a=a",
 	)
 	if err := unix.Mkfifo(filepath.Join(dir, "etc/fifo"), 0o600); err != nil {
@@ -68,6 +68,7 @@ func TestStat(t *testing.T) {
 		{"a last link is not followed", "etc/mtab", fsroot.Link, "etc/mtab", nil},
 		{"an absolute link leads to the root", "var/run/x", fsroot.Regular, "run/x", nil},
 		{"two dots stop at the root", "var/up/x", fsroot.Regular, "run/x", nil},
+		{"two dots in a link", "etc/up/x", fsroot.Regular, "run/x", nil},
 		{"through the root itself", "etc/top/etc/top/etc/hostname", fsroot.Regular, "etc/hostname", nil},
 		{"nothing", "etc/none", fsroot.Absent, "etc/none", nil},
 		{"nothing behind a link", "var/run/none/deep", fsroot.Absent, "run/none/deep", nil},

@@ -122,6 +122,25 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// Our state makes directories too, which a plan may have to make for another file.
+func TestStateInABareRoot(t *testing.T) {
+	root, dir := scratch(t, nil)
+	r, err := commit.Apply(context.Background(), root, planFor(root, []plan.Change{
+		{Kind: plan.MakeDirectory, Path: "var", Attr: fsroot.Attr{Mode: 0o711}},
+		{Kind: plan.MakeDirectory, Path: "var/lib", Attr: fsroot.Attr{Mode: 0o755}},
+		{Kind: plan.WriteFile, Path: "var/lib/x", Data: []byte("1")},
+	}))
+	if d := cmp.Diff([]string{"var", "var/lib", "var/lib/x"}, r.Changed); d != "" || err != nil {
+		t.Errorf("%v\n%s", err, d)
+	}
+	got := list(t, dir)
+	delete(got, ".")
+	want := map[string]string{"var": "drwx--x--x", "var/lib": "drwxr-xr-x", "var/lib/provisioner": "drwx------", "var/lib/x": "-rw-r--r-- 1"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestNothingToDo(t *testing.T) {
 	root, dir := scratch(t, map[string]string{"etc/hostname": "web1"})
 	before := list(t, dir)
