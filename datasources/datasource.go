@@ -19,6 +19,9 @@ type Data struct {
 	// Name is how diagnostics call the user-data: "user-data", or the path of a file.
 	Name string
 	Meta schema.Metadata
+	// Routed says that the metadata came over a network that others can be on, without anything that proves
+	// where it is from: nobody is let in by it before user-data is checked.
+	Routed bool
 }
 
 // Source is one datasource, ready to be asked.

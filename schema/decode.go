@@ -44,8 +44,7 @@ type decoder struct {
 }
 
 func (d *decoder) part(f *source.File) {
-	f, kind := d.header(f)
-	switch kind {
+	switch d.header(f) {
 	case partScript:
 		d.script(f)
 	case partConfig:

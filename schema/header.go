@@ -21,40 +21,42 @@ const (
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// header reads the first line of a part and says what the part is. The file it gives back is without a byte
-// order mark. A part whose first line says nothing we know is reported, with what was likely meant.
-func (d *decoder) header(f *source.File) (*source.File, partKind) {
+// header reads the first line of a part, after a byte order mark, and says what the part is. A part whose first
+// line says nothing we know is reported, with what was likely meant.
+func (d *decoder) header(f *source.File) partKind {
 	if bytes.HasPrefix(f.Bytes, []byte("\xff\xfe")) || bytes.HasPrefix(f.Bytes, []byte("\xfe\xff")) {
 		d.reportAt(rules.TextEncoding, "", f.Range(0, 1), "the text is UTF-16").Detail = "save it as UTF-8"
-		return f, 0
+		return 0
 	}
 	if bytes.HasPrefix(f.Bytes, byteOrderMark) {
-		d.reportAt(rules.ByteOrderMark, "", f.Range(0, 0), "the text begins with a byte order mark")
-		f = &source.File{Name: f.Name, Line: f.Line, Bytes: f.Bytes[len(byteOrderMark):]}
+		d.reportAt(rules.ByteOrderMark, "", f.Range(0, len(byteOrderMark)), "the text begins with a byte order mark")
 	}
-	if len(bytes.TrimSpace(f.Bytes)) == 0 {
-		return f, 0
+	text := withoutMark(f.Bytes)
+	if len(bytes.TrimSpace(text)) == 0 {
+		return 0
 	}
-	first := string(bytes.TrimRight(f.Text(f.FirstLine()), " \t\r"))
+	first := string(bytes.TrimRight(withoutMark(f.Text(f.FirstLine())), " \t\r"))
 	switch {
 	case first == "#cloud-config":
-		return f, partConfig
+		return partConfig
 	case strings.HasPrefix(first, "#!"):
-		return f, partScript
+		return partScript
 	}
 	at := f.LineRange(f.FirstLine())
 	summary, detail := d.likely(f, first)
 	finding := d.reportAt(rules.Header, "", at, "%s", summary)
 	finding.Detail = detail
-	return f, 0
+	return 0
 }
+
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMark) }
 
 var keyLine = regexp.MustCompile(`(?m)^(hostname|users|write[_-]files|coreos|ssh[_-]authorized[_-]keys|groups|runcmd|packages|manage[_-]etc[_-]hosts)[ \t]*:`)
 
 // likely says what a part without a known first line was meant to be.
 func (d *decoder) likely(f *source.File, first string) (summary, detail string) {
 	lower := strings.ToLower(first)
-	body := bytes.TrimSpace(f.Bytes)
+	body := bytes.TrimSpace(withoutMark(f.Bytes))
 	const write = "write #cloud-config as the first line"
 	switch {
 	case strings.HasPrefix(lower, "#cloud-config-archive"), strings.HasPrefix(lower, "#cloud-boothook"), strings.HasPrefix(lower, "#include"),
@@ -96,7 +98,7 @@ func looksBase64(body []byte) bool {
 // script takes a part that is run, with its line ends made Unix ones.
 func (d *decoder) script(f *source.File) {
 	at := f.LineRange(f.FirstLine())
-	text := f.Bytes
+	text := withoutMark(f.Bytes)
 	if bytes.Contains(text, []byte("\r\n")) {
 		d.reportAt(rules.ScriptLineEnds, "", at, "the script has Windows line ends")
 		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))

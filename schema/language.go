@@ -1,7 +1,7 @@
 package schema
 
-// The language is one table. The decoder checks a document against it, and explain, the documentation and
-// the JSON Schema are drawn from it: a key that is not here does not exist.
+// The language is one table. The decoder checks a document against it, and explain and the documentation are
+// drawn from it: a key that is not here does not exist.
 
 // kind is what a value may be. The zero value is invalid.
 type kind int

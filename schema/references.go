@@ -40,6 +40,7 @@ func (d *decoder) references() {
 	}
 	c.Users = mergeUsers(c.Users)
 	c.Agents = mergeAgents(c.Agents)
+	d.checkUsers()
 }
 
 func (d *decoder) once(seen map[string]source.Range, key string, at source.Range, format string, args ...any) {

@@ -71,7 +71,7 @@ func asWord(n *yamltree.Node, words []string) string {
 var lookAlikes = map[string]string{"420": "0644", "384": "0600", "493": "0755", "511": "0777", "448": "0700", "416": "0640", "292": "0444", "365": "0555", "438": "0666"}
 
 var (
-	octal    = regexp.MustCompile(`^(0o?)?[0-7]{3,4}$|^0o?[0-7]{1,5}$`)
+	octal    = regexp.MustCompile(`^(0o)?[0-7]{3,5}$`)
 	digits   = regexp.MustCompile(`^[0-9]+$`)
 	symbolic = regexp.MustCompile(`^[ugoa]*([-+=][rwxst]*)+(,[ugoa]*([-+=][rwxst]*)+)*$`)
 )
@@ -80,10 +80,7 @@ var (
 // at all.
 func asMode(text string) (mode uint32, ok bool) {
 	if octal.MatchString(text) {
-		v, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(text, "0o"), "0"), 8, 32)
-		if text == "0" || strings.Trim(text, "0o") == "" {
-			v, err = 0, nil
-		}
+		v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 		return uint32(v), err == nil && v <= 0o7777
 	}
 	if !symbolic.MatchString(text) {
@@ -155,7 +152,7 @@ func (c *checker) checkPermissions(n *yamltree.Node, path string) {
 }
 
 // Variable matches the variables of a configuration, with the backslash that keeps one from being replaced.
-// A longer name that merely begins like one does not match: see the callers.
+// A longer name that merely begins like one does not match.
 var Variable = regexp.MustCompile(`\\?\$(public_ipv4|private_ipv4|public_ipv6|private_ipv6|instance_id|instance_type|instance_region|instance_zone|instance_hostname)\b`)
 
 var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
@@ -303,13 +300,21 @@ func isFilePath(c *checker, at string, n *yamltree.Node) {
 		d.Detail = "write " + strconv.Quote(clean)
 	case clean == "/" || strings.HasSuffix(p, "/"):
 		c.report(rules.FilePath, at, n, "path %s is a directory's", quote(n, &shape{}))
-	case len(p) > 4095:
-		c.report(rules.FilePath, at, n, "the path is longer than the 4,095 bytes of Linux")
+	case len(p) > 4095 || longestName(p) > 255:
+		c.report(rules.FilePath, at, n, "the path is longer than Linux has it: 4,095 bytes, and 255 for each name")
 	case below(clean, "/proc", "/sys", "/dev"):
 		c.report(rules.MountRoot, at, n, "%s is the kernel's", quote(n, &shape{}))
 	case below(clean, "/etc/provisioner", "/var/lib/provisioner", "/run/provisioner", "/var/run/provisioner"):
 		c.report(rules.PathReserved, at, n, "%s belongs to the provisioner", quote(n, &shape{}))
 	}
+}
+
+func longestName(p string) int {
+	longest := 0
+	for _, name := range strings.Split(p, "/") {
+		longest = max(longest, len(name))
+	}
+	return longest
 }
 
 func below(p string, dirs ...string) bool {

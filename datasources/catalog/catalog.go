@@ -71,7 +71,8 @@ type named struct {
 // priority, until one has an answer. One that wraps datasources.ErrAbsent is passed over. One that is not ready
 // is asked again until env.Limits.Overall is over for all of them together, and then the search ends in its
 // error: a later one never wins because an earlier one is slow. The error has the cause of every source that was
-// asked, and is a *[SpecError] if a spec is wrong. There is a decision for every source, the error or not.
+// asked, and is a *[SpecError] if a spec is wrong. There is a decision for every source, the error or not. With an
+// error there may be data all the same: the metadata of a source of which only the user-data was not to be had.
 //
 // Without specs nothing is asked, and the metadata has the datasource "none".
 func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []Decision, error) {
@@ -90,8 +91,8 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 		decisions[i].Source = s.label
 	}
 	var causes []error
+	var data datasources.Data
 	for i, s := range sources {
-		var data datasources.Data
 		err := env.Retry(ctx, "datasource "+s.label, func(ctx context.Context) (err error) {
 			data, err = s.source.Fetch(ctx)
 			return err
@@ -108,7 +109,7 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 			break
 		}
 	}
-	return datasources.Data{}, decisions, errors.Join(causes...)
+	return data, decisions, errors.Join(causes...)
 }
 
 // Check says what is wrong with the first of specs that is not as it should be, as a *[SpecError]. It asks nothing.

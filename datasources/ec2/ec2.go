@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"cloudconfig/datasources"
 	"cloudconfig/schema"
@@ -56,10 +57,13 @@ func New(env datasources.Env, endpoint string) (datasources.Source, error) {
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
 		return nil, errors.New("the address has more than a scheme and a host")
 	}
-	return &source{service: newService(env, u.Scheme+"://"+u.Host)}, nil
+	return &source{service: newService(env, u.Scheme+"://"+u.Host), routed: isRouted(u.Hostname())}, nil
 }
 
-type source struct{ service *service }
+type source struct {
+	service *service
+	routed  bool // the endpoint is another than a link-local one
+}
 
 // Name is "ec2".
 func (*source) Name() string { return "ec2" }
@@ -69,25 +73,42 @@ func (*source) Name() string { return "ec2" }
 // datasources.ErrAbsent, since that is no IMDSv2. What was answered is not asked for again after
 // datasources.ErrNotReady. An answer that cannot be what it should be ends the search.
 func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
-	data, err := s.fetch(ctx)
+	// At the same time, since neither depends on the other: user-data that is late keeps nobody from logging in.
+	var text map[string]string
+	var late error
+	var token tokenState
+	var wg sync.WaitGroup
+	wg.Go(func() { text, late = s.service.ask(ctx, &token, userData) })
+	meta, err := s.metadata(ctx, &token)
+	wg.Wait()
 	if err != nil {
 		return datasources.Data{}, fmt.Errorf("ec2: %w", err)
+	}
+	data := datasources.Data{Name: "user-data", Meta: meta, Routed: s.routed}
+	if late != nil {
+		return data, fmt.Errorf("ec2: %w", late)
+	}
+	s.service.forget()
+	if text[userData] != "" {
+		data.UserData = []byte(text[userData])
 	}
 	return data, nil
 }
 
-func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
-	all, err := s.service.ask(ctx, userData, document, hostname, publicIPv4, ipv6, publicKeys)
+// metadata asks for everything but the user-data.
+func (s *source) metadata(ctx context.Context, token *tokenState) (schema.Metadata, error) {
+	var none schema.Metadata
+	all, err := s.service.ask(ctx, token, document, hostname, publicIPv4, ipv6, publicKeys)
 	if err != nil {
-		return datasources.Data{}, err
+		return none, err
 	}
 	id, err := parseIdentity(all[document])
 	if err != nil {
-		return datasources.Data{}, err
+		return none, err
 	}
 	keys, err := keyPaths(all[publicKeys])
 	if err != nil {
-		return datasources.Data{}, err
+		return none, err
 	}
 	// The document has these on EC2 itself; services made after it have no document.
 	more := slices.Clone(keys)
@@ -98,11 +119,10 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 			more = append(more, v.path)
 		}
 	}
-	rest, err := s.service.ask(ctx, more...)
+	rest, err := s.service.ask(ctx, token, more...)
 	if err != nil {
-		return datasources.Data{}, err
+		return none, err
 	}
-	s.service.forget()
 
 	check := checker{}
 	meta := schema.Metadata{
@@ -129,16 +149,19 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 		}
 	}
 	if check.err != nil {
-		return datasources.Data{}, check.err
+		return none, check.err
 	}
 	if meta.InstanceID == "" {
-		return datasources.Data{}, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)
+		return none, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)
 	}
-	data := datasources.Data{Name: "user-data", Meta: meta}
-	if text := all[userData]; text != "" {
-		data.UserData = []byte(text)
-	}
-	return data, nil
+	return meta, nil
+}
+
+// isRouted says that a host may be anywhere: it is neither link-local nor this machine. fd00:ec2::254 is EC2's own
+// address of the service on IPv6, and is not routed there.
+func isRouted(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && addr != netip.MustParseAddr("fd00:ec2::254")
 }
 
 func or(first, second string) string {

@@ -54,11 +54,10 @@ func (s *service) forget() {
 }
 
 // ask gives the answers for paths, asked at the same time; one that is absent is "". Of several errors it gives
-// one that asking again would not change, else the one of the first path.
-func (s *service) ask(ctx context.Context, paths ...string) (map[string]string, error) {
+// one that asking again would not change, else the one of the first path. Calls of one round share a token state.
+func (s *service) ask(ctx context.Context, token *tokenState, paths ...string) (map[string]string, error) {
 	var (
 		wg      sync.WaitGroup
-		token   tokenState
 		errs    = make([]error, len(paths))
 		answers = make(map[string]string, len(paths))
 	)
@@ -70,7 +69,7 @@ func (s *service) ask(ctx context.Context, paths ...string) (map[string]string, 
 			continue
 		}
 		wg.Go(func() {
-			text, err := s.askOne(ctx, &token, path)
+			text, err := s.askOne(ctx, token, path)
 			if errs[i] = err; err == nil {
 				s.mu.Lock()
 				s.answers[path] = text
@@ -85,6 +84,8 @@ func (s *service) ask(ctx context.Context, paths ...string) (map[string]string, 
 			first = err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, path := range paths {
 		answers[path] = s.answers[path]
 	}

@@ -486,24 +486,10 @@ func (e *editor) newHome(u User) string {
 		return e.defs.home + "/" + name
 	}
 	home := path.Clean(u.HomeDir.V)
-	if !path.IsAbs(home) || slices.Contains(strings.Split(u.HomeDir.V, "/"), "..") || isSystemDirectory(home) && (home != "/root" || name != root) {
+	if !path.IsAbs(home) || slices.Contains(strings.Split(u.HomeDir.V, "/"), "..") || schema.IsSystemDirectory(home) && (home != "/root" || name != root) {
 		e.report(rules.HomeOfSystem, u.HomeDir.At, fieldOf(u.Path, "homedir"), "%q cannot be the home of %s", u.HomeDir.V, name)
 	}
 	return home
-}
-
-// isSystemDirectory says that a directory is no place for a home.
-func isSystemDirectory(dir string) bool {
-	switch dir {
-	case "/", "/home", "/lib", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr", "/var",
-		"/usr/bin", "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local", "/usr/sbin", "/usr/share", "/usr/src",
-		"/usr/local/bin", "/usr/local/lib", "/usr/local/sbin",
-		"/var/cache", "/var/home", "/var/lib", "/var/local", "/var/lock", "/var/log", "/var/mail", "/var/opt", "/var/roothome", "/var/run", "/var/spool", "/var/tmp",
-		"/run/user":
-		return true
-	}
-	top, _, _ := strings.Cut(dir[1:], "/")
-	return slices.Contains([]string{"bin", "boot", "dev", "efi", "etc", "lib32", "lib64", "proc", "sbin", "sys"}, top)
 }
 
 // addSubIDs gives an account subordinate ids, where the machine has a file for them.

@@ -66,6 +66,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		Log:         slog.New(report.Journal(os.Getenv("JOURNAL_STREAM"))),
 		Now:         time.Now,
 		Version:     c.Version,
+		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
 	}
 	env.Sources = datasources.Env{Root: "/", Waiting: func(what string) { env.Console.Say("fetch", "waiting for %s", what) }}
@@ -244,8 +245,8 @@ func (c *Command) boot() *cobra.Command {
 				return errors.New("boot is for the running system; apply works with --root")
 			}
 			r := stages[args[0]](cmd.Context(), env)
-			if args[0] == "main" && r.State == report.Running {
-				return nil // committed; the hand-off is another unit's
+			if r.State == report.Running {
+				return nil // well so far; the next stage is another unit's
 			}
 			return status(r.ExitStatus)
 		},
@@ -264,7 +265,7 @@ func (c *Command) generate() int {
 		return report.ExitDone
 	}
 	defer root.Close()
-	if _, err := firstboot.Restore(context.Background(), root, firstboot.IsUnit); err != nil {
+	if err := firstboot.Generate(context.Background(), root); err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
 	}
 	return report.ExitDone

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"cloudconfig/datasources"
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
@@ -20,67 +21,100 @@ import (
 	"cloudconfig/schema"
 )
 
-// policy says whether a configuration that was fetched is applied whole, or is one that an earlier boot
-// applied.
-type policy func(*run) (later bool, err error)
+// knownOrLost says that this boot is a later one: known says so of what was fetched, and without a datasource it
+// is one if there is anything that was applied. A lost datasource is not a new machine.
+func (r *run) knownOrLost(known func() (bool, error), lost error) (bool, error) {
+	if lost == nil || !errors.Is(lost, datasources.ErrAbsent) && !errors.Is(lost, datasources.ErrNotReady) {
+		if lost != nil {
+			return false, nil
+		}
+		return known()
+	}
+	was := r.instance
+	dir, err := state.CurrentDir(r.Root)
+	if err != nil || dir == "" || was != "" && was != dir {
+		return false, err
+	}
+	r.instance = dir
+	if later, err := known(); !later || err != nil {
+		r.instance = was
+		return false, err
+	}
+	var meta schema.Metadata
+	if ok, err := state.Read(r.Root, dir, state.InstanceFile, &meta); err != nil {
+		return false, err
+	} else if ok {
+		r.Identify(meta)
+	}
+	r.say("fetch", "the datasource is lost; going on with what was applied when it was last there")
+	return true, nil
+}
 
-// always applies what was fetched.
-func always(*run) (later bool, err error) { return false, nil }
-
-// byDigest is the policy of a boot: the configuration that an earlier boot applied is left as it is; another one
+// appliedBefore says that this instance has a configuration, and that this boot leaves it as it is: another one
 // is told of, and applied only where the settings say so.
-func byDigest(r *run) (later bool, err error) {
+func (r *run) appliedBefore() (bool, error) {
+	if r.instance == "" {
+		return false, nil
+	}
 	var m state.Manifest
 	known, err := state.Read(r.Root, r.instance, state.ManifestFile, &m)
 	if err != nil || !known {
 		return false, err
 	}
-	if m.Digest != r.digest() {
+	if r.data.UserData != nil && m.Digest != r.digest() {
 		if r.settings.LaterBoots == "apply" {
 			return false, nil
 		}
-		r.Console.Say("check", "the user-data is not what was applied; provisioner plan shows what would change, provisioner apply changes it")
-		kept, ok, err := state.ReadBytes(r.Root, r.instance, state.UserDataFile)
-		if err != nil {
-			return false, err
-		}
-		if ok {
-			r.data.UserData = kept
-		}
+		r.say("check", "the user-data is not what was applied; provisioner plan shows what would change, provisioner apply changes it")
 	}
 	return true, nil
 }
 
-// BootLocal is the first stage of a boot: undo what was cut short, and put back what belongs below /run.
-func BootLocal(ctx context.Context, env Env) *report.Report {
-	r := begin(env)
-	st, request := r.locked(ctx, func() (report.State, handoff.Request) {
-		changed, err := Restore(ctx, r.Root, func(string) bool { return true })
-		if err != nil {
-			return r.failed(err), handoff.Request{}
-		}
-		return report.Done, handoff.Request{Reload: changed}
-	})
-	if st == report.Done && request.Reload {
-		st = r.handOff(ctx, handoff.Request{Reload: true}, handoff.Options{}, noted)
+// again is a later boot: what belongs below /run is there, nothing persistent is written, and what a unit's
+// command asks for is asked for at every boot, as coreos-cloudinit did, but what runs is not restarted.
+func (r *run) again(ctx context.Context) report.State {
+	r.enter("restore")
+	made, err := Restore(ctx, r.Root, func(string) bool { return true })
+	if err != nil {
+		return r.failed(err)
 	}
-	r.Finish(st, r.Now())
-	return r.Report
+	r.Commit(made)
+	r.say("restore", "this configuration was applied before; %d changes below /run", len(made))
+	var kept state.Runtime
+	if _, err := state.Read(r.Root, r.instance, state.RuntimeFile, &kept); err != nil {
+		return r.failed(err)
+	}
+	ended, err := r.scriptsEnded()
+	if err != nil {
+		return r.failed(err)
+	}
+	r.request.Reload = r.request.Reload || anyUnit(made)
+	for _, j := range kept.Jobs {
+		switch j.Action {
+		case "restart", "reload-or-restart":
+			j.Action = "start"
+		case "reload", "try-restart", "reload-or-try-restart":
+			continue
+		}
+		r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: j.Action})
+	}
+	for _, s := range kept.Scripts {
+		if ended.Ended[plan.Digest(s.Content)] == "" {
+			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content})
+		}
+	}
+	return report.Done
 }
 
-// IsUnit says that a path below /run is systemd's: the generator puts these back, before anything loads.
-func IsUnit(path string) bool { return strings.HasPrefix(path, "run/systemd/") }
-
-// Restore puts back what was below /run before the machine was started again: those of the paths that wanted
-// says. units says that something of systemd's changed.
-func Restore(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) (units bool, err error) {
+// Restore puts back what the current instance had below /run: those of the paths that wanted says.
+func Restore(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) ([]plan.Change, error) {
 	dir, err := state.CurrentDir(root)
 	if dir == "" || err != nil {
-		return false, err
+		return nil, err
 	}
 	var kept state.Runtime
 	if _, err := state.Read(root, dir, state.RuntimeFile, &kept); err != nil {
-		return false, err
+		return nil, err
 	}
 	f := plan.Facts{Paths: map[string]plan.Seen{}}
 	var missing []plan.Change
@@ -89,14 +123,91 @@ func Restore(ctx context.Context, root *fsroot.Root, wanted func(path string) bo
 			continue
 		}
 		if err := facts.Look(root, &f, []string{c.Path}); err != nil {
-			return false, err
+			return nil, err
 		}
 		if c.Was = f.Paths[c.Path]; !c.IsAlready(c.Was) {
 			missing = append(missing, c)
-			units = units || IsUnit(c.Path)
 		}
 	}
-	return units, commit.Write(ctx, root, missing)
+	return missing, commit.Write(ctx, root, missing)
+}
+
+// IsUnit says that a path below /run is systemd's: the generator puts these back, before anything loads.
+func IsUnit(path string) bool { return strings.HasPrefix(path, "run/systemd/") }
+
+func anyUnit(changes []plan.Change) bool {
+	for _, c := range changes {
+		if IsUnit(c.Path) {
+			return true
+		}
+	}
+	return false
+}
+
+// restoredPath marks that what belongs below /run was put back in this boot, so that the generator, which runs at
+// every daemon-reload, does not undo what an administrator has removed since.
+const restoredPath = report.Dir + "/restored"
+
+// Generate puts units and drop-ins back before systemd loads anything, once in a boot.
+func Generate(ctx context.Context, root *fsroot.Root) error {
+	info, err := root.Stat(restoredPath)
+	if err != nil || info.Kind != fsroot.Absent {
+		return err
+	}
+	_, err = Restore(ctx, root, IsUnit)
+	return err
+}
+
+// marker is the change that says that everything was put back.
+var marker = plan.Change{Kind: plan.WriteFile, Path: restoredPath, Attr: fsroot.Attr{Mode: 0o600}, Origin: plan.OriginState}
+
+// continued is the run of a boot that an earlier stage has begun; if none has, it begins here.
+func continued(env Env) *run {
+	r := begin(env)
+	data, _, err := r.Root.ReadFile(path.Join(report.Dir, report.ResultFile), maxResult)
+	if err != nil {
+		return r
+	}
+	// A report that cannot be read is begun anew.
+	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && kept.State == report.Running {
+		r.Report = kept
+	}
+	return r
+}
+
+// pass leaves the report to the next stage of the boot, or ends it if this one went wrong.
+func (r *run) pass(ctx context.Context, st report.State) *report.Report {
+	if st != report.Done {
+		r.end(ctx, st)
+		return r.Report
+	}
+	r.conclude()
+	r.Env.PID = 0
+	r.publish(ctx)
+	return r.Report
+}
+
+// BootLocal is the first stage of a boot: undo what was cut short, and put back what belongs below /run.
+func BootLocal(ctx context.Context, env Env) *report.Report {
+	r := begin(env)
+	st := r.underLock(ctx, func() report.State {
+		r.enter("restore")
+		r.publish(ctx)
+		made, err := Restore(ctx, r.Root, func(string) bool { return true })
+		if err == nil {
+			err = r.write(ctx, []plan.Change{marker})
+		}
+		if err != nil {
+			return r.failed(err)
+		}
+		r.Commit(made)
+		r.request.Reload = r.request.Reload || anyUnit(made)
+		return report.Done
+	})
+	if !r.request.IsEmpty() {
+		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
+	}
+	return r.pass(ctx, st)
 }
 
 // floorTime is how long sshd is kept waiting: a little less than the unit is given.
@@ -105,27 +216,50 @@ const floorTime = 28 * time.Second
 // BootFloor is the stage that sshd waits for, on the first boot of an instance: the platform's keys and
 // hostname.
 func BootFloor(ctx context.Context, env Env) *report.Report {
-	r := begin(env)
 	ctx, cancel := context.WithTimeout(ctx, floorTime)
 	defer cancel()
-	st, request := r.locked(ctx, func() (report.State, handoff.Request) {
-		if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
-			if err != nil {
-				return r.failed(err), handoff.Request{}
-			}
-			return report.Done, handoff.Request{}
+	r := continued(env)
+	if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
+		if err != nil {
+			return r.pass(ctx, r.failed(err))
 		}
-		if err := r.fetch(ctx); err != nil {
-			return r.failed(err), handoff.Request{}
-		}
-		request, st := r.floor(ctx)
-		return st, request
-	})
-	if st == report.Done && request.Hostname != "" {
-		st = r.handOff(ctx, request, handoff.Options{}, noted)
+		return r.pass(ctx, report.Done)
 	}
-	r.Finish(st, r.Now())
-	return r.Report
+	if err := r.configure(); err != nil {
+		return r.pass(ctx, r.failed(err))
+	}
+	lost := r.fetchForFloor(ctx)
+	if lost == nil {
+		if err := r.decode(ctx); err != nil {
+			return r.pass(ctx, r.failed(err))
+		}
+	}
+	st := r.underLock(ctx, func() report.State { return r.floor(ctx) })
+	r.found = nil // they are BootMain's to tell
+	if !r.request.IsEmpty() {
+		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
+	}
+	if lost != nil && st == report.Done && len(r.Changes) == 0 {
+		st = r.failed(lost)
+	}
+	return r.pass(ctx, st)
+}
+
+// fetchForFloor asks until there is metadata: user-data that is late is waited for by BootMain. Since an answer may
+// be slow, it is asked for longer each time.
+func (r *run) fetchForFloor(ctx context.Context) (err error) {
+	limit := &r.Env.Sources.Limits.Overall
+	longest := *limit
+	for _, patience := range []time.Duration{5 * time.Second, 10 * time.Second, floorTime} {
+		if longest == 0 || patience < longest {
+			*limit = patience
+		}
+		if err = r.fetch(ctx); err == nil || r.data.Meta.InstanceID != "" || !errors.Is(err, datasources.ErrNotReady) || ctx.Err() != nil {
+			break
+		}
+	}
+	*limit = longest
+	return err
 }
 
 // requestPath is where BootMain leaves for BootHandoff what is to be handed off.
@@ -134,139 +268,104 @@ const requestPath = report.Dir + "/handoff.json"
 // BootMain is the stage that applies the configuration. What is to be handed off is left for BootHandoff, and
 // the report stays open until that ends.
 func BootMain(ctx context.Context, env Env) *report.Report {
-	r := begin(env)
-	r.publish(ctx)
-	st, request := r.locked(ctx, func() (report.State, handoff.Request) { return r.bootMain(ctx) })
-	if st == report.Done {
-		if err := r.leave(ctx, request); err != nil {
-			st = r.failed(err)
+	r := continued(env)
+	st := r.whole(ctx, r.appliedBefore)
+	if st == report.Done || st == report.Degraded {
+		if err := r.leave(ctx); err != nil {
+			st = r.degraded(err)
 		}
 	}
 	if st != report.Done {
+		if !r.request.IsEmpty() && st != report.Degraded {
+			st = worse(st, r.handOff(ctx, handoff.Options{}, noted)) // nobody comes after us
+		}
 		r.end(ctx, st)
 		return r.Report
 	}
 	r.enter("hand off")
-	r.publish(ctx)
-	return r.Report
+	return r.pass(ctx, st)
 }
 
-// bootMain falls back to the configuration that was kept if the datasource is lost: that is not a new instance.
-func (r *run) bootMain(ctx context.Context) (report.State, handoff.Request) {
-	st, request := r.apply(ctx, byDigest)
-	if st != report.Failed || r.instance != "" {
-		return st, request
-	}
-	dir, err := state.CurrentDir(r.Root)
-	if err != nil || dir == "" {
-		return st, request
-	}
-	var meta schema.Metadata
-	known, err := state.Read(r.Root, dir, state.InstanceFile, &meta)
-	if err != nil || !known {
-		return st, request
-	}
-	data, known, err := state.ReadBytes(r.Root, dir, state.UserDataFile)
-	if err != nil || !known {
-		return st, request
-	}
-	r.Console.Say("fetch", "the datasource is lost; going on with what it said when it was last there")
-	r.data.UserData, r.data.Meta, r.data.Name, r.instance = data, meta, "user-data", dir
-	r.Identify(meta)
-	if err := r.decode(ctx); err != nil || r.found.HasErrors() {
-		return st, request
-	}
-	request, st = r.commit(ctx, true)
-	return st, request
-}
-
-// leave keeps a request for BootHandoff.
-func (r *run) leave(ctx context.Context, request handoff.Request) error {
-	text, err := json.Marshal(request)
+// leave keeps the request for BootHandoff.
+func (r *run) leave(ctx context.Context) error {
+	text, err := json.Marshal(r.request)
 	if err != nil {
 		return err
 	}
-	return commit.Write(ctx, r.Root, []plan.Change{{
+	return r.write(ctx, []plan.Change{{
 		Kind: plan.WriteFile, Path: requestPath, Attr: fsroot.Attr{Mode: 0o600}, Data: text, Secret: true, Origin: plan.OriginState,
 	}})
 }
 
-// BootHandoff is the last stage: it asks systemd for everything, says that it has, and goes on watching.
+// BootHandoff is the last stage: it asks systemd for everything, says that it has, and goes on watching. A request
+// is handed off once: it is thrown away as soon as everything in it is enqueued.
 func BootHandoff(ctx context.Context, env Env) *report.Report {
-	r := begin(env)
-	if data, _, err := r.Root.ReadFile(path.Join(report.Dir, report.ResultFile), maxResult); err == nil {
-		// The report of BootMain goes on; one that cannot be read is started anew.
-		if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil {
-			r.Report = kept
-		}
-	}
-	if r.State != report.Running {
-		return r.Report // nothing was committed, so there is nothing to hand off
-	}
-	if r.Report.Metadata != nil {
-		r.data.Meta = *r.Report.Metadata
-	}
-	dir, err := state.CurrentDir(r.Root)
-	if err != nil {
-		r.end(ctx, r.failed(err))
-		return r.Report
-	}
-	r.instance = dir
-	var request handoff.Request
+	r := continued(env)
 	data, _, err := r.Root.ReadFile(requestPath, maxResult)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		r.end(ctx, r.failed(err))
+	if errors.Is(err, fs.ErrNotExist) {
+		// Nothing was committed, or it is handed off already.
+		if err := handoff.Ready(); err != nil {
+			r.failed(err)
+		}
+		r.Finish(report.Done, r.Now())
 		return r.Report
-	default:
-		if err := json.Unmarshal(data, &request); err != nil {
-			r.end(ctx, r.failed(fmt.Errorf("read /%s: %w", requestPath, err)))
-			return r.Report
+	}
+	if err == nil {
+		if err = json.Unmarshal(data, &r.request); err != nil {
+			err = fmt.Errorf("read /%s: %w", requestPath, err)
 		}
 	}
-	st := r.handOff(ctx, request, handoff.Options{Success: "provisioner-success.target"}, handoff.Ready)
-	if err := r.Root.Remove(requestPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.failed(err) // scripts are in it; it is root's alone, and gone with the next boot
+	if err == nil {
+		r.instance, err = state.CurrentDir(r.Root)
 	}
-	r.end(ctx, st)
+	if err != nil {
+		r.end(ctx, r.degraded(err))
+		return r.Report
+	}
+	r.publish(ctx)
+	r.end(ctx, r.handOff(ctx, handoff.Options{Success: "provisioner-success.target"}, func() error {
+		return errors.Join(r.Root.Remove(requestPath), handoff.Ready())
+	}))
 	return r.Report
 }
-
-// noted is for a hand-off that nobody waits to see enqueued.
-func noted() error { return nil }
 
 // maxResult bounds the files below /run that are read back, in bytes.
 const maxResult = 64 << 20
 
-// handOff gives a request to systemd; enqueued is called once every job is in its queue.
-func (r *run) handOff(ctx context.Context, request handoff.Request, o handoff.Options, enqueued func() error) report.State {
+// noted is for a hand-off that nobody waits to see enqueued.
+func noted() error { return nil }
+
+// handOff gives the request to systemd; enqueued is called once every job is in its queue.
+func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() error) report.State {
 	r.enter("hand off")
 	m, err := r.Manager(ctx)
 	if err != nil {
-		r.failed(fmt.Errorf("connect to systemd: %w", err))
-		return report.Degraded
+		return r.degraded(fmt.Errorf("connect to systemd: %w", err))
+	}
+	if c, ok := m.(interface{ Close() }); ok {
+		defer c.Close()
 	}
 	digests := map[string]string{}
-	for _, s := range request.Scripts {
+	for _, s := range r.request.Scripts {
 		digests[s.Name] = plan.Digest(s.Content)
 	}
 	o.ScriptDir = r.Scripts
-	o.Progress = func(line string) { r.Console.Say("hand off", "%s", line) }
-	o.ScriptEnded = func(script handoff.Outcome) {
-		if err := r.markEnded(ctx, digests[script.Script], script.Result); err != nil {
-			r.failed(err)
-		}
-	}
-	watch := handoff.Enqueue(ctx, m, request, o)
+	o.Progress = func(line string) { r.say("hand off", "%s", line) }
+	o.ScriptEnded = func(script handoff.Outcome) { r.markEnded(ctx, digests[script.Script], script.Result) }
+	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		r.failed(err)
 	}
 	result := watch.Wait(ctx)
 	r.HandOff(result)
-	if result.Err() != nil {
-		r.Console.Say("hand off", "%v", result.Err())
+	if err := result.Err(); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			r.say("hand off", "%s", strings.TrimSuffix(line, "\n"))
+		}
 		return report.Degraded
+	}
+	if n := len(result.Outcomes); n > 0 {
+		r.say("hand off", "%d jobs and scripts ended well", n)
 	}
 	return report.Done
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
@@ -15,135 +16,210 @@ import (
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/state"
 	"cloudconfig/schema"
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/rules"
 )
 
-// attempts is how often a plan is made anew because somebody else changed the machine meanwhile.
-const attempts = 3
-
-// floor commits what the platform itself says, keys and hostname, before user-data is decoded: whatever is wrong
-// there, somebody can log in and look. It is made once for each instance, and again only if the platform
-// says something else.
-func (r *run) floor(ctx context.Context) (handoff.Request, report.State) {
-	var none handoff.Request
+// floor commits what the platform itself says, keys and hostname, before anything else of user-data is looked
+// at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
+// says of the default user, so that the account is made once and right.
+//
+// It is made once for each instance and each answer of the platform, and never where a configuration was applied:
+// that has the platform's part in it. What stands in its way is told and stops nothing else.
+func (r *run) floor(ctx context.Context) report.State {
 	meta := r.data.Meta
-	if !r.settings.Floor || meta.Hostname == "" && len(meta.SSHKeys) == 0 {
-		return none, report.Done
+	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 {
+		return report.Done
 	}
 	r.enter("access floor")
+	var applied state.Manifest
+	if known, err := state.Read(r.Root, r.instance, state.ManifestFile, &applied); known || err != nil {
+		if err != nil {
+			return r.failed(err)
+		}
+		return report.Done
+	}
 	text, err := json.Marshal([]any{meta.Hostname, meta.SSHKeys})
 	if err != nil {
-		return none, r.failed(err)
+		return r.failed(err)
 	}
 	want := state.Floor{Version: 1, Digest: plan.Digest(text)}
 	var have state.Floor
 	if _, err := state.Read(r.Root, r.instance, state.FloorFile, &have); err != nil {
-		return none, r.failed(err)
+		return r.failed(err)
 	}
 	if have == want {
-		return none, report.Done
+		return report.Done
 	}
 	file, err := state.File(r.instance, state.FloorFile, want)
 	if err != nil {
-		return none, r.failed(err)
+		return r.failed(err)
 	}
-	p, st := r.transact(ctx, &schema.Config{}, func(plan.Plan) ([]plan.Change, error) {
-		return append(state.Directories(r.instance), file), nil
-	})
-	return handoff.Request{Hostname: p.Hostname}, st
+	own := func(plan.Plan) ([]plan.Change, error) { return append(state.Directories(r.instance), file), nil }
+	var found diag.List
+	for _, cfg := range r.floorConfigs() {
+		var p plan.Plan
+		var st report.State
+		if p, found, st = r.transact(ctx, cfg, own); st == report.Refused {
+			continue
+		}
+		r.request.Hostname = p.Hostname
+		return st
+	}
+	for _, d := range found {
+		r.say("access floor", "it cannot be made: %s", d.Rule.Title)
+	}
+	return report.Done
 }
 
-// commit plans the configuration and makes it so. On a later boot of the same configuration, what is persistent
-// was made so before and stays as it is now.
-func (r *run) commit(ctx context.Context, later bool) (handoff.Request, report.State) {
-	r.enter("plan")
-	var p plan.Plan
-	var st report.State
-	if later {
-		p, st = r.again(ctx)
-	} else {
-		p, st = r.transact(ctx, r.config, r.stateOf)
+// floorConfigs are the configurations to try for the access floor.
+func (r *run) floorConfigs() []*schema.Config {
+	configs := []*schema.Config{{}}
+	if r.config == nil || r.found.HasErrors() {
+		return configs
 	}
-	if st != report.Done {
-		return handoff.Request{}, st
+	for _, u := range r.config.Users {
+		if u.Default || u.Name.V == r.settings.DefaultUser {
+			u.SSHAuthorizedKeys, u.ImportGitHub, u.ImportURL = nil, nil, schema.Value[string]{}
+			with := &schema.Config{Users: []schema.User{u}}
+			for _, g := range r.config.Groups {
+				named := func(v schema.Value[string]) bool { return v.V == g.Name.V }
+				if named(u.PrimaryGroup) || slices.ContainsFunc(u.Groups, named) {
+					with.Groups = append(with.Groups, schema.Group{Name: g.Name})
+				}
+			}
+			return append([]*schema.Config{with}, configs...)
+		}
+	}
+	return configs
+}
+
+// commit plans the configuration and makes it so.
+func (r *run) commit(ctx context.Context) report.State {
+	r.enter("plan")
+	p, found, st := r.transact(ctx, r.config, r.stateOf)
+	r.find(found)
+	if st == report.Refused {
+		return r.refused()
+	}
+	if st == report.Failed {
+		return st
 	}
 	ended, err := r.scriptsEnded()
 	if err != nil {
-		return handoff.Request{}, r.failed(err)
+		return worse(st, r.degraded(err))
 	}
+	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.Ended[plan.Digest(s.Content)] != "" })
-	return handoff.Of(p), report.Done
+	r.request = handoff.Of(p)
+	if r.request.Hostname == "" {
+		r.request.Hostname = hostname
+	}
+	r.request.Reload = r.request.Reload || reload
+	return st
 }
 
-// again is a later boot: what belongs below /run is written, and nothing else. What a unit's command asks for is
-// asked for at every boot, as coreos-cloudinit did, but a unit that runs stays as it is.
-func (r *run) again(ctx context.Context) (plan.Plan, report.State) {
-	p, _, found, err := r.compute(ctx, r.config)
-	if err != nil {
-		return p, r.failed(err)
-	}
-	r.found = append(slices.Clone(r.found), found...).Sorted()
-	if found.HasErrors() {
-		return p, r.refused()
-	}
-	r.enter("commit")
-	if len(p.Changes) > 0 {
-		r.Console.Say("commit", "%d things are not as they were configured, and are left alone; provisioner plan shows them", len(p.Changes))
-	}
-	if err := commit.Write(ctx, r.Root, p.Runtime); err != nil {
-		return p, r.failed(err)
-	}
-	r.Commit(p.Runtime)
-	p.Hostname, p.Networkd, p.Reload = "", false, slices.ContainsFunc(p.Runtime, func(c plan.Change) bool { return IsUnit(c.Path) })
-	var jobs []plan.Job
-	for _, j := range p.Jobs {
-		switch j.Action {
-		case "restart", "reload-or-restart":
-			j.Action = "start"
-		case "reload", "try-restart", "reload-or-try-restart":
-			continue
-		}
-		jobs = append(jobs, j)
-	}
-	p.Jobs = jobs
-	return p, report.Done
+// degraded keeps an error of what comes after the commit.
+func (r *run) degraded(err error) report.State {
+	r.failed(fmt.Errorf("after the commit: %w", err))
+	return report.Degraded
 }
+
+// attempts is how often a plan is made because somebody else changed the machine meanwhile.
+const attempts = 3
 
 // transact computes a plan, adds our own state to it, and commits it all; if somebody else changes what it is
-// about, it plans again.
-func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Plan) ([]plan.Change, error)) (plan.Plan, report.State) {
+// about, it plans again. The findings of the machine come back; if one is an error, nothing was done and the
+// state is Refused.
+func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Plan) ([]plan.Change, error)) (plan.Plan, diag.List, report.State) {
 	for attempt := 1; ; attempt++ {
 		p, f, found, err := r.compute(ctx, cfg)
 		if err != nil {
-			return p, r.failed(err)
+			return p, found, r.failed(err)
 		}
-		r.found = append(slices.Clone(r.found), found...).Sorted()
 		if found.HasErrors() {
-			return p, r.refused()
+			return p, found, report.Refused
 		}
 		extra, err := own(p)
 		if err != nil {
-			return p, r.failed(err)
+			return p, found, r.failed(err)
 		}
 		if err := r.addMissing(&p, f, extra); err != nil {
-			return p, r.failed(err)
+			return p, found, r.failed(err)
 		}
 		r.enter("commit")
 		_, err = commit.Apply(ctx, r.Root, p)
 		if errors.Is(err, commit.ErrChanged) && attempt < attempts {
-			r.Console.Say("commit", "%v; planning again", err)
+			r.say("commit", "%v; planning again", err)
 			continue
 		}
 		if err != nil {
-			return p, r.failed(err)
+			return p, found, r.failed(err)
 		}
+		made := slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.Origin == plan.OriginState })
+		r.Commit(made)
+		r.say("commit", "%d changes", len(made)+len(p.Runtime))
 		if err := commit.Write(ctx, r.Root, p.Runtime); err != nil {
-			return p, r.failed(fmt.Errorf("after the commit: %w", err))
+			return p, found, r.degraded(err)
 		}
-		ours := func(c plan.Change) bool { return c.Origin == plan.OriginState }
-		made := slices.DeleteFunc(slices.Clone(p.Changes), ours)
-		r.Commit(append(made, p.Runtime...))
-		r.Console.Say("commit", "%d changes", len(made)+len(p.Runtime))
-		return p, report.Done
+		r.Commit(p.Runtime)
+		return p, found, report.Done
+	}
+}
+
+// compute decides every change for a configuration, looking at the machine as often as the plan has to know
+// more.
+func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.Facts, diag.List, error) {
+	f, err := facts.Gather(ctx, r.Root, r.Live)
+	if err != nil {
+		return plan.Plan{}, f, nil, err
+	}
+	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
+	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
+	for range rounds {
+		p, found := plan.Compute(in)
+		switch {
+		case len(p.Unseen) > 0:
+			if err := facts.Look(r.Root, &in.Facts, p.Unseen); err != nil {
+				return p, in.Facts, nil, err
+			}
+		case r.awaitsAddress(found, in.Facts) && r.waitForAddress(ctx, &in.Facts):
+		default:
+			return p, in.Facts, found, nil
+		}
+	}
+	return plan.Plan{}, in.Facts, nil, errors.New("internal error: the plan never knows enough")
+}
+
+// addressTime is how long the network is waited for if nothing but an address of its own is missing.
+const addressTime = 30 * time.Second
+
+// awaitsAddress says that a variable has no value, that the platform says nothing of addresses, and that the
+// network has none yet: it may be on its way.
+func (r *run) awaitsAddress(found diag.List, f plan.Facts) bool {
+	missing := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Rule == rules.VariableMissing })
+	return missing && r.Live && r.locked && r.data.Meta.PrivateIPv4 == "" && r.data.Meta.PrivateIPv6 == "" &&
+		f.DefaultRouteIPv4 == "" && f.DefaultRouteIPv6 == ""
+}
+
+// waitForAddress waits until the interface of the default route has an address; false if that takes too long.
+func (r *run) waitForAddress(ctx context.Context, f *plan.Facts) bool {
+	r.say("plan", "waiting up to %s for an address on the interface of the default route", addressTime)
+	ctx, cancel := context.WithTimeout(ctx, addressTime)
+	defer cancel()
+	for tick := time.NewTicker(250 * time.Millisecond); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return false
+		case <-tick.C:
+		}
+		now, err := facts.Gather(ctx, r.Root, r.Live)
+		if err == nil && (now.DefaultRouteIPv4 != "" || now.DefaultRouteIPv6 != "") {
+			tick.Stop()
+			f.DefaultRouteIPv4, f.DefaultRouteIPv6 = now.DefaultRouteIPv4, now.DefaultRouteIPv6
+			return true
+		}
 	}
 }
 
@@ -172,17 +248,13 @@ func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error 
 func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 	// What an earlier apply made and this plan finds as it should be is still ours.
 	var m state.Manifest
-	var kept state.Runtime
 	if _, err := state.Read(r.Root, r.instance, state.ManifestFile, &m); err != nil {
-		return nil, err
-	}
-	if _, err := state.Read(r.Root, r.instance, state.RuntimeFile, &kept); err != nil {
 		return nil, err
 	}
 	out := state.Directories(r.instance)
 	manifest, err1 := state.File(r.instance, state.ManifestFile, m.With(r.digest(), p.Owned))
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
-	runtime, err3 := state.File(r.instance, state.RuntimeFile, kept.With(p.Kept))
+	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	out = append(out, manifest, instance)
 	if r.Live {
 		out = append(out, runtime)
@@ -205,24 +277,30 @@ func (r *run) scriptsEnded() (state.Scripts, error) {
 	return s, err
 }
 
-// markEnded remembers that a script has ended, so that no later boot runs it again.
-func (r *run) markEnded(ctx context.Context, digest, result string) error {
-	s, err := r.scriptsEnded()
-	if err != nil {
-		return err
-	}
-	s.Ended[digest] = result
-	file, err := state.File(r.instance, state.ScriptsFile, s)
-	if err != nil {
-		return err
-	}
-	f := plan.Facts{Paths: map[string]plan.Seen{}}
-	var p plan.Plan
-	if err := r.addMissing(&p, f, append(state.Directories(r.instance), file)); err != nil {
-		return err
-	}
-	_, err = commit.Apply(ctx, r.Root, p)
-	return err
+// markEnded remembers that a script has ended, so that no later boot runs it again. It does so whatever has
+// become of the context: a script may end by starting the machine again.
+func (r *run) markEnded(ctx context.Context, digest, result string) report.State {
+	ctx = context.WithoutCancel(ctx)
+	return r.underLock(ctx, func() report.State {
+		s, err := r.scriptsEnded()
+		if err != nil {
+			return r.failed(err)
+		}
+		s.Ended[digest] = result
+		file, err := state.File(r.instance, state.ScriptsFile, s)
+		if err != nil {
+			return r.failed(err)
+		}
+		var p plan.Plan
+		err = r.addMissing(&p, plan.Facts{Paths: map[string]plan.Seen{}}, append(state.Directories(r.instance), file))
+		if err == nil {
+			_, err = commit.Apply(ctx, r.Root, p)
+		}
+		if err != nil {
+			return r.failed(err)
+		}
+		return report.Done
+	})
 }
 
 // instanceDir is where the state of this instance is. A source without an id of its own goes by the machine's.

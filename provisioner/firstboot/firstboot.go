@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"cloudconfig/datasources"
@@ -17,7 +18,6 @@ import (
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/imports"
 	"cloudconfig/provisioner/commit"
-	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
@@ -47,6 +47,8 @@ type Env struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Version string
+	// PID is our own process, for whoever reads the status while we run.
+	PID int
 }
 
 // run is one run, from the lock to the report.
@@ -55,11 +57,13 @@ type run struct {
 	*report.Report
 	settings settings.Settings
 	data     datasources.Data
-	instance string // the directory of its state
+	instance string // the directory of its state; "" if it is not known who this is
 	files    []*source.File
 	config   *schema.Config
 	imported map[string][]string
 	found    diag.List
+	request  handoff.Request // what is to be handed off, whatever else becomes of the run
+	locked   bool
 }
 
 func begin(env Env) *run {
@@ -69,72 +73,85 @@ func begin(env Env) *run {
 // Apply does everything, and says how it went.
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
-	state, request := r.locked(ctx, func() (report.State, handoff.Request) { return r.apply(ctx, always) })
-	if state == report.Done && env.Live && !request.IsEmpty() {
-		state = r.handOff(ctx, request, handoff.Options{}, noted)
+	st := r.whole(ctx, func() (bool, error) { return false, nil })
+	if r.Live && !r.request.IsEmpty() {
+		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
-	r.end(ctx, state)
+	r.end(ctx, st)
 	return r.Report
 }
 
-// locked takes the lock, finishes what an earlier run left half-done, and then does the work.
-func (r *run) locked(ctx context.Context, work func() (report.State, handoff.Request)) (report.State, handoff.Request) {
-	r.enter("lock")
-	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.Console.Say("lock", "waiting for %s", holder) })
-	if err != nil {
-		return r.failed(err), handoff.Request{}
+// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// applied before, so that there is less to do.
+func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
+	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return report.Done }); st != report.Done {
+		return st
 	}
-	defer unlock()
-	recovery, err := commit.Recover(ctx, r.Root)
-	if err != nil {
-		return r.failed(err), handoff.Request{}
+	if err := r.configure(); err != nil {
+		return r.failed(err)
 	}
-	if recovery.RolledBack {
-		r.Console.Say("recover", "an earlier run was cut short; the machine is again as it was before it")
-	}
-	state, request := work()
-	request.Reload = request.Reload || recovery.Units
-	return state, request
-}
-
-// apply is the stages from the datasource to the commit. What is to be handed off comes back with it.
-func (r *run) apply(ctx context.Context, when policy) (report.State, handoff.Request) {
-	var none handoff.Request
-	if err := r.fetch(ctx); err != nil {
-		return r.failed(err), none
-	}
-	if r.data.Meta.Datasource == "none" && r.Env.Metadata == nil {
-		r.Console.Say("fetch", "no datasource: nothing to do")
-		return report.Done, none
-	}
-	later, err := when(r)
-	if err != nil {
-		return r.failed(err), none
-	}
-	floor, state := r.floor(ctx)
-	if state != report.Done {
-		return state, none
+	lost := r.fetch(ctx)
+	before, err := r.knownOrLost(known, lost)
+	switch {
+	case err != nil:
+		return r.failed(err)
+	case before:
+		return r.underLock(ctx, func() report.State { return r.again(ctx) })
+	case lost != nil:
+		// What there is of the platform's metadata still lets somebody in.
+		return worse(r.underLock(ctx, func() report.State { return r.floor(ctx) }), r.failed(lost))
+	case r.data.Meta.Datasource == "none" && r.Env.Metadata == nil:
+		r.say("fetch", "no datasource: nothing to do")
+		return report.Done
 	}
 	if err := r.decode(ctx); err != nil {
-		return r.failed(err), floor
+		return r.failed(err)
+	}
+	if st := r.underLock(ctx, func() report.State { return r.floor(ctx) }); st != report.Done {
+		return st
 	}
 	if r.found.HasErrors() {
-		return r.refused(), floor
+		return r.refused()
 	}
-	request, state := r.commit(ctx, later)
-	if request.Hostname == "" {
-		request.Hostname = floor.Hostname
+	if err := r.importKeys(ctx); err != nil {
+		return r.failed(err)
 	}
-	return state, request
+	return r.underLock(ctx, func() report.State { return r.commit(ctx) })
 }
 
-// fetch asks the datasources.
+// underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
+func (r *run) underLock(ctx context.Context, work func() report.State) report.State {
+	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
+	if err != nil {
+		return r.failed(err)
+	}
+	r.locked = true
+	defer func() { r.locked = false; unlock() }()
+	recovery, err := commit.Recover(ctx, r.Root)
+	if err != nil {
+		return r.failed(err)
+	}
+	if recovery.RolledBack {
+		r.say("recover", "an earlier run was cut short; the machine is again as it was before it")
+	}
+	for _, path := range recovery.Kept {
+		r.say("recover", "/%s was changed by others since, and is left as it is", path)
+	}
+	r.request.Reload = r.request.Reload || recovery.Units
+	return work()
+}
+
+// configure reads the settings of the image.
+func (r *run) configure() (err error) {
+	r.enter("settings")
+	r.settings, err = settings.Load(r.Root)
+	return err
+}
+
+// fetch asks the datasources. After an error there may be metadata all the same.
 func (r *run) fetch(ctx context.Context) error {
 	r.enter("fetch")
-	var err error
-	if r.settings, err = settings.Load(r.Root); err != nil {
-		return err
-	}
+	r.Report.Sources = nil
 	specs := r.Datasources
 	if len(specs) == 0 {
 		specs = r.settings.Datasources
@@ -142,9 +159,6 @@ func (r *run) fetch(ctx context.Context) error {
 	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, specs)
 	for _, d := range decisions {
 		r.Consider(d.Source, d.Reason)
-	}
-	if err != nil {
-		return err
 	}
 	r.data = data
 	if r.Env.Metadata != nil {
@@ -156,10 +170,14 @@ func (r *run) fetch(ctx context.Context) error {
 	if r.data.Name == "" {
 		r.data.Name = "user-data"
 	}
-	r.Identify(r.data.Meta)
-	r.instance = r.instanceDir()
-	r.Console.Say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
-	return nil
+	if r.data.Meta.Datasource != "" {
+		r.Identify(r.data.Meta)
+		r.instance = r.instanceDir()
+	}
+	if err == nil {
+		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
+	}
+	return err
 }
 
 // decode turns what was fetched into a configuration.
@@ -173,38 +191,20 @@ func (r *run) decode(ctx context.Context) error {
 	r.files = append([]*source.File{f}, parts...)
 	var ds diag.List
 	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: r.Now()})
-	r.found = append(found, ds...).Sorted()
-	if r.found.HasErrors() {
-		return nil
-	}
+	r.find(append(found, ds...))
+	return nil
+}
+
+// importKeys fetches the public keys that users take from elsewhere.
+func (r *run) importKeys(ctx context.Context) (err error) {
 	urls := plan.Imports(r.config)
 	if len(urls) == 0 {
 		return nil
 	}
-	r.Console.Say("fetch", "public keys from %d addresses", len(urls))
+	r.enter("import keys")
+	r.say("fetch", "public keys from %d addresses", len(urls))
 	r.imported, err = imports.Keys(ctx, httpget.New(r.Env.Sources, httpget.Options{}), urls, imports.Options{})
 	return err
-}
-
-// compute decides every change for a configuration, looking at the machine as often as the plan has to know
-// more.
-func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.Facts, diag.List, error) {
-	f, err := facts.Gather(ctx, r.Root, r.Live)
-	if err != nil {
-		return plan.Plan{}, f, nil, err
-	}
-	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
-	const rounds = 16 // each looks at what the one before found to be needed: links, homes, units' Also=
-	for range rounds {
-		p, found := plan.Compute(in)
-		if len(p.Unseen) == 0 {
-			return p, in.Facts, found, nil
-		}
-		if err := facts.Look(r.Root, &in.Facts, p.Unseen); err != nil {
-			return plan.Plan{}, in.Facts, nil, err
-		}
-	}
-	return plan.Plan{}, in.Facts, nil, errors.New("internal error: the plan never knows enough")
 }
 
 // Prepared is a plan with all that led to it.
@@ -231,63 +231,106 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	if cut {
 		return Prepared{}, fmt.Errorf("plan: %w", ErrInterrupted)
 	}
-	if err := r.fetch(ctx); err != nil {
-		return Prepared{}, err
-	}
-	if err := r.decode(ctx); err != nil {
-		return Prepared{}, err
+	for _, stage := range []func() error{
+		r.configure,
+		func() error { return r.fetch(ctx) },
+		func() error { return r.decode(ctx) },
+	} {
+		if err := stage(); err != nil {
+			return Prepared{}, err
+		}
 	}
 	out := Prepared{Found: r.found, Files: r.files}
 	if r.found.HasErrors() {
 		return out, nil
 	}
+	if err := r.importKeys(ctx); err != nil {
+		return out, err
+	}
 	p, f, found, err := r.compute(ctx, r.config)
 	if err != nil {
 		return out, err
 	}
-	out.Plan, out.Facts = p, f
-	out.Found = append(out.Found, found...).Sorted()
+	r.find(found)
+	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
 }
 
 // enter says that a stage begins.
-func (r *run) enter(stage string) { r.Enter(stage, r.Now()) }
+func (r *run) enter(stage string) {
+	r.Enter(stage, r.Now())
+	r.Log.Info("stage", "stage", stage)
+}
+
+// say writes a line to the console.
+func (r *run) say(stage, format string, args ...any) { r.Console.Say(stage, format, args...) }
+
+// find adds findings.
+func (r *run) find(found diag.List) { r.found = append(r.found, found...).Sorted() }
 
 // failed keeps an error and is the state that goes with it.
 func (r *run) failed(err error) report.State {
 	r.Fail(err)
-	r.Console.Say(r.Stage, "%v", err)
+	for line := range strings.Lines(err.Error()) {
+		r.say(r.Stage, "%s", strings.TrimSuffix(line, "\n"))
+	}
 	return report.Failed
 }
 
-// refused keeps the findings and is the state that goes with them.
+// refused is the state of a configuration that is wrong.
 func (r *run) refused() report.State {
-	r.Diagnose(r.found)
-	r.tell()
-	r.Console.Say(r.Stage, "the configuration is refused; nothing of it is applied")
+	r.say(r.Stage, "the configuration is refused; nothing of it is applied")
 	return report.Refused
 }
 
-// tell prints the findings as a machine may: without a word of the user's.
-func (r *run) tell() {
-	// A console that cannot be written to is no reason to stop.
-	_ = diag.Write(r.Console.W, r.found.Redacted(), diag.Options{Format: "text"})
+// worse is the state of two that says more of what went wrong.
+func worse(a, b report.State) report.State {
+	for _, s := range []report.State{report.Failed, report.Refused, report.Degraded} {
+		if a == s || b == s {
+			return s
+		}
+	}
+	return a
 }
 
-// end closes the report and writes it.
+// end closes the report, tells the findings as a machine may, without a word of the user's, and writes it all.
 func (r *run) end(ctx context.Context, state report.State) {
+	r.conclude()
 	r.Finish(state, r.Now())
 	r.publish(ctx)
 	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
 }
 
-// publish writes the report as it is. That it cannot be written is told and changes nothing else.
+// conclude tells the findings.
+func (r *run) conclude() {
+	r.Diagnose(r.found)
+	// A console that cannot be written to is no reason to stop.
+	_ = diag.Write(r.Console.W, r.found.Redacted(), diag.Options{Format: "text"})
+	r.found = nil
+}
+
+// publish writes the report as it is, whatever has become of the context. That it cannot be written is told and
+// changes nothing else.
 func (r *run) publish(ctx context.Context) {
+	r.Report.PID = r.Env.PID
 	changes, err := report.Files(r.Report)
 	if err == nil {
-		err = commit.Write(context.WithoutCancel(ctx), r.Root, changes)
+		err = r.write(context.WithoutCancel(ctx), changes)
 	}
 	if err != nil {
-		r.Console.Say("report", "%v", err)
+		r.say("report", "%v", err)
 	}
+}
+
+// write writes below /run, under the lock.
+func (r *run) write(ctx context.Context, changes []plan.Change) error {
+	if r.locked {
+		return commit.Write(ctx, r.Root, changes)
+	}
+	unlock, err := commit.Lock(ctx, r.Root, func(string) {})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return commit.Write(ctx, r.Root, changes)
 }

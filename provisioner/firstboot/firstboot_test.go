@@ -203,10 +203,10 @@ func fromFile(t *testing.T, userData string) *machine {
 
 func TestFirstAndLaterBoots(t *testing.T) {
 	m := fromFile(t, config)
-	if r, calls := m.run(firstboot.BootLocal); r.State != report.Done || len(calls) > 0 {
+	if r, calls := m.run(firstboot.BootLocal); r.State != report.Running || len(calls) > 0 {
 		t.Fatalf("local: %s, %q", r.State, calls)
 	}
-	if r, calls := m.run(firstboot.BootFloor); r.State != report.Done || len(calls) > 0 {
+	if r, calls := m.run(firstboot.BootFloor); r.State != report.Running || len(calls) > 0 {
 		t.Fatalf("floor: %s, %q", r.State, calls)
 	}
 	r, calls := m.run(firstboot.BootMain)
@@ -235,14 +235,14 @@ func TestFirstAndLaterBoots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := firstboot.Restore(context.Background(), root, firstboot.IsUnit); err != nil {
+		if err := firstboot.Generate(context.Background(), root); err != nil {
 			t.Fatal(err)
 		}
 		root.Close()
 		if m.read(agentDropIn) == "(none)" || m.read("run/systemd/system/scratch.service") == "(none)" || m.read("run/early/flag") != "(none)" {
 			t.Errorf("boot %d: the generator puts units back and nothing else", boot)
 		}
-		if r, calls := m.run(firstboot.BootLocal); r.State != report.Done || len(calls) > 0 || m.read("run/early/flag") != "up" {
+		if r, calls := m.run(firstboot.BootLocal); r.State != report.Running || len(calls) > 0 || m.read("run/early/flag") != "up" {
 			t.Errorf("boot %d: local: %s, %q, flag %q", boot, r.State, calls, m.read("run/early/flag"))
 		}
 		m.run(firstboot.BootFloor)
@@ -285,8 +285,11 @@ func TestRefusedUserDataLeavesTheFloor(t *testing.T) {
 	if strings.Contains(m.console.String(), "hunter2") {
 		t.Errorf("the console has words of the user's: %s", m.console.String())
 	}
-	if r, calls := m.run(firstboot.BootHandoff); r.State == report.Done || len(calls) > 0 {
-		t.Errorf("a hand-off after a refusal: %s, %q", r.State, calls)
+	if _, calls := m.run(firstboot.BootHandoff); len(calls) > 0 {
+		t.Errorf("a hand-off after a refusal: %q", calls)
+	}
+	if s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir)); err != nil || s.State != report.Refused {
+		t.Errorf("status after the hand-off: %s, %v", s.State, err)
 	}
 }
 
@@ -382,5 +385,189 @@ func TestInstancesAreApart(t *testing.T) {
 	dirs, err := os.ReadDir(filepath.Join(m.dir, "var/lib/provisioner/instances"))
 	if err != nil || len(dirs) != 2 {
 		t.Errorf("directories %v, %v", dirs, err)
+	}
+}
+
+const laptopKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@laptop"
+
+// onPlatform is metadata with a hostname and a key, of an instance.
+func onPlatform(hostname string) func(*firstboot.Env) {
+	return func(env *firstboot.Env) {
+		env.Metadata = &schema.Metadata{
+			Version: 1, Datasource: "test", InstanceID: "i-1", Hostname: hostname, PrivateIPv4: "10.0.0.5",
+			SSHKeys: metadataKeys(),
+		}
+	}
+}
+
+func metadataKeys() []string {
+	var keys []string
+	for _, k := range metadatatest.Example().Keys {
+		keys = append(keys, k.OpenSSH)
+	}
+	return keys
+}
+
+// The floor is planned from the platform's metadata alone: on a machine that has its configuration it would take
+// away what that added.
+func TestOtherMetadataAtALaterBootTakesNothingAway(t *testing.T) {
+	m := fromFile(t, "#cloud-config\nhostname: web1\nssh_authorized_keys: ['"+laptopKey+"']\n")
+	m.run(firstboot.BootFloor, onPlatform("ip-1"))
+	m.run(firstboot.BootMain, onPlatform("ip-1"))
+	m.run(firstboot.BootHandoff)
+	before := m.persistent()
+	m.reboot()
+	for _, stage := range []func(context.Context, firstboot.Env) *report.Report{firstboot.BootLocal, firstboot.BootFloor, firstboot.BootMain} {
+		m.run(stage, onPlatform("ip-2"))
+	}
+	if diff := cmp.Diff(before, m.persistent()); diff != "" {
+		t.Errorf("something persistent was written: %s", diff)
+	}
+	keys := m.read("home/core/.ssh/authorized_keys")
+	if m.read("etc/hostname") != "web1\n" || !strings.Contains(keys, laptopKey) || !strings.Contains(keys, metadataKeys()[0]) {
+		t.Errorf("hostname %q, keys %q", m.read("etc/hostname"), keys)
+	}
+}
+
+func TestALaterBootNeedsNoConfiguration(t *testing.T) {
+	m := fromFile(t, strings.Replace(config, "hostname: web1\n", "hostname: web1\nusers: [{name: anna, uid: 1500}]\n", 1))
+	m.run(firstboot.BootMain)
+	m.run(firstboot.BootHandoff)
+
+	// What a plan would refuse now is the administrator's to change.
+	m.write("etc/passwd", strings.Replace(m.read("etc/passwd"), "1500", "1600", 1))
+	m.reboot()
+	if r, _ := m.run(firstboot.BootMain); r.State != report.Running {
+		t.Errorf("after a change by hand: %s, %v", r.State, r.Errors)
+	}
+	if _, calls := m.run(firstboot.BootHandoff); !slices.Contains(calls, "start web.service") {
+		t.Errorf("after a change by hand: %q", calls)
+	}
+
+	// Nothing of other user-data, where nothing is kept of what was applied.
+	m.write(settingsFile, m.read(settingsFile)+"keep-user-data: no\n")
+	m.write("usr/share/oem/cloud-config.yml", "#!/bin/sh\necho other\n")
+	m.reboot()
+	m.run(firstboot.BootMain)
+	if _, calls := m.run(firstboot.BootHandoff); slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, "run ") }) {
+		t.Errorf("other user-data is run: %q", calls)
+	}
+}
+
+func TestTheFloorAgreesWithTheConfiguration(t *testing.T) {
+	m := fromFile(t, "#cloud-config\nusers: [{name: core, uid: 1500, groups: [web]}]\ngroups: [web]\n")
+	m.run(firstboot.BootFloor, onPlatform("ip-1"))
+	if !strings.Contains(m.read("home/core/.ssh/authorized_keys"), metadataKeys()[0]) {
+		t.Errorf("no floor: %s", m.console.String())
+	}
+	r, _ := m.run(firstboot.BootMain, onPlatform("ip-1"))
+	if r.State != report.Running && !strings.Contains(m.read("etc/passwd"), "core:x:1500:") {
+		t.Errorf("%s, %v\n%s\n%s", r.State, r.Errors, m.read("etc/passwd"), m.console.String())
+	}
+}
+
+func TestAFloorThatCannotBeMadeStopsNothingElse(t *testing.T) {
+	m := fromFile(t, "#cloud-config\nwrite_files: [{path: /etc/motd, content: hello}]\n")
+	m.write("etc/group", m.read("etc/group")+"core:x:500:\n") // a group of the default user's name, and no user
+	m.run(firstboot.BootFloor, onPlatform("ip-1"))
+	if !strings.Contains(m.console.String(), "access floor: it cannot be made: ") {
+		t.Errorf("it is not told: %s", m.console.String())
+	}
+}
+
+func TestUserDataThatHangsCostsNoFloor(t *testing.T) {
+	handler := metadatatest.EC2(metadatatest.Example(), metadatatest.Fault{Trouble: metadatatest.Status, Code: 503, Path: "/latest/user-data"})
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	m := newMachine(t, map[string]string{settingsFile: "datasources: [\"ec2=" + server.URL + "\"]\n"})
+	m.run(firstboot.BootFloor)
+	if got := m.read("home/core/.ssh/authorized_keys"); !strings.Contains(got, metadataKeys()[0]) {
+		t.Errorf("keys %q\n%s", got, m.console.String())
+	}
+	if r, _ := m.run(firstboot.BootMain); r.State != report.Failed {
+		t.Errorf("main: %s", r.State)
+	}
+}
+
+func TestWarningsAreInTheStatus(t *testing.T) {
+	m := fromFile(t, "#cloud-config\npackages: [hunter2]\nhostname: web1\n")
+	m.run(firstboot.BootMain)
+	r, _ := m.run(firstboot.BootHandoff)
+	if r.State != report.Done || len(r.Diagnostics) != 1 || r.Diagnostics[0].Rule != "unsupported-key" {
+		t.Errorf("%s, %+v", r.State, r.Diagnostics)
+	}
+	if out := m.console.String(); !strings.Contains(out, ":2:1: warning: ") || strings.Contains(out, "hunter2") {
+		t.Errorf("console: %s", out)
+	}
+}
+
+func TestTroubleAfterTheCommit(t *testing.T) {
+	m := fromFile(t, config)
+	m.write("run/early", "a file where a directory is wanted after the plan\n")
+	r, _ := m.run(firstboot.Apply)
+	if r.State != report.Refused {
+		t.Errorf("known before: %s", r.State)
+	}
+}
+
+func TestBrokenSettingsAreNoLostDatasource(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.BootMain)
+	m.run(firstboot.BootHandoff)
+	m.reboot()
+	m.write(settingsFile, "datasource: [ec2]\n")
+	if r, _ := m.run(firstboot.BootMain); r.State != report.Failed || r.ExitStatus != 3 {
+		t.Errorf("%s, %v", r.State, r.Errors)
+	}
+}
+
+func TestWhatIsDroppedBelowRunStaysAway(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.Apply)
+	m.write("usr/share/oem/cloud-config.yml", strings.Replace(config, "  - path: /run/early/flag\n    content: up\n", "", 1))
+	m.run(firstboot.Apply)
+	m.reboot()
+	m.run(firstboot.BootLocal)
+	if m.read("run/early/flag") != "(none)" {
+		t.Error("what the configuration no longer has comes back")
+	}
+	if m.read(agentDropIn) == "(none)" {
+		t.Error("what it has does not")
+	}
+}
+
+// systemd runs its generators at every daemon-reload.
+func TestTheGeneratorUndoesNothing(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.Apply)
+	m.reboot()
+	m.run(firstboot.BootLocal)
+	if err := os.Remove(filepath.Join(m.dir, agentDropIn)); err != nil {
+		t.Fatal(err)
+	}
+	root, err := fsroot.Open(m.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := firstboot.Generate(context.Background(), root); err != nil {
+		t.Fatal(err)
+	}
+	if m.read(agentDropIn) != "(none)" {
+		t.Error("what was removed by hand is back")
+	}
+}
+
+func TestARunThatWasKilledIsNotRunning(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.BootLocal, func(env *firstboot.Env) { env.PID = os.Getpid() })
+	dir := filepath.Join(m.dir, report.Dir)
+	if s, err := report.ReadStatus(dir); err != nil || s.State != report.Running {
+		t.Errorf("between the stages of a boot: %s, %v", s.State, err)
+	}
+	text := strings.Replace(m.read("run/provisioner/status.json"), `"state": "running",`, `"state": "running", "pid": 4194305,`, 1)
+	m.write("run/provisioner/status.json", text)
+	if s, err := report.ReadStatus(dir); err != nil || s.State != report.Failed {
+		t.Errorf("of a process that is gone: %s, %v", s.State, err)
 	}
 }

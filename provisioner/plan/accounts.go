@@ -320,7 +320,7 @@ func (c *computation) sudoers(users []accounts.User) {
 	for _, u := range users {
 		for i, rule := range u.Sudo {
 			line := u.Name.V + " " + rule.V
-			if !isSudoRule(u.Name.V, rule.V) {
+			if !schema.IsSudoRule(u.Name.V, rule.V) {
 				d := c.report(rules.SudoRule, rule.At, "not a rule that sudoers can have for %s", u.Name.V)
 				d.Path = fmt.Sprintf("%s.sudo[%d]", u.Path, i)
 				continue
@@ -341,14 +341,6 @@ func (c *computation) sudoers(users []accounts.User) {
 		change.Data = text
 		c.put(change)
 	}
-}
-
-// isSudoRule says that a rule is one line that is about one user. A name in capitals would be an alias in
-// sudoers (ALL is everybody), and a backslash at the end joins the next line to this one.
-func isSudoRule(user, rule string) bool {
-	return strings.ContainsFunc(user, func(r rune) bool { return r >= 'a' && r <= 'z' }) &&
-		strings.Contains(rule, "=") && !strings.HasSuffix(rule, `\`) &&
-		!strings.ContainsFunc(rule, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 // unique drops ranges that are no place, and those that are there already.

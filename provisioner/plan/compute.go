@@ -255,7 +255,7 @@ func isNetworkd(p string) bool {
 	return strings.HasPrefix(p, "etc/systemd/network/") || strings.HasPrefix(p, "run/systemd/network/")
 }
 
-// isAlready says that what is wanted is what is there.
+// IsAlready says that what is wanted is what is there.
 func (w *Change) IsAlready(s Seen) bool {
 	switch w.Kind {
 	case Remove:

@@ -226,8 +226,9 @@ func (e *enabling) dependencies(f unitFile, install unitfile.Install) {
 	}
 }
 
-// link plans a link to a unit's file. One that leads there already stays as it is.
+// link plans a link to a unit's file. One that leads there already stays as it is, and is ours all the same.
 func (e *enabling) link(at, file string) {
+	to := "/" + file
 	kind, target := e.will(at)
 	switch kind {
 	case fsroot.Regular, fsroot.Directory:
@@ -236,10 +237,10 @@ func (e *enabling) link(at, file string) {
 	case fsroot.Link:
 		there := linkTarget(e.real(at, e.see(at)), target)
 		if e.real(there, e.see(there)) == e.real(file, e.see(file)) {
-			return
+			to = target
 		}
 	}
-	e.put(Change{Kind: MakeLink, Path: at, Target: "/" + file, Why: []source.Range{e.why}})
+	e.put(Change{Kind: MakeLink, Path: at, Target: to, Why: []source.Range{e.why}})
 }
 
 // expand is a unit's name in an [Install] section, specifiers replaced; what is no name is reported.

@@ -137,7 +137,7 @@ func (c *computation) keysOf(set *keySet, u accounts.User) {
 	}
 }
 
-// imported adds keys that were fetched. The URL may hold a token and is in no message.
+// imported adds keys that were fetched. The URL may hold a token, so that no message here has it.
 func (c *computation) imported(set *keySet, url string, at source.Range) {
 	lines, fetched := c.Imported[url]
 	if !fetched {

@@ -97,6 +97,8 @@ type Status struct {
 	State   State `json:"state"`
 	// ExitStatus goes with State.
 	ExitStatus int `json:"exit_status"`
+	// PID is the process that is at it, while the state is Running; 0 between the stages of a boot.
+	PID int `json:"pid,omitempty"`
 	// Stage is the last stage that was entered: "fetch", "commit", "hand off".
 	Stage string `json:"stage,omitempty"`
 	// Datasource is what the user-data came from: "ec2"; "none" if there is no datasource.
@@ -200,6 +202,7 @@ func (r *Report) leave(now time.Time) {
 // Finish says how the run ended.
 func (r *Report) Finish(s State, now time.Time) {
 	r.leave(now)
+	r.PID = 0
 	r.State, r.ExitStatus, r.Finished = s, s.ExitStatus(), now.UTC().Round(0)
 }
 

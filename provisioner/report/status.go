@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -17,7 +18,7 @@ const maxStatusBytes = 32 << 20
 
 // ReadStatus reads the status in a directory: run/provisioner below the root in question. There is no error if
 // nothing ran yet: the state is [None]. While another process holds the lock the state is [Running], whatever
-// the file says.
+// the file says; if the process that was at it is gone, the run was cut short and the state is [Failed].
 func ReadStatus(dir string) (Status, error) {
 	s, err := readFile(filepath.Join(dir, StatusFile))
 	if err != nil {
@@ -26,8 +27,22 @@ func ReadStatus(dir string) (Status, error) {
 	if s.State != Running && locked(filepath.Join(dir, lockFile)) {
 		s = Status{Version: 1, State: Running}
 	}
+	if s.State == Running && s.PID != 0 && !alive(s.PID) {
+		s.State, s.PID = Failed, 0
+		s.Errors = append(s.Errors, "the run was cut short; the next one undoes what it left half-done")
+	}
 	s.ExitStatus = s.State.ExitStatus()
 	return s, nil
+}
+
+// alive says that a process is there.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	err = p.Signal(syscall.Signal(0))
+	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
 func readFile(name string) (Status, error) {

@@ -26,7 +26,7 @@ type Settings struct {
 	LaterBoots string
 	// KeepUserData says whether user-data is kept, readable by root alone, for boots without a datasource.
 	KeepUserData bool
-	// Floor says whether keys, hostname and network of the platform are applied before user-data is read.
+	// Floor says whether keys and hostname of the platform are applied before user-data is.
 	Floor bool
 }
 

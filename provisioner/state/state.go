@@ -6,7 +6,7 @@
 //	  floor.json          the digest of the platform's metadata that the access floor was made from
 //	  instance.json       the metadata, for boots on which the datasource is lost
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
-//	  runtime.json        everything below /run, which later boots put back
+//	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
 //	  scripts.json        the digests of the scripts that have ended
 //
 // All of it is readable by root alone, and written as changes of the same transaction as everything else.
@@ -71,10 +71,25 @@ type Scripts struct {
 	Ended   map[string]string `json:"ended"` // digest to result
 }
 
-// Runtime is what is put back below /run.
+// Runtime is what a later boot does: it has all that takes, so that neither the datasource nor the configuration
+// is needed for it.
 type Runtime struct {
-	Version int    `json:"version"`
-	Items   []Kept `json:"items"`
+	Version int      `json:"version"`
+	Items   []Kept   `json:"items,omitempty"`
+	Jobs    []Job    `json:"jobs,omitempty"`
+	Scripts []Script `json:"scripts,omitempty"`
+}
+
+// Job is what the configuration asks of systemd.
+type Job struct {
+	Unit   string `json:"unit"`
+	Action string `json:"action"`
+}
+
+// Script is a script that runs once.
+type Script struct {
+	Name    string `json:"name"`
+	Content []byte `json:"content"`
 }
 
 // Kept is one file, directory or link below /run.
@@ -89,38 +104,35 @@ type Kept struct {
 // With is the manifest after another configuration was applied: what it asks for takes the place of what an
 // earlier one asked for at the same path.
 func (m Manifest) With(digest string, items []plan.Item) Manifest {
-	m.Version, m.Digest = 1, digest
-	m.Items = merged(m.Items, items, func(i plan.Item) string { return i.Path })
-	return m
-}
-
-// With is the record with further changes below /run, each in the place of an earlier one at the same path.
-func (r Runtime) With(changes []plan.Change) Runtime {
-	var items []Kept
-	for _, c := range changes {
-		items = append(items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
-	}
-	r.Version = 1
-	r.Items = merged(r.Items, items, func(k Kept) string { return k.Path })
-	return r
-}
-
-// merged is the earlier items, each replaced by a later one for the same path, and then the rest of the later.
-func merged[T any](earlier, later []T, path func(T) string) []T {
-	out := slices.Clone(earlier)
+	out := Manifest{Version: 1, Digest: digest, Items: slices.Clone(m.Items)}
 	index := map[string]int{}
-	for i, item := range out {
-		index[path(item)] = i
+	for i, item := range out.Items {
+		index[item.Path] = i
 	}
-	for _, item := range later {
-		if i, there := index[path(item)]; there {
-			out[i] = item
+	for _, item := range items {
+		if i, there := index[item.Path]; there {
+			out.Items[i] = item
 			continue
 		}
-		index[path(item)] = len(out)
-		out = append(out, item)
+		index[item.Path] = len(out.Items)
+		out.Items = append(out.Items, item)
 	}
 	return out
+}
+
+// Keep is the record of a plan.
+func Keep(p plan.Plan) Runtime {
+	r := Runtime{Version: 1}
+	for _, c := range p.Kept {
+		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
+	}
+	for _, j := range p.Jobs {
+		r.Jobs = append(r.Jobs, Job{Unit: j.Unit, Action: j.Action})
+	}
+	for _, s := range p.Scripts {
+		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})
+	}
+	return r
 }
 
 // Changes are the record as changes to make again.

@@ -127,14 +127,18 @@ func (l List) Sorted() List {
 		}
 	}
 	type key struct {
-		id string
-		at source.Range
+		id   string
+		at   source.Range
+		what string // of findings without a place
 	}
 	seen := map[key]bool{}
 	var out List
 	for _, d := range l {
-		k := key{d.Rule.ID, d.Subject}
-		if !d.Subject.IsZero() && seen[k] {
+		k := key{id: d.Rule.ID, at: d.Subject}
+		if d.Subject.IsZero() {
+			k.what = d.Summary
+		}
+		if seen[k] {
 			continue
 		}
 		seen[k] = true

@@ -20,7 +20,7 @@ var (
 		Help: "Members of docker, lxd, incus and disk can become root without a password. Give sudo instead if that is what is meant."}
 	MemberUnknown = &diag.Rule{ID: "member-unknown", Severity: diag.Error, Machine: true, Title: "a member who is no user",
 		Help: "The group would name an account that does not exist; whoever gets that name later would be a member. Add the user to users, or leave it out."}
-	HomeOfSystem = &diag.Rule{ID: "home-of-system", Severity: diag.Error, Machine: true, Title: "a directory of the system as home",
+	HomeOfSystem = &diag.Rule{ID: "home-of-system", Severity: diag.Error, Title: "a directory of the system as home",
 		Help: "A home belongs to its user, and these directories belong to the system. Choose a directory below /home, /var/lib, /srv or /opt."}
 	SkelEntry = &diag.Rule{ID: "skel-entry", Severity: diag.Warning, Machine: true, Title: "an entry of /etc/skel is not copied",
 		Help: "Files, directories and symbolic links are copied to new homes; a device, a socket, or a file too large to read is left out."}
