@@ -8,10 +8,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 )
 
@@ -470,21 +470,13 @@ func shorten(line string) string {
 	return strings.ToValidUTF8(line[:maxLine], "") + "..."
 }
 
-// visible is a text in which nothing acts on the terminal or changes the order of what is around it: control,
-// format and separator characters but the tab, and bytes that are not UTF-8, are written \u{..}.
+// visible is a text as it may be shown, tabs kept.
 func visible(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\u{%x}`, text[i])
-		case r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
-			fmt.Fprintf(&b, `\u{%x}`, r)
-		default:
-			b.WriteRune(r)
-		}
+	parts := strings.Split(text, "\t")
+	for i, part := range parts {
+		parts[i] = diag.Printable(part)
 	}
-	return b.String()
+	return strings.Join(parts, "\t")
 }
 
 // owners are names of ids.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"cloudconfig/schema/diag"
 )
 
 // Console writes one line a stage, for whoever watches the machine start.
@@ -19,21 +19,11 @@ func (c Console) Say(stage, format string, args ...any) {
 	_, _ = io.WriteString(c.W, "provisioner: "+printable(stage)+": "+printable(fmt.Sprintf(format, args...))+"\n")
 }
 
-// printable is a text of others on one line: control, bidi and separator characters are \u{..}, and it ends
-// after 4 KiB.
+// printable is a text of others on one line, which ends after 4 KiB.
 func printable(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		if b.Len() > maxTextBytes {
-			fmt.Fprintf(&b, "... (%d bytes more)", len(s)-i)
-			break
-		}
-		switch {
-		case r == utf8.RuneError, r != ' ' && !unicode.IsGraphic(r), r != ' ' && unicode.IsSpace(r):
-			fmt.Fprintf(&b, `\u{%x}`, r)
-		default:
-			b.WriteRune(r)
-		}
+	if len(s) > maxTextBytes {
+		rest := len(s) - maxTextBytes
+		return diag.Printable(strings.ToValidUTF8(s[:maxTextBytes], "")) + fmt.Sprintf("... (%d bytes more)", rest)
 	}
-	return b.String()
+	return diag.Printable(s)
 }

@@ -246,9 +246,9 @@ func TestTextOfOthers(t *testing.T) {
 		{"an escape sequence", "a\x1b[31mb", `a\u{1b}[31mb`},
 		{"text that runs backwards", "a\u202eb", `a\u{202e}b`},
 		{"a line separator", "a\u2028b", `a\u{2028}b`},
-		{"bytes that are no text", "a\xffb", `a\u{fffd}b`},
+		{"bytes that are no text", "a\xffb", `a\x{ff}b`},
 		{"letters of any language stay", "é日本 x", "é日本 x"},
-		{"too long", strings.Repeat("x", 5000), strings.Repeat("x", 4097) + "... (903 bytes more)"},
+		{"too long", strings.Repeat("x", 5000), strings.Repeat("x", 4096) + "... (904 bytes more)"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -108,11 +108,12 @@ func (v *view) message(text string) string {
 	if text == "" {
 		return ""
 	}
-	return clean(conceal(text, string(v.line), v.hidden))
+	return Printable(conceal(text, string(v.line), v.hidden))
 }
 
-// clean writes what does not print as \u{..}, and bytes that are no text as \x{..}.
-func clean(s string) string {
+// Printable is a text of others as it may be shown anywhere: what does not print, acts on a terminal or changes the
+// order of what is around it is \u{..}, and bytes that are no text are \x{..}. It has no line end and no tab.
+func Printable(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) < 0 {
 		return s
 	}
@@ -129,9 +130,9 @@ func clean(s string) string {
 func glyph(r rune, written string) string {
 	switch {
 	case r == utf8.RuneError && len(written) == 1:
-		return fmt.Sprintf(`\x{%02X}`, written[0])
+		return fmt.Sprintf(`\x{%02x}`, written[0])
 	case !strconv.IsPrint(r):
-		return fmt.Sprintf(`\u{%X}`, r)
+		return fmt.Sprintf(`\u{%x}`, r)
 	}
 	return written
 }
@@ -166,7 +167,7 @@ func (p *printer) paint(color, s string) string {
 func (p *printer) text(d Diagnostic) {
 	v := p.view(&d)
 	if !d.Subject.IsZero() {
-		fmt.Fprintf(p.w, "%s ", p.paint(bold, clean(d.Subject.String())+":"))
+		fmt.Fprintf(p.w, "%s ", p.paint(bold, Printable(d.Subject.String())+":"))
 	}
 	fmt.Fprintf(p.w, "%s %s [%s]\n", p.paint(hue(d.Severity), d.Severity.String()+":"), v.message(d.Summary), d.Rule.ID)
 	detail := v.message(d.Detail)
@@ -178,7 +179,7 @@ func (p *printer) text(d Diagnostic) {
 	}
 	for _, r := range d.Related {
 		if !r.At.IsZero() {
-			fmt.Fprintf(p.w, "%s ", p.paint(bold, clean(r.At.String())+":"))
+			fmt.Fprintf(p.w, "%s ", p.paint(bold, Printable(r.At.String())+":"))
 		}
 		fmt.Fprintf(p.w, "%s %s\n", p.paint(blue, "note:"), v.message(r.Message))
 	}
@@ -238,7 +239,7 @@ func (p *printer) json(w io.Writer, l List) error {
 		j := jsonDiagnostic{
 			Rule: d.Rule.ID, Severity: d.Severity, Class: "text",
 			Summary: v.message(d.Summary), Detail: v.message(d.Detail), Path: d.Path,
-			File: clean(d.Subject.File), Line: d.Subject.Start.Line, Column: d.Subject.Start.Column,
+			File: Printable(d.Subject.File), Line: d.Subject.Start.Line, Column: d.Subject.Start.Column,
 			EndLine: d.Subject.End.Line, EndColumn: d.Subject.End.Column,
 			Related: []jsonRelated{},
 		}
@@ -247,7 +248,7 @@ func (p *printer) json(w io.Writer, l List) error {
 		}
 		for _, r := range d.Related {
 			j.Related = append(j.Related, jsonRelated{
-				Message: v.message(r.Message), File: clean(r.At.File), Line: r.At.Start.Line, Column: r.At.Start.Column,
+				Message: v.message(r.Message), File: Printable(r.At.File), Line: r.At.Start.Line, Column: r.At.Start.Column,
 			})
 		}
 		out.Diagnostics = append(out.Diagnostics, j)
