@@ -163,6 +163,9 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 			return p, found, r.degraded(err)
 		}
 		r.Commit(p.Runtime)
+		if err := r.label(ctx, append(slices.Clone(p.Changes), p.Runtime...)); err != nil {
+			return p, found, r.degraded(err)
+		}
 		return p, found, report.Done
 	}
 }

@@ -43,10 +43,12 @@ type Env struct {
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
 	Scripts string
-	Console report.Console
-	Log     *slog.Logger
-	Now     func() time.Time
-	Version string
+	// Restorecon is the program that sets SELinux labels; empty for the machine's own.
+	Restorecon string
+	Console    report.Console
+	Log        *slog.Logger
+	Now        func() time.Time
+	Version    string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
 }

@@ -571,3 +571,37 @@ func TestARunThatWasKilledIsNotRunning(t *testing.T) {
 		t.Errorf("of a process that is gone: %s, %v", s.State, err)
 	}
 }
+
+// What is written is labelled before anything is started, where SELinux is on. The program that does it is a stand-in:
+// there is no kernel with SELinux to test on.
+func TestLabels(t *testing.T) {
+	m := fromFile(t, config)
+	program := filepath.Join(m.dir, "restorecon")
+	m.write("restorecon", "#!/bin/sh\ntr '\\0' '\\n' >>\""+filepath.Join(m.dir, "labelled")+"\"\n")
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	with := func(env *firstboot.Env) { env.Restorecon = program }
+	m.run(firstboot.BootMain, with)
+	if m.read("labelled") != "(none)" {
+		t.Error("without SELinux something is labelled")
+	}
+	m = fromFile(t, config)
+	m.write("sys/fs/selinux/enforce", "1")
+	m.write("restorecon", "#!/bin/sh\ntr '\\0' '\\n' >>\""+filepath.Join(m.dir, "labelled")+"\"\n")
+	program = filepath.Join(m.dir, "restorecon")
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := m.run(firstboot.BootMain, with)
+	for _, path := range []string{"/etc/motd\n", "/etc/hostname\n", "/" + agentDropIn + "\n", "/var/lib/provisioner/instances\n"} {
+		if !strings.Contains(m.read("labelled"), path) {
+			t.Errorf("%q is not labelled: %s, %v, %q", path, r.State, r.Errors, m.read("labelled"))
+		}
+	}
+	m.write("restorecon", "#!/bin/sh\nexit 1\n")
+	m.write("usr/share/oem/cloud-config.yml", config+"# changed\n")
+	if r, _ := m.run(firstboot.Apply, with); r.State != report.Degraded {
+		t.Errorf("labels that cannot be set: %s", r.State)
+	}
+}
