@@ -141,11 +141,11 @@ func TestChecksAreSilent(t *testing.T) {
 func needsTools(t *testing.T, tools ...string) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("needs root: the tools change their root directory")
+		missing(t, "needs root: the tools change their root directory")
 	}
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s of shadow-utils", tool)
+			missing(t, "needs "+tool+" of shadow-utils")
 		}
 	}
 }
@@ -194,4 +194,13 @@ func normal(text, p string) string {
 		}
 	}
 	return strings.Join(lines, "")
+}
+
+// missing skips a test that needs something this machine lacks; on CI a missing thing is a failure.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }

@@ -208,7 +208,7 @@ func jobsOf(p plan.Plan) []string {
 func TestSystemdReadsOurDropIns(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("systemd-analyze is not installed")
+		missing(t, "systemd-analyze is not installed")
 	}
 	d := newDisk(map[string]string{
 		"usr/lib/systemd/system/etcd2.service": "[Unit]\nDescription=etcd2\nDefaultDependencies=no\n[Service]\nExecStart=/bin/true\n",
