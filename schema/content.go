@@ -12,7 +12,8 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// What may be unpacked from the encodings of write_files, in bytes: in one file and in all.
+// What the contents of write_files may be, in bytes: of one file unpacked, and of all together, as written and
+// unpacked.
 const (
 	maxFile     = 32 << 20
 	maxUnpacked = 64 << 20
@@ -23,6 +24,11 @@ var errTooMuch = errors.New("more than may be unpacked")
 // contentOf decodes the content of a file. encoded says that it was not plain text.
 func (d *decoder) contentOf(n *yamltree.Node, encoding, path string) (v Value[[]byte], encoded bool) {
 	if n == nil || d.bad[n] {
+		return v, false
+	}
+	// An alias is a few bytes of text and the whole content once more.
+	if d.budget -= int64(len(n.Value)); d.budget < 0 {
+		d.undecodable(n, path, "the contents of all files are more than they may be")
 		return v, false
 	}
 	v = Value[[]byte]{V: []byte(n.Value), At: n.Range, Set: true}
@@ -74,7 +80,7 @@ func (d *decoder) gunzip(packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := min(int64(maxFile), d.budget)
+	limit := max(0, min(int64(maxFile), d.budget))
 	plain, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err

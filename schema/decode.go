@@ -211,6 +211,12 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	}
 	f.Content, f.Encoded = d.contentOf(m.node("content"), m.word("encoding").V, path)
 	f.Secret = m.boolean("secret").V || f.Mode.V&0o004 == 0 || holdsPrivateKey(f.Content.V)
+	switch {
+	case f.Secret && !f.Mode.Set:
+		f.Mode.V = 0o600
+	case f.Secret && f.Mode.V&0o004 != 0:
+		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
+	}
 	d.config.Files = append(d.config.Files, f)
 }
 
@@ -251,7 +257,7 @@ func (d *decoder) readCoreOS(m reader) {
 				continue
 			}
 			agent.Settings = append(agent.Settings, Setting{
-				Key: key.name, Variable: key.variable, Secret: key.shape.secret,
+				Key: key.name, Variable: key.variable, Secret: key.shape.secret || hasUserInfo(p.Value.Value),
 				Value: Value[string]{V: settingText(p.Value, &key.shape), At: p.Value.Range, Set: true},
 			})
 		}

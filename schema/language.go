@@ -81,7 +81,7 @@ var fileFields = []field{
 	{name: "content", shape: shape{kind: text}, doc: "What is in the file; empty if nothing is said", example: "hello"},
 	{name: "encoding", shape: shape{kind: text, oneOf: encodings}, doc: "How the content is written here", example: "gzip+base64"},
 	{name: "owner", shape: shape{kind: text, rule: isOwner}, doc: "Owner and group, by name or number; root:root if nothing is said", example: "core:core"},
-	{name: "permissions", shape: shape{kind: permissions}, doc: "The mode, in octal or as chmod's symbols; 0644 if nothing is said", example: `"0600"`},
+	{name: "permissions", shape: shape{kind: permissions}, doc: "The mode, in octal or as chmod's symbols; if nothing is said 0644, or 0600 of a secret", example: `"0600"`},
 	{name: "append", shape: shape{kind: boolean}, doc: "Add the content to what is there", example: "true"},
 	{name: "defer", shape: shape{kind: boolean}, doc: "Write the file after all others", example: "true"},
 	{name: "secret", shape: shape{kind: boolean}, doc: "Show the content nowhere; taken for granted where the mode keeps others out", example: "true"},
@@ -115,17 +115,17 @@ var coreosFields = []field{
 }
 
 var oemFields = []field{
-	{name: "id", shape: shape{kind: text, rule: isOneLine}, doc: "A short name of the platform", example: "rackspace"},
-	{name: "name", shape: shape{kind: text, rule: isOneLine}, doc: "Its full name", example: "Rackspace Cloud Servers"},
-	{name: "version_id", shape: shape{kind: text, rule: isOneLine}, doc: "The version of the image's support for it", example: "168.0.0"},
-	{name: "home_url", shape: shape{kind: text, rule: isOneLine}, doc: "Where to read about it", example: "https://www.rackspace.com/"},
-	{name: "bug_report_url", shape: shape{kind: text, rule: isOneLine}, doc: "Where to report trouble", example: "https://github.com/coreos/bugs"},
+	{name: "id", shape: shape{kind: text, rule: isPublicLine}, doc: "A short name of the platform", example: "rackspace"},
+	{name: "name", shape: shape{kind: text, rule: isPublicLine}, doc: "Its full name", example: "Rackspace Cloud Servers"},
+	{name: "version_id", shape: shape{kind: text, rule: isPublicLine}, doc: "The version of the image's support for it", example: "168.0.0"},
+	{name: "home_url", shape: shape{kind: text, rule: isPublicLine}, doc: "Where to read about it", example: "https://www.rackspace.com/"},
+	{name: "bug_report_url", shape: shape{kind: text, rule: isPublicLine}, doc: "Where to report trouble", example: "https://github.com/coreos/bugs"},
 }
 
 var updateFields = []field{
 	{name: "reboot_strategy", shape: shape{kind: text, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
-	{name: "group", shape: shape{kind: text, rule: isOneLine}, doc: "The update channel", example: "stable"},
-	{name: "server", shape: shape{kind: text, rule: isOneLine}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
+	{name: "group", shape: shape{kind: text, rule: isPublicLine}, doc: "The update channel", example: "stable"},
+	{name: "server", shape: shape{kind: text, rule: isPublicLine}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
 }
 
 // unsupported are keys that cloud-init knows and that are not part of this language, with what to do instead;

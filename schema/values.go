@@ -300,12 +300,32 @@ func isFilePath(c *checker, at string, n *yamltree.Node) {
 		d.Detail = "write " + strconv.Quote(clean)
 	case clean == "/" || strings.HasSuffix(p, "/"):
 		c.report(rules.FilePath, at, n, "path %s is a directory's", quote(n, &shape{}))
+	case strings.Count(clean, "/") > maxDepth:
+		c.report(rules.FilePath, at, n, "the path is more than %d directories deep", maxDepth)
 	case len(p) > 4095 || longestName(p) > 255:
 		c.report(rules.FilePath, at, n, "the path is longer than Linux has it: 4,095 bytes, and 255 for each name")
 	case below(clean, "/proc", "/sys", "/dev"):
 		c.report(rules.MountRoot, at, n, "%s is the kernel's", quote(n, &shape{}))
-	case below(clean, "/etc/provisioner", "/var/lib/provisioner", "/run/provisioner", "/var/run/provisioner"):
+	case slices.Contains(strings.Split(clean, "/"), ".provisioner-stage"), below(clean, "/etc/provisioner", "/var/lib/provisioner", "/run/provisioner", "/var/run/provisioner"):
 		c.report(rules.PathReserved, at, n, "%s belongs to the provisioner", quote(n, &shape{}))
+	}
+}
+
+// maxDepth is how many directories deep a file may be: each costs a look at every commit.
+const maxDepth = 64
+
+// userInfo matches a URL with a user's name or password in it.
+var userInfo = regexp.MustCompile(`://[^/\s]*@`)
+
+func hasUserInfo(text string) bool { return userInfo.MatchString(text) }
+
+// isPublicLine checks a value that goes into a file which everybody may read.
+func isPublicLine(c *checker, path string, n *yamltree.Node) {
+	isOneLine(c, path, n)
+	if hasUserInfo(n.Value) {
+		d := c.report(rules.PublicSecret, path, n, "%s has a user's name or password in its URL", path)
+		d.Detail = "everybody on the machine may read the file that it goes to"
+		d.Secret = true
 	}
 }
 

@@ -81,9 +81,16 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 	if err != nil {
 		return env, err
 	}
-	env.Live = abs == "/"
+	env.Live = isRunning(abs)
 	env.Root, err = fsroot.Open(abs)
 	return env, err
+}
+
+// isRunning says that a directory is the root of the running system, by whatever name.
+func isRunning(dir string) bool {
+	top, err1 := os.Stat("/")
+	info, err2 := os.Stat(dir)
+	return err1 == nil && err2 == nil && os.SameFile(top, info)
 }
 
 func readMetadata(path string) (schema.Metadata, error) {
@@ -173,7 +180,10 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 			if made.Found.HasErrors() {
 				return status(report.ExitRefused)
 			}
-			return plan.Write(c.Stdout, made.Plan, plan.DrawOptions{JSON: out.format == "json", Color: out.inColor(c), Facts: made.Facts})
+			if err := plan.Write(c.Stdout, made.Plan, plan.DrawOptions{JSON: out.format == "json", Color: out.inColor(c), Facts: made.Facts}); err != nil {
+				return c.fail(err)
+			}
+			return nil
 		},
 	}
 	t.flags(cmd)
@@ -213,7 +223,7 @@ Exit status: 0 done, or nothing ran; 1 refused; 3 failed; 4 degraded; 5 running.
 				write = report.WriteJSON
 			}
 			if err := write(c.Stdout, s); err != nil {
-				return err
+				return c.fail(err)
 			}
 			return status(s.ExitStatus)
 		},

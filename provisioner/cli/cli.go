@@ -32,7 +32,9 @@ const generatorName = "provisioner-generator"
 
 // Main runs the program with its arguments, args[0] being its name, and returns the exit status.
 func (c *Command) Main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A dropped session or a reader that has gone away must not end a commit half-way.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if filepath.Base(args[0]) == generatorName {
 		return c.generate()

@@ -66,6 +66,7 @@ type run struct {
 	found    diag.List
 	request  handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked   bool
+	shutOut  bool // the lock was not to be had: the report on disk is another run's
 }
 
 func begin(env Env) *run {
@@ -125,6 +126,8 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 func (r *run) underLock(ctx context.Context, work func() report.State) report.State {
 	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
 	if err != nil {
+		r.enter("lock")
+		r.shutOut = true
 		return r.failed(err)
 	}
 	r.locked = true
@@ -314,6 +317,9 @@ func (r *run) conclude() {
 // publish writes the report as it is, whatever has become of the context. That it cannot be written is told and
 // changes nothing else.
 func (r *run) publish(ctx context.Context) {
+	if r.shutOut {
+		return
+	}
 	r.Report.PID = r.Env.PID
 	changes, err := report.Files(r.Report)
 	if err == nil {

@@ -3,6 +3,7 @@ package fsroot
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -173,7 +174,7 @@ func (r *Root) ReadDir(p string) ([]string, error) {
 	if err == nil && len(names) == maxNames {
 		err = ErrTooLarge
 	}
-	if err != nil && len(names) > 0 {
+	if err != nil && err != io.EOF {
 		return nil, &fs.PathError{Op: "list", Path: p, Err: err}
 	}
 	slices.Sort(names)
@@ -501,16 +502,22 @@ func (r *Root) Lock(p, holder string) (unlock func(), err error) {
 	if err := valid("lock", p); err != nil {
 		return nil, err
 	}
+	var readOnly error // of a directory that may be there already
 	for i := range p {
 		if p[i] != '/' {
 			continue
 		}
 		err := r.mkdir(p[:i], Attr{Mode: 0o755})
-		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, unix.EROFS) {
+		if errors.Is(err, unix.EROFS) {
+			readOnly = err
+		} else if err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 	}
 	d, name, err := r.target("lock", p)
+	if errors.Is(err, fs.ErrNotExist) && readOnly != nil {
+		return nil, readOnly
+	}
 	if err != nil {
 		return nil, err
 	}

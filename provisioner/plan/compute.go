@@ -50,6 +50,7 @@ type computation struct {
 	order  []*claim
 	claims map[string]*claim // by real path
 	unseen []string
+	filing bool // write_files are being planned
 }
 
 // claim is what the plan wants at one path.
@@ -118,7 +119,7 @@ func (c *computation) real(p string, s Seen) string {
 // and keeps what facts saw.
 func (c *computation) put(want Change) {
 	s := c.see(want.Path)
-	if s.Kind == 0 {
+	if s.Kind == 0 && s.Fault == "" {
 		return // asked for; Compute will be called again
 	}
 	why := source.Range{}
@@ -134,6 +135,10 @@ func (c *computation) put(want Change) {
 	id := c.real(want.Path, s)
 	want.Was = s
 	if cl := c.claims[id]; cl != nil {
+		if !cl.asked.IsZero() && !c.filing && want.Records == nil {
+			d := c.report(rules.PathTwice, why, "/%s is written by an entry of write_files too", want.Path)
+			d.Related = []diag.Related{{Message: "the entry", At: cl.asked}}
+		}
 		want.Why = append(slices.Clone(cl.want.Why), want.Why...)
 		cl.want = want
 		return
@@ -179,7 +184,7 @@ func isOurs(p string) bool {
 			return true
 		}
 	}
-	return false
+	return slices.Contains(strings.Split(p, "/"), ".provisioner-stage")
 }
 
 // parents plans the directories above a path that are not there.
@@ -189,14 +194,18 @@ func (c *computation) parents(want Change) {
 		return
 	}
 	s := c.see(dir)
-	if s.Kind == 0 || s.Kind == fsroot.Directory || s.Kind == fsroot.Link || s.Fault != "" {
-		return // a link's end has been followed when the path itself was looked at
+	if s.Kind == 0 || s.Kind == fsroot.Directory || s.Fault != "" {
+		return // facts follow a link among the parents if it leads to a directory
 	}
 	id := c.real(dir, s)
 	if cl := c.claims[id]; cl != nil {
 		if cl.want.Kind != MakeDirectory && cl.want.Kind != MakeLink {
 			c.report(rules.TargetKind, firstRange(want.Why), "/%s is needed as a directory, and another entry makes it a file", dir)
 		}
+		return
+	}
+	if s.Kind == fsroot.Link {
+		c.report(rules.TargetKind, firstRange(want.Why), "/%s is needed as a directory, and is a link that leads to none", dir)
 		return
 	}
 	if s.Kind != fsroot.Absent {

@@ -92,6 +92,25 @@ func (d disk) seen(p string) plan.Seen {
 	return s
 }
 
+// directory is what package facts would see at a path that others are below: a link to a directory is that.
+func (d disk) directory(p string) plan.Seen {
+	s := d.seen(p)
+	for range 8 {
+		if s.Kind != fsroot.Link {
+			break
+		}
+		to := s.Target
+		if !path.IsAbs(to) {
+			to = path.Join("/", path.Dir(s.Real), to)
+		}
+		s = d.seen(strings.TrimPrefix(path.Clean(to), "/"))
+	}
+	if s.Kind != fsroot.Directory {
+		return d.seen(p)
+	}
+	return s
+}
+
 // list is the names in a directory.
 func (d disk) list(dir string) []string {
 	names := []string{}
@@ -117,9 +136,7 @@ func (d disk) compute(t *testing.T, in plan.Input) (plan.Plan, diag.List) {
 		for _, u := range p.Unseen {
 			dir, list := strings.CutSuffix(u, "/")
 			for above := dir; above != "."; above = path.Dir(above) {
-				if _, known := in.Facts.Paths[above]; !known {
-					in.Facts.Paths[above] = d.seen(above)
-				}
+				in.Facts.Paths[above] = d.directory(above)
 			}
 			s := d.seen(dir)
 			if list && s.Kind == fsroot.Directory {

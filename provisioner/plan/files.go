@@ -18,6 +18,8 @@ import (
 // planned, the deferred ones and those that append. So what is appended follows whatever else this plan puts
 // into the file.
 func (c *computation) files(deferred bool) {
+	c.filing = true
+	defer func() { c.filing = false }()
 	if !deferred {
 		c.pathsOnce()
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 
 	"cloudconfig/provisioner/fsroot"
@@ -27,8 +28,15 @@ var addresses = map[string]string{
 // /etc/environment, then, for the private addresses, from the interface of the default route.
 func (c *computation) instanceValues() values {
 	v := values{}
+	// What others say is put into units and settings: it must be what it is called, and nothing besides.
 	set := func(name, value string) {
-		if value != "" && v[name] == "" {
+		_, isAddress := addresses[name]
+		addr, err := netip.ParseAddr(value)
+		switch {
+		case v[name] != "" || value == "":
+		case isAddress && (err != nil || addr.Zone() != "" || addr.Is4() != strings.HasSuffix(name, "ipv4")):
+		case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'%\\$", r) }):
+		default:
 			v[name] = value
 		}
 	}

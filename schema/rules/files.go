@@ -8,7 +8,7 @@ var (
 		Help: "The owner of a file is an account and a group that the machine has or that users and groups of this configuration make. A number is taken as it is, but has no login group."}
 	PathTwice = &diag.Rule{ID: "path-twice", Severity: diag.Error, Machine: true, Title: "two entries write the same file",
 		Help: "The paths differ and lead to the same place, since a directory on the way is a symbolic link. Keep one entry, or let the later one append."}
-	FileOverrides = &diag.Rule{ID: "file-overrides", Severity: diag.Warning, Machine: true, Title: "an entry replaces a file of accounts",
+	FileOverrides = &diag.Rule{ID: "file-overrides", Severity: diag.Error, Machine: true, Title: "an entry replaces a file of accounts",
 		Help: "The accounts that this configuration asks for would be in this file, and are not: the entry is the whole file. Leave it out."}
 	AppendTarget = &diag.Rule{ID: "append-target", Severity: diag.Error, Machine: true, Title: "nothing can be appended there",
 		Help: "Content is appended to a regular file of 32 MiB at most. A symbolic link would be replaced, not followed: name the file that it leads to."}

@@ -67,6 +67,11 @@ var (
 		Example: "write_files:\n  - path: /etc/motd\n    owner: core core", Instead: "write_files:\n  - path: /etc/motd\n    owner: core:core"}
 	Encoding = &diag.Rule{ID: "encoding", Severity: diag.Error, Title: "content that cannot be decoded",
 		Help: "The content is not what its encoding says: characters that are not base64, a gzip stream that is cut short or damaged, or more than may be unpacked."}
+	SecretReadable = &diag.Rule{ID: "secret-readable", Severity: diag.Warning, Title: "everybody may read a secret",
+		Help:    "The content is a private key, or is said to be secret, and its mode lets everybody read it. Without permissions it would be 0600.",
+		Example: "write_files:\n  - path: /etc/token\n    secret: true\n    permissions: \"0644\"", Instead: "write_files:\n  - path: /etc/token\n    secret: true"}
+	PublicSecret = &diag.Rule{ID: "public-secret", Severity: diag.Error, Title: "a user's name or password in a file that everybody may read",
+		Help: "The value goes into a file that every account of the machine may read. Give the URL without user info."}
 	MountRoot = &diag.Rule{ID: "kernel-path", Severity: diag.Error, Title: "a path of the kernel's",
 		Help: "What is below /proc, /sys and /dev is not kept anywhere. For a kernel parameter write a file in /etc/sysctl.d."}
 
@@ -105,7 +110,7 @@ func languageRules() []*diag.Rule {
 		Header, ByteOrderMark, ScriptLineEnds, ScriptInterpreter,
 		UnknownKey, UnsupportedKey, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
 		Hostname, AccountName, AccountField, AccountID, PasswordHash, SSHKey, SSHPrivateKey, GitHubName, KeyURL, SudoRule,
-		FilePath, Permissions, FileOwner, Encoding, MountRoot,
+		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,
 		UnitName, DropInName, OneLine, SettingQuote, Window, Discovery, DiscoveryURL,
 	}
 }
