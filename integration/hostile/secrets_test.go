@@ -138,7 +138,6 @@ func TestSecretsWhereTheyBelong(t *testing.T) {
 		{"passwords of agents", "coreos:\n  fleet: {etcd_username: x, etcd_password: " + token + "}\n  flannel: {etcd_password: " + token + "}\n  locksmith: {etcd_password: " + token + "}\n"},
 		{"a key of a tunnel", "coreos:\n  units:\n    - name: wg0.netdev\n      content: |\n        [NetDev]\n        Name=wg0\n        Kind=wireguard\n        [WireGuard]\n        PrivateKey=" + wireGuardKey + "\n"},
 		{"user info in addresses of agents", "coreos:\n  etcd2: {discovery: 'https://user:" + token + "@discovery.example.com/1'}\n  fleet: {etcd_servers: 'https://user:" + token + "@etcd.example.com/'}\n"},
-		{"user info in the address of updates", "coreos: {update: {server: 'https://user:" + token + "@updates.example.com/'}}\n"},
 		{"a script", "#!/bin/sh\nexport TOKEN=" + token + "\ncat <<E\n" + privateKey + "E\n"},
 		{"keys of the user's own", "x-token: " + token + "\nx-key: |\n" + indented(privateKey, "  ")},
 	}
@@ -289,5 +288,18 @@ func TestSecretsInMetadata(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What goes into a file that everybody may read can hold no secret: it is refused, and not shown either.
+func TestSecretInAPublicSetting(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"coreos: {update: {server: 'https://user:" + token + "@updates.example.com/'}}\n",
+		"coreos: {oem: {id: x, home_url: 'https://user:" + token + "@example.com/'}}\n",
+	} {
+		r := newRoot(t)
+		r.write(t, text)
+		r.quiet(t, 1)
 	}
 }
