@@ -48,7 +48,7 @@ golden: ## Rewrite the goldens and show what changed
 fuzz: ## Fuzz every decoder for FUZZTIME each
 	@$(GO) list ./... | while read -r pkg; do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; done; done
 
 bench: build ## Print CPU, memory and size, next to their budgets
 	$(GO) run ./integration/bench bin/provisioner

@@ -297,3 +297,61 @@ func (m *machine) datasource(t *testing.T) string {
 	}
 	return s.Datasource
 }
+
+// What is secret in a configuration is in nothing that a boot prints, logs or leaves for others to read, whether the
+// configuration is applied or refused.
+func TestSecrets(t *testing.T) {
+	const canary = "cAnArY"
+	const hash = "$6$cAnArYsAlT$jfTLmATMLm2jDA3ByHyFJeVai3E8Gbt9AA7EuFAupFJWg8unspwt5kkHp4zW8Susuta6Rd6iSk0sucz5sJm/j0"
+	const good = `#cloud-config
+users:
+  - name: elroy
+    passwd: ` + hash + `
+write_files:
+  - path: /etc/token
+    permissions: "0600"
+    content: ghp_cAnArYtOkEn0123456789
+  - path: /etc/key.pem
+    content: |
+      -----BEGIN PRIVATE KEY-----
+      cAnArYkEy
+      -----END PRIVATE KEY-----
+coreos:
+  fleet:
+    etcd_password: cAnArYpAsSwOrD
+`
+	bad := strings.NewReplacer("passwd:", "paswd:", "content: ghp", "contnt: ghp", "etcd_password: ", "etcd_pasword: ").Replace(good)
+	for name, tt := range map[string]struct{ userData, state string }{
+		"applied":          {good, "done"},
+		"misspelt":         {bad, "refused"},
+		"no document":      {strings.Replace(good, "passwd: ", "passwd: [", 1), "refused"},
+		"of another type":  {strings.Replace(good, "content: ghp_cAnArYtOkEn0123456789", "owner: {token: ghp_cAnArYtOkEn0123456789}", 1), "refused"},
+		"a script of them": {"#!/bin/sh\ntoken=" + canary + "\nexit 3\n", "degraded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newImage(t, "datasources: [file=/usr/share/oem/cloud-config.yml]\n")
+			m.write(t, "usr/share/oem/cloud-config.yml", 0o600, tt.userData)
+			m.boot(t)
+			m.wantStatus(t, tt.state, "file")
+			// The pattern is spelt so that no command line holds what is looked for.
+			for _, where := range []string{
+				"journalctl -b -o export --all | grep -a 'cAn[A]rY'",
+				"provisioner status; provisioner status --format json",
+				"provisioner plan 2>&1; provisioner plan --format json 2>&1",
+				"su -s /bin/sh nobody -c \"grep -rsaI 'cAn[A]rY' /etc /home /opt /run /srv /tmp /usr/share /var\"",
+			} {
+				out, _ := m.sh(t.Context(), where+" || :")
+				if strings.Contains(out, canary) {
+					t.Errorf("%s says: %s", where, out)
+				}
+			}
+			console, err := os.ReadFile(filepath.Join(m.dir, "console"))
+			if err != nil || len(console) == 0 {
+				t.Fatalf("no console: %v", err)
+			}
+			if strings.Contains(string(console), canary) {
+				t.Errorf("the console says: %s", console)
+			}
+		})
+	}
+}

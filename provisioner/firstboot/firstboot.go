@@ -264,7 +264,7 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 // enter says that a stage begins.
 func (r *run) enter(stage string) {
 	r.Enter(stage, r.Now())
-	r.Log.Info("stage", "stage", stage)
+	r.Log.Info("stage: "+stage, "stage", stage)
 }
 
 // say writes a line to the console.

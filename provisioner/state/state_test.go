@@ -1,0 +1,60 @@
+package state_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/plan"
+	"cloudconfig/provisioner/state"
+)
+
+// An id is as hostile as user-data: it never is a name in the file system.
+func TestDir(t *testing.T) {
+	seen := map[string]bool{}
+	for _, id := range []string{"i-1", "i-2", "", "../../etc", "a/b", "\x00"} {
+		for _, source := range []string{"ec2", "file"} {
+			dir := state.Dir(source, id)
+			name, under := strings.CutPrefix(dir, state.Top+"/instances/")
+			if !under || len(name) != 32 || strings.Trim(name, "0123456789abcdef") != "" || seen[dir] {
+				t.Errorf("%s %q: %s", source, id, dir)
+			}
+			seen[dir] = true
+		}
+	}
+}
+
+func TestManifestKeepsWhatIsStillOurs(t *testing.T) {
+	item := func(path, digest string) plan.Item {
+		return plan.Item{Kind: plan.WriteFile, Path: path, SHA256: digest}
+	}
+	first := state.Manifest{}.With("d1", []plan.Item{item("etc/a", "1"), item("etc/b", "1")})
+	// The second plan finds etc/a as it should be and says nothing of it.
+	second := first.With("d2", []plan.Item{item("etc/b", "2"), item("etc/c", "2")})
+	want := state.Manifest{Version: 1, Digest: "d2", Items: []plan.Item{item("etc/a", "1"), item("etc/b", "2"), item("etc/c", "2")}}
+	if diff := cmp.Diff(want, second); diff != "" {
+		t.Error(diff)
+	}
+	if first.Items[1].SHA256 != "1" {
+		t.Error("the earlier manifest was changed")
+	}
+}
+
+func TestRuntimeIsTheSameChangesAgain(t *testing.T) {
+	made := []plan.Change{
+		{Kind: plan.MakeDirectory, Path: "run/a", Attr: fsroot.Attr{Mode: 0o755}},
+		{Kind: plan.WriteFile, Path: "run/a/b", Attr: fsroot.Attr{Mode: 0o600}, Data: []byte("x")},
+		{Kind: plan.MakeLink, Path: "run/a/c", Target: "b"},
+	}
+	for i, c := range state.Keep(plan.Plan{Kept: made}).Changes() {
+		if c.Origin != plan.OriginState || !c.Secret {
+			t.Errorf("%s is not marked as ours and secret", c.Path)
+		}
+		c.Origin, c.Secret = "", false
+		if diff := cmp.Diff(made[i], c); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
