@@ -24,11 +24,11 @@ import (
 // knownOrLost says that this boot is a later one: known says so of what was fetched, and without a datasource it
 // is one if there is anything that was applied. A lost datasource is not a new machine.
 func (r *run) knownOrLost(known func() (bool, error), lost error) (bool, error) {
-	if lost == nil || !errors.Is(lost, datasources.ErrAbsent) && !errors.Is(lost, datasources.ErrNotReady) {
-		if lost != nil {
-			return false, nil
-		}
+	switch {
+	case lost == nil && !r.isNone():
 		return known()
+	case lost != nil && !errors.Is(lost, datasources.ErrAbsent) && !errors.Is(lost, datasources.ErrNotReady):
+		return false, nil
 	}
 	was := r.instance
 	dir, err := state.CurrentDir(r.Root)
@@ -49,6 +49,9 @@ func (r *run) knownOrLost(known func() (bool, error), lost error) (bool, error) 
 	r.say("fetch", "the datasource is lost; going on with what was applied when it was last there")
 	return true, nil
 }
+
+// isNone says that no datasource was named, and no metadata given.
+func (r *run) isNone() bool { return r.data.Meta.Datasource == "none" && r.Env.Metadata == nil }
 
 // appliedBefore says that this instance has a configuration, and that this boot leaves it as it is: another one
 // is told of, and applied only where the settings say so.
@@ -74,7 +77,10 @@ func (r *run) appliedBefore() (bool, error) {
 // command asks for is asked for at every boot, as coreos-cloudinit did, but what runs is not restarted.
 func (r *run) again(ctx context.Context) report.State {
 	r.enter("restore")
-	made, err := Restore(ctx, r.Root, func(string) bool { return true })
+	made, err := restore(ctx, r.Root, r.instance, func(string) bool { return true })
+	if err == nil {
+		err = r.label(ctx, made)
+	}
 	if err != nil {
 		return r.failed(err)
 	}
@@ -106,12 +112,17 @@ func (r *run) again(ctx context.Context) report.State {
 	return report.Done
 }
 
-// Restore puts back what the current instance had below /run: those of the paths that wanted says.
-func Restore(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) ([]plan.Change, error) {
+// restoreCurrent puts back what the instance that this machine was last had below /run.
+func restoreCurrent(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) ([]plan.Change, error) {
 	dir, err := state.CurrentDir(root)
 	if dir == "" || err != nil {
 		return nil, err
 	}
+	return restore(ctx, root, dir, wanted)
+}
+
+// restore puts back what an instance had below /run: those of the paths that wanted says.
+func restore(ctx context.Context, root *fsroot.Root, dir string, wanted func(path string) bool) ([]plan.Change, error) {
 	var kept state.Runtime
 	if _, err := state.Read(root, dir, state.RuntimeFile, &kept); err != nil {
 		return nil, err
@@ -132,12 +143,12 @@ func Restore(ctx context.Context, root *fsroot.Root, wanted func(path string) bo
 	return missing, commit.Write(ctx, root, missing)
 }
 
-// IsUnit says that a path below /run is systemd's: the generator puts these back, before anything loads.
-func IsUnit(path string) bool { return strings.HasPrefix(path, "run/systemd/") }
+// isUnit says that a path below /run is systemd's: the generator puts these back, before anything loads.
+func isUnit(path string) bool { return strings.HasPrefix(path, "run/systemd/") }
 
 func anyUnit(changes []plan.Change) bool {
 	for _, c := range changes {
-		if IsUnit(c.Path) {
+		if isUnit(c.Path) {
 			return true
 		}
 	}
@@ -154,7 +165,7 @@ func Generate(ctx context.Context, root *fsroot.Root) error {
 	if err != nil || info.Kind != fsroot.Absent {
 		return err
 	}
-	_, err = Restore(ctx, root, IsUnit)
+	_, err = restoreCurrent(ctx, root, isUnit)
 	return err
 }
 
@@ -170,7 +181,7 @@ func continued(env Env) *run {
 	}
 	// A report that cannot be read is begun anew.
 	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && kept.State == report.Running {
-		r.Report = kept
+		r.Report, r.published = kept, true
 	}
 	return r
 }
@@ -193,7 +204,10 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 	st := r.underLock(ctx, func() report.State {
 		r.enter("restore")
 		r.publish(ctx)
-		made, err := Restore(ctx, r.Root, func(string) bool { return true })
+		made, err := restoreCurrent(ctx, r.Root, func(string) bool { return true })
+		if err == nil {
+			err = r.label(ctx, made)
+		}
 		if err == nil {
 			err = r.write(ctx, []plan.Change{marker})
 		}
@@ -271,19 +285,20 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
 	st := r.whole(ctx, r.appliedBefore)
 	if st == report.Done || st == report.Degraded {
-		if err := r.leave(ctx); err != nil {
-			st = r.degraded(err)
+		err := r.leave(ctx)
+		if err == nil {
+			// What is committed is handed off, whatever went wrong after the commit: that is in the report, and
+			// BootHandoff ends with it.
+			r.enter("hand off")
+			return r.pass(ctx, report.Done)
 		}
+		st = r.degraded(err)
 	}
-	if st != report.Done {
-		if !r.request.IsEmpty() && st != report.Degraded {
-			st = worse(st, r.handOff(ctx, handoff.Options{}, noted)) // nobody comes after us
-		}
-		r.end(ctx, st)
-		return r.Report
+	if !r.request.IsEmpty() {
+		st = worse(st, r.handOff(ctx, handoff.Options{}, noted)) // nobody comes after us
 	}
-	r.enter("hand off")
-	return r.pass(ctx, st)
+	r.end(ctx, st)
+	return r.Report
 }
 
 // leave keeps the request for BootHandoff.
@@ -323,9 +338,13 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		return r.Report
 	}
 	r.publish(ctx)
-	r.end(ctx, r.handOff(ctx, handoff.Options{Success: "provisioner-success.target"}, func() error {
+	st, o := report.Done, handoff.Options{Success: "provisioner-success.target"}
+	if len(r.Errors) > 0 { // of BootMain, after the commit
+		st, o.Success = report.Degraded, ""
+	}
+	r.end(ctx, worse(st, r.handOff(ctx, o, func() error {
 		return errors.Join(r.Root.Remove(requestPath), handoff.Ready())
-	}))
+	})))
 	return r.Report
 }
 
@@ -351,10 +370,15 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	}
 	o.ScriptDir = r.Scripts
 	o.Progress = func(line string) { r.say("hand off", "%s", line) }
-	o.ScriptEnded = func(script handoff.Outcome) { r.markEnded(ctx, digests[script.Script], script.Result) }
+	st := report.Done
+	o.ScriptEnded = func(script handoff.Outcome) {
+		if r.markEnded(ctx, digests[script.Script], script.Result) != report.Done {
+			st = report.Degraded // a later boot runs it again
+		}
+	}
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
-		r.failed(err)
+		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
 	r.HandOff(result)
@@ -367,5 +391,5 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	if n := len(result.Outcomes); n > 0 {
 		r.say("hand off", "%d jobs and scripts ended well", n)
 	}
-	return report.Done
+	return st
 }

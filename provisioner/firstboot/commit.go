@@ -306,13 +306,23 @@ func (r *run) markEnded(ctx context.Context, digest, result string) report.State
 	})
 }
 
-// instanceDir is where the state of this instance is. A source without an id of its own goes by the machine's.
-func (r *run) instanceDir() string {
+// instanceDir is where the state of this instance is. A source without an id of its own goes by the machine's; where
+// a source with an id has said who this machine is, it says nothing else: a file that an administrator applies is
+// another configuration, not another instance.
+func (r *run) instanceDir() (string, error) {
 	id := r.data.Meta.InstanceID
-	if id == "" {
-		id = r.machine()
+	if id != "" {
+		return state.Dir(r.data.Meta.Datasource, id), nil
 	}
-	return state.Dir(r.data.Meta.Datasource, id)
+	dir, err := state.CurrentDir(r.Root)
+	if dir != "" && err == nil && r.Live {
+		var meta schema.Metadata
+		if _, err = state.Read(r.Root, dir, state.InstanceFile, &meta); err == nil && meta.InstanceID != "" {
+			r.data.Meta.InstanceID = meta.InstanceID
+			return dir, nil
+		}
+	}
+	return state.Dir(r.data.Meta.Datasource, r.machine()), err
 }
 
 // machine identifies a machine of which no datasource says what it is: "image" below another root, else the

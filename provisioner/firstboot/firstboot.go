@@ -66,7 +66,9 @@ type run struct {
 	found    diag.List
 	request  handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked   bool
-	shutOut  bool // the lock was not to be had: the report on disk is another run's
+	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
+	// another run's.
+	shutOut, published bool
 }
 
 func begin(env Env) *run {
@@ -103,15 +105,16 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	case lost != nil:
 		// What there is of the platform's metadata still lets somebody in.
 		return worse(r.underLock(ctx, func() report.State { return r.floor(ctx) }), r.failed(lost))
-	case r.data.Meta.Datasource == "none" && r.Env.Metadata == nil:
+	case r.isNone():
 		r.say("fetch", "no datasource: nothing to do")
 		return report.Done
 	}
 	if err := r.decode(ctx); err != nil {
 		return r.failed(err)
 	}
-	if st := r.underLock(ctx, func() report.State { return r.floor(ctx) }); st != report.Done {
-		return st
+	floor := r.underLock(ctx, func() report.State { return r.floor(ctx) })
+	if floor == report.Failed {
+		return floor
 	}
 	if r.found.HasErrors() {
 		return r.refused()
@@ -119,7 +122,7 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}
-	return r.underLock(ctx, func() report.State { return r.commit(ctx) })
+	return worse(floor, r.underLock(ctx, func() report.State { return r.commit(ctx) }))
 }
 
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
@@ -127,7 +130,7 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
 	if err != nil {
 		r.enter("lock")
-		r.shutOut = true
+		r.shutOut = !r.published
 		return r.failed(err)
 	}
 	r.locked = true
@@ -176,8 +179,10 @@ func (r *run) fetch(ctx context.Context) error {
 		r.data.Name = "user-data"
 	}
 	if r.data.Meta.Datasource != "" {
+		var unread error
+		r.instance, unread = r.instanceDir()
 		r.Identify(r.data.Meta)
-		r.instance = r.instanceDir()
+		err = errors.Join(err, unread)
 	}
 	if err == nil {
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
@@ -327,7 +332,9 @@ func (r *run) publish(ctx context.Context) {
 	}
 	if err != nil {
 		r.say("report", "%v", err)
+		return
 	}
+	r.published = true
 }
 
 // write writes below /run, under the lock.

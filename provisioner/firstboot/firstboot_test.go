@@ -4,6 +4,7 @@ package firstboot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -33,6 +34,7 @@ type machine struct {
 	calls   []string
 	console strings.Builder
 	fails   string // a unit whose jobs fail
+	refuses bool   // systemd runs no script
 }
 
 func newMachine(t *testing.T, files map[string]string) *machine {
@@ -152,6 +154,9 @@ func (m *machine) Enqueue(_ context.Context, unit, action string) (<-chan string
 }
 
 func (m *machine) Run(_ context.Context, t handoff.Transient) (<-chan string, error) {
+	if m.refuses {
+		return nil, errors.New("connection closed")
+	}
 	_ = m.call("run %s", t.Unit)
 	return m.ended("done")
 }
@@ -603,5 +608,67 @@ func TestLabels(t *testing.T) {
 	m.write("usr/share/oem/cloud-config.yml", config+"# changed\n")
 	if r, _ := m.run(firstboot.Apply, with); r.State != report.Degraded {
 		t.Errorf("labels that cannot be set: %s", r.State)
+	}
+}
+
+func TestAScriptThatDidNotStartRunsLater(t *testing.T) {
+	m := fromFile(t, "#!/bin/sh\necho once\n")
+	m.refuses = true
+	m.run(firstboot.BootMain)
+	if r, _ := m.run(firstboot.BootHandoff); r.State != report.Degraded {
+		t.Errorf("first boot: %s", r.State)
+	}
+	m.refuses = false
+	m.reboot()
+	m.run(firstboot.BootMain)
+	if r, calls := m.run(firstboot.BootHandoff); r.State != report.Done || !strings.Contains(strings.Join(calls, "\n"), "run ") {
+		t.Errorf("second boot: %s, %q", r.State, calls)
+	}
+}
+
+// Labels that cannot be set come after the commit: what is committed is handed off all the same, and the boot is
+// degraded, be it the floor's or the configuration's.
+func TestTroubleAfterTheCommitStopsNothing(t *testing.T) {
+	broken := func(env *firstboot.Env) { env.Restorecon = "/nonexistent" }
+	m := fromFile(t, config)
+	m.write("sys/fs/selinux/enforce", "1")
+	if r, _ := m.run(firstboot.BootMain, broken); r.State != report.Running || m.read("etc/motd") != "hello" {
+		t.Errorf("main: %s, %v", r.State, r.Errors)
+	}
+	r, calls := m.run(firstboot.BootHandoff)
+	if r.State != report.Degraded || !slices.Contains(calls, "restart web.service") || slices.Contains(calls, "start provisioner-success.target") {
+		t.Errorf("hand-off: %s, %q", r.State, calls)
+	}
+
+	m = fromFile(t, config)
+	m.write("sys/fs/selinux/enforce", "1")
+	r, _ = m.run(firstboot.Apply, broken, onPlatform("ip-1"))
+	if r.State != report.Degraded || m.read("etc/motd") != "hello" || !strings.Contains(m.read("home/core/.ssh/authorized_keys"), metadataKeys()[0]) {
+		t.Errorf("with a floor: %s, %v", r.State, r.Errors)
+	}
+}
+
+// What an administrator applies by hand is this instance's configuration from then on.
+func TestAFileAppliedByHandStays(t *testing.T) {
+	m := fromFile(t, config)
+	m.run(firstboot.BootMain, onPlatform("ip-1"))
+	m.run(firstboot.BootHandoff)
+	m.write("by-hand.yaml", "#cloud-config\ncoreos:\n  units:\n    - {name: new.service, command: start, content: '[Service]'}\n")
+	m.run(firstboot.Apply, func(env *firstboot.Env) { env.Datasources = []string{"file=" + filepath.Join(m.dir, "by-hand.yaml")} })
+	for _, again := range []func(*firstboot.Env){onPlatform("ip-1"), func(*firstboot.Env) {}} {
+		m.reboot()
+		m.run(firstboot.BootLocal)
+		m.run(firstboot.BootMain, again)
+		_, calls := m.run(firstboot.BootHandoff)
+		if diff := cmp.Diff([]string{"start new.service", "start provisioner-success.target"}, calls); diff != "" {
+			t.Error(diff)
+		}
+	}
+	// And without any datasource in the settings.
+	m.write(settingsFile, "\n")
+	m.reboot()
+	m.run(firstboot.BootMain)
+	if _, calls := m.run(firstboot.BootHandoff); !slices.Contains(calls, "start new.service") {
+		t.Errorf("without a datasource: %q", calls)
 	}
 }

@@ -103,7 +103,7 @@ type Options struct {
 	// Progress, if not nil, is told what is waited for, every 15 s.
 	Progress func(line string)
 	// ScriptEnded, if not nil, is told of each script as soon as it has ended, well or not; not of one that was
-	// given up.
+	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
 	// Success, if not empty, is a unit to start when everything has ended well, for hooks; nobody waits for it.
 	Success string
@@ -245,7 +245,7 @@ func (w *Watch) Wait(ctx context.Context) Result {
 				w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a script that has ended: %w", err))
 			}
 		}
-		if out.Script != "" && ended && w.options.ScriptEnded != nil {
+		if out.Script != "" && ended && p.refused == nil && w.options.ScriptEnded != nil {
 			w.options.ScriptEnded(out)
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
