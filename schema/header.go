@@ -43,7 +43,7 @@ func (d *decoder) header(f *source.File) partKind {
 		return partScript
 	}
 	at := f.LineRange(f.FirstLine())
-	summary, detail := d.likely(f, first)
+	summary, detail := likely(f, first)
 	finding := d.reportAt(rules.Header, "", at, "%s", summary)
 	finding.Detail = detail
 	return 0
@@ -54,7 +54,7 @@ func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMa
 var keyLine = regexp.MustCompile(`(?m)^(hostname|users|write[_-]files|coreos|ssh[_-]authorized[_-]keys|groups|runcmd|packages|manage[_-]etc[_-]hosts)[ \t]*:`)
 
 // likely says what a part without a known first line was meant to be.
-func (d *decoder) likely(f *source.File, first string) (summary, detail string) {
+func likely(f *source.File, first string) (summary, detail string) {
 	lower := strings.ToLower(first)
 	body := bytes.TrimSpace(withoutMark(f.Bytes))
 	const write = "write #cloud-config as the first line"

@@ -466,17 +466,25 @@ func TestTheFloorAgreesWithTheConfiguration(t *testing.T) {
 		t.Errorf("no floor: %s", m.console.String())
 	}
 	r, _ := m.run(firstboot.BootMain, onPlatform("ip-1"))
-	if r.State != report.Running && !strings.Contains(m.read("etc/passwd"), "core:x:1500:") {
+	if r.State != report.Running || !strings.Contains(m.read("etc/passwd"), "core:x:1500:") {
 		t.Errorf("%s, %v\n%s\n%s", r.State, r.Errors, m.read("etc/passwd"), m.console.String())
 	}
 }
 
-func TestAFloorThatCannotBeMadeStopsNothingElse(t *testing.T) {
+// What stands in the way of the floor stands in the way of the configuration too, which has the platform's part in
+// it: the floor only tells it, and the configuration is refused for it.
+func TestAFloorThatCannotBeMade(t *testing.T) {
 	m := fromFile(t, "#cloud-config\nwrite_files: [{path: /etc/motd, content: hello}]\n")
 	m.write("etc/group", m.read("etc/group")+"core:x:500:\n") // a group of the default user's name, and no user
-	m.run(firstboot.BootFloor, onPlatform("ip-1"))
+	if r, _ := m.run(firstboot.BootFloor, onPlatform("ip-1")); r.State != report.Running {
+		t.Errorf("floor: %s", r.State)
+	}
 	if !strings.Contains(m.console.String(), "access floor: it cannot be made: ") {
 		t.Errorf("it is not told: %s", m.console.String())
+	}
+	r, _ := m.run(firstboot.BootMain, onPlatform("ip-1"))
+	if r.State != report.Refused || len(r.Diagnostics) != 1 || r.Diagnostics[0].Rule != "group-not-own" || m.read("etc/motd") != "(none)" {
+		t.Errorf("main: %s, %+v, %q", r.State, r.Diagnostics, m.read("etc/motd"))
 	}
 }
 
@@ -506,12 +514,12 @@ func TestWarningsAreInTheStatus(t *testing.T) {
 	}
 }
 
-func TestTroubleAfterTheCommit(t *testing.T) {
+// What stands in the way below /run, which is written after the commit, is known before it.
+func TestTroubleBelowRunIsKnownBefore(t *testing.T) {
 	m := fromFile(t, config)
-	m.write("run/early", "a file where a directory is wanted after the plan\n")
-	r, _ := m.run(firstboot.Apply)
-	if r.State != report.Refused {
-		t.Errorf("known before: %s", r.State)
+	m.write("run/early", "a file where a directory is wanted\n")
+	if r, _ := m.run(firstboot.Apply); r.State != report.Refused || m.read("etc/motd") != "(none)" {
+		t.Errorf("%s, %q", r.State, m.read("etc/motd"))
 	}
 }
 

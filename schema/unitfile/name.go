@@ -29,20 +29,6 @@ func ValidName(name string) bool {
 	return true
 }
 
-// Instance parts the name of an instance, getty@tty1.service, into its template, getty@.service, and the
-// instance, tty1. ok is false for any other name; a template itself gives the empty instance.
-func Instance(name string) (template, instance string, ok bool) {
-	stem, suffix, ok := cutSuffix(name)
-	if !ok {
-		return "", "", false
-	}
-	prefix, instance, ok := strings.Cut(stem, "@")
-	if !ok || prefix == "" {
-		return "", "", false
-	}
-	return prefix + "@." + suffix, instance, true
-}
-
 // cutSuffix cuts a name at its last dot; both parts have something in them.
 func cutSuffix(name string) (stem, suffix string, ok bool) {
 	i := strings.LastIndexByte(name, '.')

@@ -149,27 +149,6 @@ func TestValidName(t *testing.T) {
 	}
 }
 
-func TestInstance(t *testing.T) {
-	tests := []struct {
-		unit, template, instance string
-		ok                       bool
-	}{
-		{"getty@tty1.service", "getty@.service", "tty1", true},
-		{"getty@.service", "getty@.service", "", true},
-		{"a@b@c.service", "a@.service", "b@c", true},
-		{"a@b.c.service", "a@.service", "b.c", true},
-		{"etcd2.service", "", "", false},
-		{"@a.service", "", "", false},
-		{"getty@tty1", "", "", false},
-	}
-	for _, tt := range tests {
-		template, instance, ok := unitfile.Instance(tt.unit)
-		if template != tt.template || instance != tt.instance || ok != tt.ok {
-			t.Errorf("Instance(%q) = %q, %q, %v", tt.unit, template, instance, ok)
-		}
-	}
-}
-
 func TestQuote(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"plain", "http://a:2379", `"http://a:2379"`},
