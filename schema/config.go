@@ -24,6 +24,8 @@ type Config struct {
 	OEM               OEM
 	Update            Update
 	Units             []Unit
+	System            System
+	Certificates      []Certificate
 	// Scripts are user-data that is a script, in order.
 	Scripts []Script
 }

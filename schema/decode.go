@@ -29,7 +29,9 @@ type Input struct {
 // Parts are merged: of single values a later one wins, with a finding for information; lists are appended.
 func Decode(in Input) (*Config, diag.List) {
 	d := &decoder{config: &Config{}, budget: maxUnpacked}
+	d.files = map[string]*source.File{}
 	for _, f := range in.Files {
+		d.files[f.Name] = f
 		d.part(f)
 	}
 	d.references()
@@ -39,8 +41,9 @@ func Decode(in Input) (*Config, diag.List) {
 // decoder fills a Config, part after part.
 type decoder struct {
 	checker
-	config *Config
-	budget int64 // bytes that may still be unpacked
+	config   *Config
+	budget   int64 // bytes that may still be unpacked
+	passages map[source.Range]passage
 }
 
 func (d *decoder) part(f *source.File) {
@@ -209,7 +212,11 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 		Defer:    m.boolean("defer"),
 		Template: m.boolean("template"),
 	}
-	f.Content, f.Encoded = d.contentOf(m.node("content"), m.word("encoding").V, path)
+	content := m.node("content")
+	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
+	if f.Content.Set {
+		d.keep(passage{path: join(path, "content"), node: content, text: string(f.Content.V)})
+	}
 	f.Secret = m.boolean("secret").V || f.Mode.V&0o004 == 0 || holdsPrivateKey(f.Content.V)
 	switch {
 	case f.Secret && !f.Mode.Set:
@@ -221,7 +228,8 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 }
 
 func (d *decoder) readCoreOS(m reader) {
-	for _, item := range m.items("units") {
+	for i, item := range m.items("units") {
+		path := fmt.Sprintf("coreos.units[%d]", i)
 		if d.bad[item] || item.Kind != yamltree.Mapping {
 			continue
 		}
@@ -235,12 +243,18 @@ func (d *decoder) readCoreOS(m reader) {
 			Enable:  um.boolean("enable"),
 			Command: um.word("command"),
 		}
-		for _, drop := range um.items("drop_ins") {
+		if u.Content.Set {
+			d.keep(passage{path: join(path, "content"), node: um.node("content"), text: u.Content.V})
+		}
+		for j, drop := range um.items("drop_ins") {
 			if d.bad[drop] || drop.Kind != yamltree.Mapping {
 				continue
 			}
 			dm := d.mapping(drop, dropInShape)
 			u.DropIns = append(u.DropIns, DropIn{At: firstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
+			if n := dm.node("content"); n != nil && n.Kind == yamltree.Scalar {
+				d.keep(passage{path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), node: n, text: n.Value})
+			}
 		}
 		d.config.Units = append(d.config.Units, u)
 	}

@@ -94,3 +94,19 @@ func (n *Node) Place(f *source.File, offset int) source.Range {
 	end := f.Offset(number, 1) + len(written)
 	return f.Range(end-len(line)+offset-begin, end)
 }
+
+// Span is where the bytes of Value from one offset to another stand in the file that the node is from: as exact as
+// [Node.Place], and on the line where they begin.
+func (n *Node) Span(f *source.File, from, to int) source.Range {
+	r := n.Place(f, from)
+	if r == n.Range && from != 0 {
+		return r
+	}
+	if to = min(to, len(n.Value)); to > from {
+		line, _, _ := strings.Cut(n.Value[from:to], "\n")
+		if end := r.Start.Offset + len(line); end < r.End.Offset {
+			r.End = f.Pos(end)
+		}
+	}
+	return r
+}
