@@ -139,6 +139,9 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 		if f.deprecated != "" {
 			d := c.reportAt(rules.DeprecatedKey, join(path, name), p.Key.Range, "key %q is deprecated", p.Key.Value)
 			d.Detail = f.deprecated
+			if f.renamed != "" && !hasKey(n, f.renamed) {
+				d.Fix = []diag.Edit{{At: p.Key.Range, Text: f.renamed}}
+			}
 		}
 		value := p.Value
 		if value.Kind == yamltree.Null {
@@ -156,6 +159,10 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			c.bad[n] = true
 		}
 	}
+}
+
+func hasKey(n *yamltree.Node, name string) bool {
+	return slices.ContainsFunc(n.Pairs, func(p yamltree.Pair) bool { return fold(p.Key.Value) == name })
 }
 
 // unknownKey says what a key that is not in the table may have been meant as.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -29,7 +30,8 @@ func (d *decoder) header(f *source.File) partKind {
 		return 0
 	}
 	if bytes.HasPrefix(f.Bytes, byteOrderMark) {
-		d.reportAt(rules.ByteOrderMark, "", f.Range(0, len(byteOrderMark)), "the text begins with a byte order mark")
+		mark := f.Range(0, len(byteOrderMark))
+		d.reportAt(rules.ByteOrderMark, "", mark, "the text begins with a byte order mark").Fix = []diag.Edit{{At: mark}}
 	}
 	text := withoutMark(f.Bytes)
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -100,7 +102,8 @@ func (d *decoder) script(f *source.File) {
 	at := f.LineRange(f.FirstLine())
 	text := withoutMark(f.Bytes)
 	if bytes.Contains(text, []byte("\r\n")) {
-		d.reportAt(rules.ScriptLineEnds, "", at, "the script has Windows line ends")
+		finding := d.reportAt(rules.ScriptLineEnds, "", at, "the script has Windows line ends")
+		finding.Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: strings.ReplaceAll(string(f.Bytes), "\r\n", "\n")}}
 		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))

@@ -39,6 +39,8 @@ type field struct {
 	required bool
 	// deprecated says what to use instead; it is a warning and works all the same.
 	deprecated string
+	// renamed is the key of today that takes the same values as a deprecated one.
+	renamed string
 	// variable is the environment variable that an agent's setting becomes.
 	variable string
 }
@@ -60,7 +62,7 @@ var userFields = []field{
 	{name: "hashed_passwd", shape: shape{kind: text, rule: isPasswordHash, secret: true}, doc: "The same as passwd", example: "$y$j9T$..."},
 	{name: "lock_passwd", shape: shape{kind: boolean}, doc: "Give the password, but no login with it", example: "true"},
 	{name: "ssh_authorized_keys", shape: shape{kind: list, lone: true, item: &shape{kind: text, rule: isSSHKey}}, doc: "Public keys of the user", example: "[ssh-ed25519 AAAA... anna@laptop]"},
-	{name: "coreos_ssh_import_github", shape: shape{kind: text, rule: isGitHubName}, doc: "A user at GitHub whose public keys are wanted", example: "anna", deprecated: "use coreos_ssh_import_github_users"},
+	{name: "coreos_ssh_import_github", shape: shape{kind: text, rule: isGitHubName}, doc: "A user at GitHub whose public keys are wanted", example: "anna", deprecated: "use coreos_ssh_import_github_users", renamed: "coreos_ssh_import_github_users"},
 	{name: "coreos_ssh_import_github_users", shape: shape{kind: list, lone: true, item: &shape{kind: text, rule: isGitHubName}}, doc: "Users at GitHub whose public keys are wanted", example: "[anna, bert]"},
 	{name: "coreos_ssh_import_url", shape: shape{kind: text, rule: isKeyURL}, doc: "A URL that answers with public keys in the JSON of GitHub's API", example: "https://example.com/keys.json"},
 	{name: "gecos", shape: shape{kind: text, rule: isAccountField}, doc: "The user's full name or a comment", example: "Anna Example"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/passhash"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/sshkey"
@@ -139,6 +140,7 @@ func (c *checker) checkPermissions(n *yamltree.Node, path string) {
 	case lookAlike && n.Style == yamltree.Plain:
 		d := c.report(rules.Permissions, path, n, "%s is %s in decimal", n.Value, meant)
 		d.Detail = `write "` + meant + `"`
+		d.Fix = []diag.Edit{{At: n.Range, Text: `"` + meant + `"`}}
 	case ok:
 	case digits.MatchString(n.Value) && strings.ContainsAny(n.Value, "89"):
 		d := c.report(rules.Permissions, path, n, "%q has digits that no octal mode has", n.Value)

@@ -84,6 +84,8 @@ type Diagnostic struct {
 	Related []Related
 	// Secret says that the line of the subject must not be drawn.
 	Secret bool
+	// Fix is what mends it, where there is one cure and no other; all of the edits or none.
+	Fix []Edit
 }
 
 // Related is a second place of a finding.

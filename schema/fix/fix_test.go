@@ -1,0 +1,58 @@
+package fix_test
+
+import (
+	"testing"
+	"time"
+
+	"cloudconfig/schema"
+	"cloudconfig/schema/fix"
+	"cloudconfig/schema/source"
+)
+
+var now = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+
+func TestMend(t *testing.T) {
+	tests := []struct {
+		name, text, want string
+		mended           int
+	}{
+		{"nothing to do", "#cloud-config\nhostname: a # b\n", "#cloud-config\nhostname: a # b\n", 0},
+		{"a decimal mode, comments and layout kept",
+			"#cloud-config\nwrite_files:\n-   path: /a   # x\n    permissions:   420 # y\n-   {path: /b, permissions: 384}\n",
+			"#cloud-config\nwrite_files:\n-   path: /a   # x\n    permissions:   \"0644\" # y\n-   {path: /b, permissions: \"0600\"}\n", 2},
+		{"a deprecated key", "#cloud-config\nusers:\n- name: a\n  coreos-ssh-import-github: b\n", "#cloud-config\nusers:\n- name: a\n  coreos_ssh_import_github_users: b\n", 1},
+		{"a deprecated key beside today's", "#cloud-config\nusers:\n- name: a\n  coreos-ssh-import-github: b\n  coreos-ssh-import-github-users: [c]\n", "#cloud-config\nusers:\n- name: a\n  coreos-ssh-import-github: b\n  coreos-ssh-import-github-users: [c]\n", 0},
+		{"a byte order mark", "\ufeff#cloud-config\nhostname: é\n", "#cloud-config\nhostname: é\n", 1},
+		{"Windows line ends and a mark", "\ufeff#!/bin/sh\r\necho a\r\n", "#!/bin/sh\necho a\n", 2},
+		{"what has no one cure", "#cloud-config\nhostnam: a\nwrite_files:\n- path: /a\n  permissions: 0888\n", "#cloud-config\nhostnam: a\nwrite_files:\n- path: /a\n  permissions: 0888\n", 0},
+		{"no YAML", "#cloud-config\n\ta: [", "#cloud-config\n\ta: [", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, mended := fix.Mend(&source.File{Name: "f", Bytes: []byte(tt.text)}, now)
+			if string(got) != tt.want || len(mended) != tt.mended {
+				t.Errorf("got %q, %d mended; want %q, %d", got, len(mended), tt.want, tt.mended)
+			}
+		})
+	}
+}
+
+// FuzzMend: nothing panics, what was sound asks for the same afterwards, and a second time there is nothing to do.
+func FuzzMend(f *testing.F) {
+	f.Add([]byte("\ufeff#cloud-config\r\nwrite_files:\r\n- {path: /a, permissions: 420}\r\n"))
+	f.Add([]byte("#cloud-config\nusers: [{name: a, coreos-ssh-import-github: b}]\n"))
+	f.Add([]byte("\ufeff#!/bin/sh\r\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		file := &source.File{Name: "f", Bytes: text}
+		before, found := schema.Decode(schema.Input{Files: []*source.File{file}, Now: now})
+		got, _ := fix.Mend(file, now)
+		mended := &source.File{Name: "f", Bytes: got}
+		after, left := schema.Decode(schema.Input{Files: []*source.File{mended}, Now: now})
+		if !found.HasErrors() && (left.HasErrors() || !schema.Equal(before, after)) {
+			t.Errorf("%q became %q, which asks for something else", text, got)
+		}
+		if again, n := fix.Mend(mended, now); string(again) != string(got) && !left.HasErrors() {
+			t.Errorf("%q is mended again, to %q: %v", got, again, n)
+		}
+	})
+}
