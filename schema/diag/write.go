@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -101,6 +102,25 @@ func (p *printer) view(d *Diagnostic) view {
 		v.hidden = c.hides(n+1, next[:min(len(next), near)])
 	}
 	return v
+}
+
+// Shown is the list with every message as it may be shown of the files: what it quotes of a secret is concealed, and
+// what does not print is written out.
+func (l List) Shown(files ...*source.File) List {
+	p := &printer{files: map[string]*concealer{}}
+	for _, f := range files {
+		p.files[f.Name] = newConcealer(f)
+	}
+	out := slices.Clone(l)
+	for i := range out {
+		d := &out[i]
+		v := p.view(d)
+		d.Summary, d.Detail, d.Related = v.message(d.Summary), v.message(d.Detail), slices.Clone(d.Related)
+		for j := range d.Related {
+			d.Related[j].Message = v.message(d.Related[j].Message)
+		}
+	}
+	return out
 }
 
 // message makes a message fit to print.
