@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"cloudconfig/provisioner/lsp"
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/source"
+)
+
+func (c *Command) lsp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lsp",
+		Short: "Be a language server for an editor, over standard input and output",
+		Long: `Be a language server for an editor, over standard input and output: findings as you type, what a key
+means, which keys and values can follow, and cures to choose. Documents whose first line is not that of
+user-data are left alone.
+
+Exit status: 0 the editor said goodbye; 3 it did not.`,
+		Example: `  vim.lsp.start({name = "provisioner", cmd = {"provisioner", "lsp"}})   -- Neovim`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := lsp.Serve(cmd.Context(), c.Stdin, c.Stdout, c.Version, checker{}); err != nil {
+				return c.fail(err)
+			}
+			return nil
+		},
+	}
+}
+
+// checker checks a text as validate does.
+type checker struct{}
+
+func (checker) Check(ctx context.Context, f *source.File) diag.List {
+	_, found, err := decode(ctx, f)
+	if err != nil {
+		return nil // the context has ended
+	}
+	return found.Sorted()
+}
