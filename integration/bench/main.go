@@ -34,10 +34,18 @@ type workload struct {
 }
 
 var workloads = []workload{
-	{"validate 1 KiB", "1 0 0 0 700", []string{"validate"}, 9, false, 0, 0},
-	{"validate 16 KiB", "20 4 4 4 480", []string{"validate"}, 9, false, 0.010, 0},
-	{"validate 1 MiB, 20 files", "20 0 0 0 52000", []string{"validate"}, 5, false, 0, 0},
-	{"validate 1 MiB, 1,500 files", "1500 0 0 0 580", []string{"validate"}, 5, false, 0.35, 0},
+	{"validate 1 KiB", "1 0 0 0 700", []string{"validate"}, 9, false, 0.005, 0},
+	{"validate 16 KiB", "20 4 4 4 480", []string{"validate"}, 9, false, 0.008, 10},
+	{"validate 1 MiB, 20 files", "20 0 0 0 52000", []string{"validate"}, 5, false, 0.040, 0},
+	{"validate 16 MiB, 320 files", "320 0 0 0 52000", []string{"validate"}, 3, false, 0, 0},
+	{"validate 1 MiB, 1,500 files", "1500 0 0 0 580", []string{"validate"}, 5, false, 0.250, 0},
+	{"validate 16 MiB, 24,000 files", "24000 0 0 0 580", []string{"validate"}, 3, false, 0, 0},
+	{"validate 5,000 documents of 2 KiB", "1 1 1 1 1400", []string{"validate", "5000"}, 3, false, 1.5, 0},
+	{"refuse 1 MB of aliases of aliases", "bomb aliases", []string{"validate"}, 3, false, 1, 64},
+	{"refuse 1 MB of [", "bomb [", []string{"validate"}, 3, false, 1, 64},
+	{"refuse 1 MB of {", "bomb {", []string{"validate"}, 3, false, 1, 64},
+	{"refuse 1 MB of - ", "bomb - ", []string{"validate"}, 3, false, 1, 64},
+	{"refuse 10,000 levels", "bomb levels", []string{"validate"}, 3, false, 1, 64},
 	{"plan 20 files, 4 users, 4 keys, 4 units", "20 4 4 4 480", []string{"plan"}, 9, false, 0, 16},
 	{"apply 20 files, 4 users, 4 keys, 4 units", "20 4 4 4 480", []string{"apply"}, 9, false, 0.050, 16},
 	{"apply the same again", "20 4 4 4 480", []string{"apply", "again"}, 9, false, 0, 16},
@@ -92,14 +100,9 @@ func (w workload) measure(binary string) error {
 	}
 	defer os.RemoveAll(dir)
 	config := filepath.Join(dir, "config.yaml")
-	out, err := exec.Command(os.Args[0], "-generate", w.config).Output()
-	if err != nil {
+	if err := write(config, w.config); err != nil {
 		return err
 	}
-	if err := os.WriteFile(config, out, 0o600); err != nil {
-		return err
-	}
-	out = nil
 	var cpu, peak []float64
 	var last []string
 	for i := range w.runs {
@@ -111,12 +114,21 @@ func (w workload) measure(binary string) error {
 		if w.args[0] == "validate" {
 			args = []string{"validate", config}
 		}
-		if len(w.args) > 1 {
-			if _, err := run(binary, args); err != nil {
+		if w.args[0] == "validate" && len(w.args) > 1 {
+			if args[1], err = copies(dir, config, w.args[1]); err != nil {
 				return err
 			}
 		}
-		usage, err := run(binary, args)
+		if w.again() {
+			if _, err := run(binary, args, 0); err != nil {
+				return err
+			}
+		}
+		status := 0
+		if strings.HasPrefix(w.config, "bomb ") {
+			status = 1
+		}
+		usage, err := run(binary, args, status)
 		if err != nil {
 			return err
 		}
@@ -136,8 +148,8 @@ func (w workload) measure(binary string) error {
 				return err
 			}
 		}
-		if len(w.args) > 1 {
-			if _, err := run(binary, last); err != nil {
+		if w.again() {
+			if _, err := run(binary, last, 0); err != nil {
 				return err
 			}
 		}
@@ -148,12 +160,50 @@ func (w workload) measure(binary string) error {
 	return nil
 }
 
-// run runs the binary and gives what it used.
-func run(binary string, args []string) (*syscall.Rusage, error) {
+// write has another process of this program write a configuration, so that it takes no memory of this one.
+func write(config, size string) error {
+	f, err := os.OpenFile(config, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	cmd := exec.Command(os.Args[0], "-generate", size)
+	cmd.Stdout, cmd.Stderr = f, os.Stderr
+	return cmd.Run()
+}
+
+// again says that what is measured is the second run of the same.
+func (w workload) again() bool { return len(w.args) > 1 && w.args[1] == "again" }
+
+// copies fills a directory with so many copies of a configuration, unless it is there already.
+func copies(dir, config, number string) (string, error) {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		return "", err
+	}
+	in := filepath.Join(dir, "copies")
+	if os.Mkdir(in, 0o700) != nil {
+		return in, nil
+	}
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(in, strconv.Itoa(i)+".yaml"), text, 0o600); err != nil {
+			return "", err
+		}
+	}
+	return in, nil
+}
+
+// run runs the binary, demands an exit status, and gives what the run used.
+func run(binary string, args []string, status int) (*syscall.Rusage, error) {
 	cmd := exec.Command(binary, args...)
 	cmd.Stderr = new(strings.Builder)
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, cmd.Stderr)
+	err := cmd.Run()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != status {
+		return nil, fmt.Errorf("%s: want exit status %d: %w: %s", strings.Join(args, " "), status, err, cmd.Stderr)
 	}
 	return cmd.ProcessState.SysUsage().(*syscall.Rusage), nil
 }
@@ -212,8 +262,13 @@ func verdict(got, budget float64) string {
 	return ""
 }
 
-// generate prints a configuration: "FILES USERS KEYS UNITS BYTES", the last for each file.
+// generate prints a configuration: "FILES USERS KEYS UNITS BYTES", the last for each file; or "bomb KIND", what a
+// parser may choke on.
 func generate(size string) {
+	if kind, ok := strings.CutPrefix(size, "bomb "); ok {
+		bomb(kind)
+		return
+	}
 	var files, users, keys, units, bytes int
 	if _, err := fmt.Sscan(size, &files, &users, &keys, &units, &bytes); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -241,5 +296,24 @@ func generate(size string) {
 	}
 	for i := range units {
 		fmt.Printf("    - name: bench%d.service\n      enable: true\n      command: start\n      content: |\n        [Service]\n        ExecStart=/bin/true\n        [Install]\n        WantedBy=multi-user.target\n", i)
+	}
+}
+
+// bomb prints 1 MB of one thing over and over, or of what refers to itself.
+func bomb(kind string) {
+	const size = 1_000_000
+	fmt.Println("#cloud-config")
+	switch kind {
+	case "aliases":
+		fmt.Println("x-0: &a0 [x, x, x, x, x, x, x, x, x, x]")
+		for i, n := 1, 0; n < size; i++ {
+			line := fmt.Sprintf("x-%d: &a%d [%s]", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+			n += len(line)
+			fmt.Println(line)
+		}
+	case "levels":
+		fmt.Println("x-a:\n  " + strings.Repeat("{a: ", 10_000) + strings.Repeat("}", 10_000))
+	default:
+		fmt.Println("x-a:\n  " + strings.Repeat(kind, size/len(kind)))
 	}
 }
