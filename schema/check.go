@@ -146,7 +146,12 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 		value := p.Value
 		if value.Kind == yamltree.Null {
 			// The place of nothing is its key.
-			c.reportAt(rules.EmptyValue, join(path, name), p.Key.Range, "%s has no value", join(path, name))
+			rule := rules.EmptyValue
+			if f.required {
+				rule = rules.MissingKey
+				c.bad[n] = true
+			}
+			c.reportAt(rule, join(path, name), p.Key.Range, "%s has no value", join(path, name))
 			c.bad[value] = true
 			continue
 		}
