@@ -37,6 +37,10 @@ func (c *checker) reportAt(rule *diag.Rule, path string, at source.Range, format
 
 // check holds a value against its shape.
 func (c *checker) check(n *yamltree.Node, s *shape, path string) {
+	if n.Broken {
+		c.bad[n] = true
+		return
+	}
 	if n.Kind == yamltree.Null {
 		if path != "" && n.Value == "" {
 			c.reportAt(rules.EmptyValue, path, n.Range, "%s has no value", path)
@@ -144,7 +148,7 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			}
 		}
 		value := p.Value
-		if value.Kind == yamltree.Null {
+		if value.Kind == yamltree.Null && !value.Broken {
 			// The place of nothing is its key.
 			rule := rules.EmptyValue
 			if f.required {

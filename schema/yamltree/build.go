@@ -117,7 +117,7 @@ func (b *builder) alias(n *yaml.Node, start int) (*Node, int) {
 	target := b.anchored[n.Alias]
 	if target == nil || target.tree == nil {
 		b.add(rules.YAMLAlias, at, "the value of &%s contains this alias of itself", n.Value)
-		return &Node{Kind: Null, Tag: "!!null", Range: at}, end
+		return &Node{Kind: Null, Tag: "!!null", Range: at, Broken: true}, end
 	}
 	if b.nodes += target.size; b.nodes > maxNodes {
 		b.tooMany(at)
@@ -180,6 +180,7 @@ func (b *builder) scalar(n *yaml.Node, start int) (*Node, int) {
 	tree.Range = source.Range{File: b.file.Name, Start: b.to(start), End: b.to(min(end, len(b.b)))}
 	if n.Style&yaml.TaggedStyle != 0 && !fitsTag(n) {
 		b.add(rules.YAMLTag, tree.Range, "the value is not what its tag %s says", tree.Tag)
+		tree.Broken = true
 	}
 	return tree, end
 }

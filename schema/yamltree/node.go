@@ -44,8 +44,10 @@ type Node struct {
 	// end of its last line that is not blank. An empty value has the empty range where it would begin, and
 	// one that an alias stands for has the range where it is written.
 	Range source.Range
-	Items []*Node // of a Sequence
-	Pairs []Pair  // of a Mapping, in source order, without duplicates
+	// Broken says that a finding of Parse is about this very value, which counts as not written.
+	Broken bool
+	Items  []*Node // of a Sequence
+	Pairs  []Pair  // of a Mapping, in source order, without duplicates
 }
 
 // Pair is one entry of a mapping. The key is always a scalar.
