@@ -120,6 +120,9 @@ func schemaPage() []byte {
 		if k.Deprecated != "" {
 			doc += "; deprecated: " + k.Deprecated
 		}
+		if k.Later != "" {
+			doc += "; not acted on yet: " + k.Later
+		}
 		if k.Required {
 			doc += "; must be there"
 		}
