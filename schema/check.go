@@ -58,7 +58,7 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 		if s.null {
 			return
 		}
-		if path != "" && n.Value == "" {
+		if path != "" {
 			c.reportAt(rules.EmptyValue, path, n.Range, "%s has no value", path)
 		}
 		c.bad[n] = true

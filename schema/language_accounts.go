@@ -18,7 +18,7 @@ var userFields = []field{
 	{name: "name", shape: shape{kind: text, rule: isAccountName}, doc: "The login name; every item has it", example: "anna"},
 	{name: "passwd", shape: shape{kind: text, rule: isPasswordHash, secret: true}, doc: "The password's hash, as crypt(5) has it", example: "$y$j9T$..."},
 	{name: "hashed_passwd", shape: shape{kind: text, rule: isPasswordHash, secret: true}, doc: "The same as passwd", example: "$y$j9T$..."},
-	{name: "plain_text_passwd", shape: shape{kind: text, strict: true, secret: true, rule: isPlaintext}, doc: "The password itself, for everybody to read who sees the configuration", example: "...", deprecated: "use passwd, with a hash"},
+	{name: "plain_text_passwd", shape: shape{kind: text, strict: true, secret: true, rule: isPlaintext}, doc: "The password itself, for everybody to read who sees the configuration", example: "correct horse", deprecated: "use passwd, with a hash"},
 	{name: "lock_passwd", shape: shape{kind: boolean}, doc: "Give the password, but no login with it", example: "true"},
 	{name: "expiredate", shape: shape{kind: text, rule: isDate}, doc: "The day from which the account is disabled", example: `"2032-09-01"`},
 	{name: "inactive", shape: shape{kind: integer, low: -1, high: 1 << 30}, doc: "After how many days without a new password, once it has expired, the account is disabled; -1 for never", example: `"30"`},
