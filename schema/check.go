@@ -31,7 +31,11 @@ func (c *checker) hide(n *yamltree.Node) {
 	if c.hidden == nil {
 		c.hidden = map[line]bool{}
 	}
-	for i := n.Range.Start.Line; i <= n.Range.End.Line; i++ {
+	first := n.Range.Start.Line
+	if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
+		first++ // the value begins below its key
+	}
+	for i := first; i <= n.Range.End.Line; i++ {
 		c.hidden[line{n.Range.File, i}] = true
 	}
 }
@@ -165,8 +169,12 @@ func (s *shape) wrongValue(n *yamltree.Node) string {
 	case s.pattern != nil && !s.pattern.match(n.Value):
 		return "write " + s.pattern.words
 	case s.low != s.high:
-		if v, _ := asInteger(n); v < s.low || v > s.high {
-			return fmt.Sprintf("it is %d at least and %d at most", s.low, s.high)
+		switch v, _ := asInteger(n); {
+		case v >= s.low && v <= s.high:
+		case s.high == many:
+			return fmt.Sprintf("write %d or more", s.low)
+		default:
+			return fmt.Sprintf("write a number from %d to %d", s.low, s.high)
 		}
 	}
 	return ""
@@ -214,6 +222,9 @@ func (c *checker) checkCount(n *yamltree.Node, s *shape, path string, count int)
 		return
 	}
 	d := c.report(rules.BadValue, path, n, "%s has %s, not %s", path, plural(count, s), bounds(s))
+	if count == 0 {
+		d.Summary, d.Detail = path+" is empty", "leave it out"
+	}
 	d.Subject = firstLine(n.Range)
 	d.Secret = s.secret
 }
@@ -287,11 +298,19 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			continue
 		}
 		c.check(p.Value, &f.shape, below)
-		if f.later != "" && !c.bad[p.Value] && !slices.Contains(f.unless, asWord(p.Value, f.unless)) {
+		if f.later != "" && !c.bad[p.Value] && !f.asksNothing(p.Value) {
 			c.notApplied(below, p.Key.Range, f.later)
 		}
 	}
 	c.checkNeeds(n, s, path, func(name string) bool { return seen[name] != nil })
+}
+
+// asksNothing says that a value of a key that is not acted on asks for nothing to be done.
+func (f *field) asksNothing(n *yamltree.Node) bool {
+	if f.unlessIn != "" {
+		n = pairOf(n, f.unlessIn).Value
+	}
+	return n != nil && slices.Contains(f.unless, asWord(n, f.unless))
 }
 
 // notApplied says that something is right and that nothing is done about it, with what to do instead.

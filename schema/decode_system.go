@@ -120,6 +120,9 @@ func (d *decoder) readPasswords(m reader) {
 		if d.bad[item] || item.Kind != yamltree.Mapping {
 			continue
 		}
+		if t := pairOf(item, "type").Value; t != nil && (d.bad[t] || t.Value == "RANDOM") {
+			continue
+		}
 		um := d.mapping(item, entry)
 		value := um.node("password")
 		user := um.text("name")
@@ -180,7 +183,11 @@ func (d *decoder) plaintext(user Value[string], p passage, from, to int) {
 		d.slips(p, []diag.Slip{{Rule: rules.PasswordLine, Summary: p.path + " is empty and sets no password", Secret: true}})
 		return
 	}
-	d.slips(p, []diag.Slip{{Rule: rules.PasswordPlaintext, From: from, To: to, Summary: p.path + " is a password in plain text", Detail: "give a hash, as mkpasswd prints it", Secret: true}})
+	summary := p.path + " is a password in plain text"
+	if from > 0 {
+		summary = p.path + " has a password in plain text"
+	}
+	d.slips(p, []diag.Slip{{Rule: rules.PasswordPlaintext, From: from, To: to, Summary: summary, Detail: "give a hash, as mkpasswd prints it", Secret: true}})
 	d.addPassword(user, p, from, to, false)
 }
 

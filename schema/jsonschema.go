@@ -96,7 +96,10 @@ func (w *schemaWriter) notNull(s *shape, path string) object {
 			out = object{"type": []string{"integer", "string"}, "pattern": decimal.String()}
 		}
 		if s.low != s.high {
-			out["minimum"], out["maximum"] = s.low, s.high
+			out["minimum"] = s.low
+			if s.high != many {
+				out["maximum"] = s.high
+			}
 		}
 		return out
 	case number:

@@ -1,5 +1,7 @@
 package schema
 
+import "slices"
+
 // Key is a key of the language, as explain and the documentation show it.
 type Key struct {
 	// Path is the key with those above it: "coreos.units.drop_ins.name".
@@ -27,7 +29,13 @@ type Key struct {
 // Keys lists every key of the language, each before those below it.
 func Keys() []Key {
 	var out []Key
+	index := map[string]int{}
 	walkFields(func(f *field, path, _ string) {
+		if i, there := index[path]; there { // in another alternative
+			out[i].Values = slices.Concat(out[i].Values, f.shape.oneOf)
+			return
+		}
+		index[path] = len(out)
 		out = append(out, Key{
 			Path: path, Name: f.name, Type: describe(&f.shape), Doc: f.doc, Example: f.example, Values: f.shape.oneOf,
 			Variable: f.variable, Deprecated: f.deprecated, Later: f.later, Required: f.required,
@@ -39,7 +47,7 @@ func Keys() []Key {
 // walkFields visits every field of the language with its path and the path above it. A mapping that stands in two places
 // is visited in the first.
 func walkFields(visit func(f *field, path, above string)) {
-	seen, paths := map[*field]bool{}, map[string]bool{}
+	seen := map[*field]bool{}
 	var walk func(s *shape, above string)
 	walk = func(s *shape, above string) {
 		for i := range s.fields {
@@ -49,10 +57,7 @@ func walkFields(visit func(f *field, path, above string)) {
 			}
 			seen[f] = true
 			path := join(above, f.name)
-			if !paths[path] { // which another alternative has too
-				paths[path] = true
-				visit(f, path, above)
-			}
+			visit(f, path, above)
 			walk(&f.shape, path)
 		}
 		for _, of := range s.either {

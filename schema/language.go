@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"math"
 	"regexp"
 	"sync"
 )
@@ -34,7 +35,7 @@ type shape struct {
 
 	oneOf     []string // of a text; true and false stand for the truths as well
 	pattern   *pattern // of a text
-	low, high int      // of an integer; both 0 for no bounds
+	low, high int      // of an integer; both 0 for no bounds, high many for none above
 
 	item *shape // of a list
 	lone bool   // a list of one may be written as its item
@@ -67,9 +68,10 @@ type field struct {
 	// deprecated says what to use instead; it is a finding and works all the same.
 	deprecated string
 	// later says what to do until the key is acted on: it is checked, and nothing is done. unless are values that
-	// ask for nothing.
-	later  string
-	unless []string
+	// ask for nothing, of the key itself or of unlessIn below it.
+	later    string
+	unless   []string
+	unlessIn string
 	// variable is the environment variable that an agent's setting becomes.
 	variable string
 }
@@ -118,7 +120,7 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "ssh_genkeytypes", shape: shape{kind: list, min: 1, item: &shape{kind: text, strict: true, oneOf: []string{"ecdsa", "ed25519", "rsa"}}}, doc: "The types of host key to make", example: "[ed25519]"},
 	{name: "ssh_deletekeys", shape: strictBoolean, doc: "Remove the image's host keys, so that they are made anew", example: "true"},
 	{name: "ssh_quiet_keygen", shape: strictBoolean, doc: "Make host keys without a word on the console", example: "true", later: quietConsole, unless: []string{"true"}},
-	{name: "ssh_publish_hostkeys", shape: shape{kind: mapping, fields: publishFields}, doc: "Tell the platform the host keys", example: "{enabled: false}", later: "read them from the console or with ssh-keyscan"},
+	{name: "ssh_publish_hostkeys", shape: shape{kind: mapping, fields: publishFields}, doc: "Tell the platform the host keys", example: "{enabled: false}", later: "read them with ssh-keyscan", unless: []string{"false"}, unlessIn: "enabled"},
 	{name: "no_ssh_fingerprints", shape: strictBoolean, doc: "Print no fingerprints of keys to the console", example: "true", later: quietConsole, unless: []string{"true"}},
 	{name: "ssh", shape: shape{kind: mapping, fields: []field{
 		{name: "emit_keys_to_console", required: true, shape: strictBoolean, doc: "Print the host keys to the console", example: "false", later: quietConsole, unless: []string{"false"}},
@@ -146,12 +148,14 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "mounts", shape: shape{kind: list, min: 1, item: &shape{kind: list, min: 1, max: 6, item: &shape{kind: text, null: true}}}, doc: "Lines of fstab(5), a list of fields each", example: `[[/dev/vdb, /srv, ext4, defaults, "0", "2"]]`, later: viaMount},
 	{name: "mount_default_fields", shape: shape{kind: list, min: 6, max: 6, item: &shape{kind: text, null: true}}, doc: "What the fields of mounts are that a line lacks", example: `[null, null, auto, "defaults,nofail", "0", "2"]`, later: viaMount},
 	{name: "swap", shape: shape{kind: mapping, fields: swapFields}, doc: "A file to swap to", example: "{filename: /swapfile, size: 1G}", later: "write a .swap unit in coreos.units"},
-	{name: "growpart", shape: shape{kind: mapping, fields: growpartFields}, doc: "Grow partitions to the size of the disk", example: "{mode: auto, devices: [/]}", later: "use systemd-repart"},
+	{name: "growpart", shape: shape{kind: mapping, fields: growpartFields}, doc: "Grow partitions to the size of the disk", example: "{mode: auto, devices: [/]}", later: "use systemd-repart", unless: []string{"off", "false"}, unlessIn: "mode"},
 	{name: "resize_rootfs", shape: shape{kind: text, oneOf: []string{"true", "false", "noblock"}}, doc: "Grow the root file system to the size of its partition", example: "true", later: "use systemd-growfs, or x-systemd.growfs in fstab", unless: []string{"false"}},
-	{name: "power_state", shape: shape{kind: mapping, fields: powerFields}, doc: "Turn the machine off at the end of the first boot", example: "{mode: reboot}", later: viaUnit},
+	{name: "power_state", shape: shape{kind: mapping, fields: powerFields}, doc: "Turn the machine off at the end of the first boot", example: "{mode: reboot}", later: viaUnit, unless: []string{"false"}, unlessIn: "condition"},
 	{name: "phone_home", shape: shape{kind: mapping, fields: phoneFields}, doc: "Tell a server that the machine is up", example: "{url: https://example.com/up}", later: viaUnit},
 	{name: "final_message", shape: strictText, doc: "What to print at the end of the first boot", example: "up after $uptime seconds", later: "provisioner status says what happened"},
 }}
+
+const many = math.MaxInt32
 
 var (
 	strictText    = shape{kind: text, strict: true}

@@ -21,7 +21,7 @@ var userFields = []field{
 	{name: "plain_text_passwd", shape: shape{kind: text, strict: true, secret: true, rule: isPlaintext}, doc: "The password itself, for everybody to read who sees the configuration", example: "correct horse", deprecated: "use passwd, with a hash"},
 	{name: "lock_passwd", shape: shape{kind: boolean}, doc: "Give the password, but no login with it", example: "true"},
 	{name: "expiredate", shape: shape{kind: text, rule: isDate}, doc: "The day from which the account is disabled", example: `"2032-09-01"`},
-	{name: "inactive", shape: shape{kind: integer, low: -1, high: 1 << 30}, doc: "After how many days without a new password, once it has expired, the account is disabled; -1 for never", example: `"30"`},
+	{name: "inactive", shape: shape{kind: integer, low: -1, high: many}, doc: "After how many days without a new password, once it has expired, the account is disabled; -1 for never", example: `"30"`},
 	{name: "ssh_authorized_keys", shape: shape{kind: list, lone: true, item: &shape{kind: text, rule: isSSHKey}}, doc: "Public keys of the user", example: "[ssh-ed25519 AAAA... anna@laptop]"},
 	{name: "ssh_import_id", shape: shape{kind: list, min: 1, item: &shape{kind: text, strict: true, rule: isImportID}}, doc: "Users whose public keys are wanted; gh: for GitHub", example: "[gh:anna]"},
 	{name: "coreos_ssh_import_github", shape: shape{kind: text, rule: isGitHubName}, doc: "A user at GitHub whose public keys are wanted", example: "anna", deprecated: "use coreos_ssh_import_github_users"},
@@ -51,7 +51,7 @@ var chpasswdFields = []field{
 		{kind: mapping, fields: []field{
 			{name: "name", required: true, shape: shape{kind: text, strict: true, rule: isAccountName}, doc: "The user's name", example: "anna"},
 			{name: "password", required: true, shape: shape{kind: text, strict: true, secret: true}, doc: "The hash of the password, or the password itself where type is text", example: "$y$j9T$..."},
-			{name: "type", shape: shape{kind: text, oneOf: []string{"hash", "text"}}, doc: "What password is; RANDOM has none and is not acted on", example: "hash"},
+			{name: "type", shape: shape{kind: text, oneOf: []string{"hash", "text"}}, doc: "What password is; RANDOM, without one, is not acted on", example: "hash"},
 		}},
 		{kind: mapping, fields: []field{
 			{name: "name", required: true, shape: shape{kind: text, strict: true, rule: isAccountName}},

@@ -87,7 +87,7 @@ var growpartFields = []field{
 
 var powerFields = []field{
 	{name: "mode", required: true, shape: shape{kind: text, oneOf: []string{"poweroff", "reboot", "halt"}}, doc: "What to do", example: "reboot"},
-	{name: "delay", shape: shape{kind: either, either: []*shape{{kind: integer, strict: true, high: 1 << 30}, {kind: text, strict: true, pattern: &pattern{expr: `^(now|\+?[0-9]+)$`, words: "a number of minutes, or now"}}}}, doc: "In how many minutes; now if nothing is said", example: "5"},
+	{name: "delay", shape: shape{kind: either, either: []*shape{{kind: integer, strict: true, high: many}, {kind: text, strict: true, pattern: &pattern{expr: `^(now|\+?[0-9]+)$`, words: "a number of minutes, or now"}}}}, doc: "In how many minutes; now if nothing is said", example: "5"},
 	{name: "message", shape: strictText, doc: "What to tell those who are logged in", example: "back in a minute"},
 	{name: "timeout", shape: shape{kind: integer, strict: true}, doc: "For how many seconds to wait for the end of the run", example: "30"},
 	{name: "condition", shape: shape{kind: either, either: []*shape{{kind: boolean, strict: true}, {kind: text, strict: true}, {kind: list, item: &shape{kind: anything}}}}, doc: "true, false, or a command whose exit status says whether to do it", example: "[test, -e, /run/reboot-required]"},

@@ -147,7 +147,7 @@ func isNameserver(c *checker, path string, n *yamltree.Node) {
 }
 
 func isDomain(c *checker, path string, n *yamltree.Node) {
-	if n.Value == "." || isName(strings.TrimPrefix(n.Value, "~")) {
+	if name := strings.TrimPrefix(n.Value, "~"); name == "." || isName(name) {
 		return
 	}
 	d := c.report(rules.DomainName, path, n, "%s is not a domain name", quote(n, &shape{}))
@@ -201,7 +201,7 @@ func hostKeyType(path string) string {
 // noHostKey leaves a host key out, and says why.
 func (c *checker) noHostKey(path string, n *yamltree.Node, why string) {
 	d := c.report(rules.HostKey, path, n, "%s is left out: %s", path, why)
-	d.Subject, d.Secret = firstLine(n.Range), true
+	d.Subject = firstLine(n.Range)
 	c.bad[n] = true
 }
 
