@@ -17,6 +17,27 @@ type checker struct {
 	files map[string]*source.File // every part, by its name
 	diags diag.List
 	bad   map[*yamltree.Node]bool
+	// hidden are lines of secret values, by file and number: no finding draws one.
+	hidden map[line]bool
+}
+
+type line struct {
+	file   string
+	number int
+}
+
+// hide keeps the lines of a secret value out of what every finding draws.
+func (c *checker) hide(n *yamltree.Node) {
+	if c.hidden == nil {
+		c.hidden = map[line]bool{}
+	}
+	first := n.Range.Start.Line
+	if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
+		first++ // the value begins below its key
+	}
+	for i := first; i <= n.Range.End.Line; i++ {
+		c.hidden[line{n.Range.File, i}] = true
+	}
 }
 
 // report adds a finding about a node and marks the node.
@@ -42,69 +63,134 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 		return
 	}
 	if n.Kind == yamltree.Null {
-		if path != "" && n.Value == "" {
+		if s.null {
+			return
+		}
+		if path != "" {
 			c.reportAt(rules.EmptyValue, path, n.Range, "%s has no value", path)
 		}
 		c.bad[n] = true
 		return
 	}
+	if s.kind == either {
+		if of := s.choose(n); of != nil {
+			c.check(n, of, path)
+			return
+		}
+	}
+	if !s.fits(n) {
+		c.wrongType(n, path, s)
+		return
+	}
 	switch s.kind {
 	case mapping:
-		if n.Kind != yamltree.Mapping {
-			c.wrongType(n, path, s)
-			return
-		}
 		c.checkMapping(n, s, path)
 	case list:
-		if s.lone && n.Kind == yamltree.Scalar {
-			c.check(n, s.item, path)
-			return
-		}
-		if n.Kind != yamltree.Sequence {
-			c.wrongType(n, path, s)
-			return
-		}
-		for i, item := range n.Items {
-			c.check(item, s.item, fmt.Sprintf("%s[%d]", path, i))
-		}
-	case names:
-		c.checkNames(n, s, path)
-	case memberships:
-		c.checkMemberships(n, path)
-	case userList:
-		c.checkUsers(n, s, path)
+		c.checkList(n, s, path)
+	case commas:
+		c.checkCommas(n, s, path)
+	case permissions:
+		c.checkPermissions(n, path)
+	case anything:
 	default:
 		c.checkScalar(n, s, path)
 	}
 }
 
-func (c *checker) checkScalar(n *yamltree.Node, s *shape, path string) {
-	if n.Kind != yamltree.Scalar || n.Tag == "!!binary" && s.kind != text {
-		c.wrongType(n, path, s)
-		return
+// choose finds the shape that is meant among those of an alternative: one that takes the value, else the first of
+// its kind; nil if there is none.
+func (s *shape) choose(n *yamltree.Node) *shape {
+	var first *shape
+	for _, of := range s.either {
+		switch {
+		case !of.fits(n):
+			continue
+		case of.takes(n):
+			return of
+		case first == nil:
+			first = of
+		}
+	}
+	return first
+}
+
+// fits says that a value is of the kind that a shape takes.
+func (s *shape) fits(n *yamltree.Node) bool {
+	switch s.kind {
+	case anything:
+		return true
+	case either:
+		return s.choose(n) != nil
+	case mapping:
+		return n.Kind == yamltree.Mapping
+	case list:
+		return n.Kind == yamltree.Sequence || s.lone && n.Kind == yamltree.Scalar
+	}
+	if n.Kind != yamltree.Scalar {
+		return false
 	}
 	ok := true
 	switch s.kind {
+	case text, commas:
+		return !s.strict || n.Tag != "!!bool" && n.Tag != "!!int" && n.Tag != "!!float"
 	case boolean:
 		_, ok = asBoolean(n)
 	case integer:
 		_, ok = asInteger(n)
 	case number:
 		ok = isNumber(n)
-	case permissions:
-		c.checkPermissions(n, path)
-		return
 	}
-	if !ok {
-		c.wrongType(n, path, s)
-		return
+	return ok && n.Tag != "!!binary" && (!s.strict || n.Style == yamltree.Plain && n.Tag != "!!str" || s.kind == boolean && n.Style == yamltree.Plain)
+}
+
+// takes says that a value which fits is one that its shape takes: of a mapping, that its keys with few values are
+// as they must be.
+func (s *shape) takes(n *yamltree.Node) bool {
+	if s.kind != mapping {
+		return s.kind == list || s.wrongValue(n) == ""
 	}
-	if s.oneOf != nil && !slices.Contains(s.oneOf, asWord(n, s.oneOf)) {
-		d := c.report(rules.BadValue, path, n, "%s cannot be %s", path, quote(n, s))
-		d.Detail = "one of " + strings.Join(s.oneOf, ", ")
-		if near := nearest(n.Value, s.oneOf); near != "" {
-			d.Detail = fmt.Sprintf("did you mean %q?", near)
+	for i := range s.fields {
+		f := &s.fields[i]
+		if f.shape.oneOf == nil {
+			continue
 		}
+		value := pairOf(n, f.name).Value
+		if value == nil && f.required || value != nil && value.Kind == yamltree.Scalar && f.shape.wrongValue(value) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// wrongValue says what a shape takes in place of a scalar that it does not take; empty if it does.
+func (s *shape) wrongValue(n *yamltree.Node) string {
+	switch {
+	case s.oneOf != nil && !slices.Contains(s.oneOf, asWord(n, s.oneOf)):
+		if near := nearest(n.Value, s.oneOf); near != "" && !s.secret {
+			return fmt.Sprintf("did you mean %q?", near)
+		}
+		return "one of " + strings.Join(s.oneOf, ", ")
+	case s.pattern != nil && !s.pattern.match(n.Value):
+		return "write " + s.pattern.words
+	case s.low != s.high:
+		switch v, _ := asInteger(n); {
+		case v >= s.low && v <= s.high:
+		case s.high == many:
+			return fmt.Sprintf("write %d or more", s.low)
+		default:
+			return fmt.Sprintf("write a number from %d to %d", s.low, s.high)
+		}
+	}
+	return ""
+}
+
+func (c *checker) checkScalar(n *yamltree.Node, s *shape, path string) {
+	if s.secret {
+		c.hide(n)
+	}
+	if want := s.wrongValue(n); want != "" {
+		d := c.report(rules.BadValue, path, n, "%s cannot be %s", path, quote(n, s))
+		d.Detail = want
 		d.Secret = s.secret
 	}
 	if s.rule != nil {
@@ -120,12 +206,76 @@ func (c *checker) wrongType(n *yamltree.Node, path string, s *shape) {
 	d := c.report(rules.WrongType, path, n, "%s must be %s, not %s", what, describe(s), describeNode(n))
 	if n.Kind != yamltree.Scalar {
 		d.Subject = firstLine(n.Range)
+	} else if loose := *s; s.strict {
+		if loose.strict = false; loose.fits(n) {
+			d.Detail = "write it without quotes"
+			if n.Style == yamltree.Plain {
+				d.Detail = "write it in quotes"
+			}
+		}
+	}
+	if s.secret {
+		c.hide(n)
 	}
 	d.Secret = s.secret
 }
 
+// checkCount holds the number of items of a list, or of keys of a mapping, against its bounds.
+func (c *checker) checkCount(n *yamltree.Node, s *shape, path string, count int) {
+	if count >= s.min && (s.max == 0 || count <= s.max) {
+		return
+	}
+	d := c.report(rules.BadValue, path, n, "%s has %s, not %s", path, plural(count, s), bounds(s))
+	if count == 0 {
+		d.Summary, d.Detail = path+" is empty", "leave it out"
+	}
+	d.Subject = firstLine(n.Range)
+	d.Secret = s.secret
+}
+
+func (c *checker) checkList(n *yamltree.Node, s *shape, path string) {
+	if n.Kind == yamltree.Scalar {
+		c.check(n, s.item, path)
+		return
+	}
+	c.checkCount(n, s, path, len(n.Items))
+	seen := map[string]*yamltree.Node{}
+	for i, item := range n.Items {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c.check(item, s.item, at)
+		if !s.unique || item.Kind != yamltree.Scalar {
+			continue
+		}
+		if first := seen[item.Value]; first != nil {
+			d := c.report(rules.BadValue, at, item, "%s is there already", at)
+			d.Related = []diag.Related{{Message: "the first one", At: first.Range}}
+			continue
+		}
+		seen[item.Value] = item
+	}
+}
+
+func (c *checker) checkCommas(n *yamltree.Node, s *shape, path string) {
+	for _, name := range commaNames(n) {
+		s.rule(c, path, name)
+		if c.bad[name] {
+			c.bad[n] = true
+		}
+	}
+}
+
 // checkMapping checks the keys of a mapping and what they hold.
 func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
+	if s.rule != nil {
+		if s.rule(c, path, n); c.bad[n] {
+			return
+		}
+	}
+	c.checkCount(n, s, path, len(n.Pairs))
+	if s.free != nil {
+		c.checkFree(n, s, path)
+		return
+	}
 	seen := map[string]*yamltree.Node{}
 	for _, p := range n.Pairs {
 		name := fold(p.Key.Value)
@@ -134,39 +284,75 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			c.unknownKey(p, s, path)
 			continue
 		}
+		below := join(path, name)
 		if first := seen[name]; first != nil {
-			d := c.report(rules.DuplicateKey, join(path, name), p.Key, "key %q is there already as %q", p.Key.Value, first.Value)
+			d := c.report(rules.DuplicateKey, below, p.Key, "key %q is there already as %q", p.Key.Value, first.Value)
 			d.Related = []diag.Related{{Message: "the first one", At: first.Range}}
 			continue
 		}
 		seen[name] = p.Key
 		if f.deprecated != "" {
-			d := c.reportAt(rules.DeprecatedKey, join(path, name), p.Key.Range, "key %q is deprecated", p.Key.Value)
+			d := c.reportAt(rules.DeprecatedKey, below, p.Key.Range, "key %q is deprecated", p.Key.Value)
 			d.Detail = f.deprecated
 			if f.renamed != "" && !hasKey(n, f.renamed) {
 				d.Fix = []diag.Edit{{At: p.Key.Range, Text: f.renamed}}
 			}
 		}
-		value := p.Value
-		if value.Kind == yamltree.Null && !value.Broken {
+		if p.Value.Kind == yamltree.Null && !p.Value.Broken && !f.shape.null {
 			// The place of nothing is its key.
 			rule := rules.EmptyValue
 			if f.required {
 				rule = rules.MissingKey
 				c.bad[n] = true
 			}
-			c.reportAt(rule, join(path, name), p.Key.Range, "%s has no value", join(path, name))
-			c.bad[value] = true
+			c.reportAt(rule, below, p.Key.Range, "%s has no value", below)
+			c.bad[p.Value] = true
 			continue
 		}
-		c.check(value, &f.shape, join(path, name))
+		c.check(p.Value, &f.shape, below)
+		if f.later != "" && !c.bad[p.Value] && !f.asksNothing(p.Value) {
+			c.notApplied(below, p.Key.Range, f.later)
+		}
+	}
+	c.checkNeeds(n, s, path, func(name string) bool { return seen[name] != nil })
+}
+
+// asksNothing says that a value of a key that is not acted on asks for nothing to be done.
+func (f *field) asksNothing(n *yamltree.Node) bool {
+	if f.unlessIn != "" {
+		n = pairOf(n, f.unlessIn).Value
+	}
+	return n != nil && slices.Contains(f.unless, asWord(n, f.unless))
+}
+
+// notApplied says that something is right and that nothing is done about it, with what to do instead.
+func (c *checker) notApplied(path string, at source.Range, instead string) {
+	c.reportAt(rules.NotApplied, path, at, "%s is not acted on yet", path).Detail = instead
+}
+
+func (c *checker) checkNeeds(n *yamltree.Node, s *shape, path string, has func(string) bool) {
+	missing := func(what string) {
+		c.reportAt(rules.MissingKey, path, firstLine(n.Range), "%s needs %s", path, what)
+		c.bad[n] = true
 	}
 	for _, f := range s.fields {
-		if f.required && seen[f.name] == nil {
-			at := firstLine(n.Range)
-			c.reportAt(rules.MissingKey, path, at, "%s needs %q", path, f.name)
-			c.bad[n] = true
+		if f.required && !has(f.name) {
+			missing(fmt.Sprintf("%q", f.name))
 		}
+	}
+	if s.anyOf != nil && !slices.ContainsFunc(s.anyOf, has) {
+		missing(fmt.Sprintf("%q", s.anyOf[0]))
+	}
+}
+
+// checkFree checks a mapping whose keys are the user's own. They are not part of a path, which is ours.
+func (c *checker) checkFree(n *yamltree.Node, s *shape, path string) {
+	for i, p := range n.Pairs {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if s.keys != nil {
+			s.keys(c, at, p.Key)
+		}
+		c.check(p.Value, s.free, at)
 	}
 }
 
@@ -180,10 +366,11 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	if strings.HasPrefix(p.Key.Value, "x-") {
 		return
 	}
-	if instead, known := unsupportedAt(s)[name]; known {
-		d := c.reportAt(rules.UnsupportedKey, path, p.Key.Range, "key %q of cloud-init has no effect here", p.Key.Value)
-		d.Detail = instead
-		return
+	for _, f := range s.foreign {
+		if f.name == name {
+			c.reportAt(rules.UnsupportedKey, path, p.Key.Range, "key %q of cloud-init has no effect here", p.Key.Value).Detail = f.instead
+			return
+		}
 	}
 	where := "at the top level"
 	if path != "" {
@@ -203,95 +390,6 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	}
 }
 
-func unsupportedAt(s *shape) map[string]string {
-	switch {
-	case len(s.fields) == 0:
-		return nil
-	case &s.fields[0] == &language.fields[0]:
-		return unsupported
-	case &s.fields[0] == &userFields[0]:
-		return unsupportedUser
-	case &s.fields[0] == &fileFields[0]:
-		return unsupportedFile
-	}
-	return nil
-}
-
-func (c *checker) checkNames(n *yamltree.Node, s *shape, path string) {
-	item := &shape{kind: text, rule: s.rule}
-	switch n.Kind {
-	case yamltree.Sequence:
-		for i, it := range n.Items {
-			c.check(it, item, fmt.Sprintf("%s[%d]", path, i))
-		}
-	case yamltree.Scalar:
-		for _, name := range commaNames(n) {
-			item.rule(c, path, name)
-			if c.bad[name] {
-				c.bad[n] = true
-			}
-		}
-	default:
-		c.wrongType(n, path, s)
-	}
-}
-
-func (c *checker) checkMemberships(n *yamltree.Node, path string) {
-	name := &shape{kind: text, rule: isAccountName}
-	group := func(p yamltree.Pair, path string) {
-		c.check(p.Key, name, path)
-		if p.Value.Kind != yamltree.Null {
-			c.check(p.Value, &shape{kind: names, rule: isAccountName}, join(path, "members"))
-		}
-	}
-	switch n.Kind {
-	case yamltree.Scalar:
-		c.checkNames(n, &shape{kind: names, rule: isAccountName}, path)
-	case yamltree.Mapping:
-		for i, p := range n.Pairs {
-			group(p, fmt.Sprintf("%s[%d]", path, i))
-		}
-	case yamltree.Sequence:
-		for i, item := range n.Items {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			if item.Kind != yamltree.Mapping {
-				c.check(item, name, at)
-				continue
-			}
-			for _, p := range item.Pairs {
-				group(p, at)
-			}
-		}
-	}
-}
-
-func (c *checker) checkUsers(n *yamltree.Node, s *shape, path string) {
-	user := func(item *yamltree.Node, path string) {
-		switch item.Kind {
-		case yamltree.Scalar:
-			if item.Tag == "!!bool" || item.Tag == "!!int" || item.Tag == "!!float" {
-				c.wrongType(item, path, &shape{kind: mapping})
-				return
-			}
-			isAccountName(c, path, item)
-		case yamltree.Null:
-			c.check(item, s, path)
-		default:
-			c.check(item, &shape{kind: mapping, fields: s.fields}, path)
-		}
-	}
-	switch n.Kind {
-	case yamltree.Sequence:
-		for i, item := range n.Items {
-			user(item, fmt.Sprintf("%s[%d]", path, i))
-		}
-	case yamltree.Scalar:
-		c.checkNames(n, &shape{kind: names, rule: isAccountName}, path)
-	default:
-		c.wrongType(n, path, s)
-	}
-}
-
 // commaNames splits "a, b" into a node for each name, all at the place of the whole.
 func commaNames(n *yamltree.Node) []*yamltree.Node {
 	var out []*yamltree.Node
@@ -303,6 +401,16 @@ func commaNames(n *yamltree.Node) []*yamltree.Node {
 
 // fold makes hyphen and underscore the same letter.
 func fold(key string) string { return strings.ReplaceAll(key, "-", "_") }
+
+// pairOf is the entry of a key of the language in a mapping; empty if there is none.
+func pairOf(n *yamltree.Node, name string) yamltree.Pair {
+	for _, p := range n.Pairs {
+		if fold(p.Key.Value) == name {
+			return p
+		}
+	}
+	return yamltree.Pair{}
+}
 
 func findField(fields []field, name string) *field {
 	for i := range fields {
@@ -337,26 +445,18 @@ func withoutIndices(path string) string {
 // levelsOf says where in the language a key is legal: "under coreos", "at the top level".
 func levelsOf(name string) []string {
 	var out []string
-	var walk func(fields []field, path string)
-	walk = func(fields []field, path string) {
-		for i := range fields {
-			f := &fields[i]
-			if f.name == name {
-				switch path {
-				case "":
-					out = append(out, "at the top level")
-				default:
-					out = append(out, "under "+path)
-				}
-			}
-			below := f.shape.fields
-			if f.shape.item != nil {
-				below = f.shape.item.fields
-			}
-			walk(below, join(path, f.name))
+	walkFields(func(f *field, path, above string) {
+		if f.name != name {
+			return
 		}
-	}
-	walk(language.fields, "")
+		where := "at the top level"
+		if above != "" {
+			where = "under " + above
+		}
+		if !slices.Contains(out, where) {
+			out = append(out, where)
+		}
+	})
 	if len(out) > 2 {
 		out = out[:2]
 	}
@@ -425,13 +525,46 @@ func describe(s *shape) string {
 	case list:
 		return "a list"
 	case mapping:
+		if s.free != nil {
+			return "a mapping of names to values"
+		}
 		return "a mapping of keys to values"
-	case names, memberships:
-		return "a list of names"
-	case userList:
-		return "a list of users"
+	case commas:
+		return "names with commas between"
+	case anything:
+		return "any value"
+	case either:
+		var words []string
+		for _, of := range s.either {
+			if w := describe(of); !slices.Contains(words, w) {
+				words = append(words, w)
+			}
+		}
+		return strings.Join(words, ", or ")
 	}
 	return "text"
+}
+
+// bounds says how much of it a list or mapping has: "1 to 6 items".
+func bounds(s *shape) string {
+	switch {
+	case s.max == 0:
+		return plural(s.min, s) + " or more"
+	case s.min == s.max:
+		return plural(s.min, s)
+	}
+	return fmt.Sprintf("%d to %s", s.min, plural(s.max, s))
+}
+
+func plural(n int, s *shape) string {
+	word := "item"
+	if s.kind == mapping {
+		word = "key"
+	}
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
 }
 
 func describeNode(n *yamltree.Node) string {

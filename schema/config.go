@@ -57,6 +57,8 @@ type User struct {
 	NoLogInit         Value[bool] // lastlog and faillog; accepted, and without effect since we write neither
 	Shell             Value[string]
 	UID               Value[int]
+	ExpireDate        Value[string]   // the day from which the account is disabled: "2032-09-01"
+	Inactive          Value[int]      // days after a password's expiry until the account is disabled; -1 for never
 	Sudo              []Value[string] // right-hand sides of sudoers rules: "ALL=(ALL) NOPASSWD:ALL"
 }
 
@@ -77,6 +79,19 @@ type File struct {
 	Defer    Value[bool]
 	Secret   bool        // the content must never be shown
 	Template Value[bool] // substitute every instance fact, not the four addresses alone
+	Source   Source      // not acted on yet
+}
+
+// Source is where the content of a file is fetched from.
+type Source struct {
+	URI     Value[string]
+	Headers []Header // of an HTTP request
+}
+
+// Header is a header of an HTTP request, which may hold a token.
+type Header struct {
+	Name  string
+	Value Value[Secret]
 }
 
 // Agent is the settings of one of the agents CoreOS configures by environment.

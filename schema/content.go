@@ -40,7 +40,11 @@ func (d *decoder) contentOf(n *yamltree.Node, encoding, path string) (v Value[[]
 	if inBase64 {
 		compact := strings.Join(strings.Fields(n.Value), "")
 		plain, err := base64.StdEncoding.DecodeString(compact)
-		if err != nil {
+		switch {
+		case err != nil && isPlaceholder(compact):
+			d.placeholder(join(path, "content"), n)
+			return Value[[]byte]{}, false
+		case err != nil:
 			d.undecodable(n, path, "the content is not base64")
 			return v, true
 		}

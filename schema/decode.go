@@ -35,6 +35,10 @@ func Decode(in Input) (*Config, diag.List) {
 		d.part(f)
 	}
 	d.references()
+	for i := range d.diags {
+		f := &d.diags[i]
+		f.Secret = f.Secret || d.hidden[line{f.Subject.File, f.Subject.Start.Line}]
+	}
 	return d.config, d.diags.Sorted()
 }
 
@@ -80,6 +84,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	c.SSHAuthorizedKeys = append(c.SSHAuthorizedKeys, m.texts("ssh_authorized_keys")...)
 	d.readGroups(m.node("groups"))
 	d.readUsers(m.node("users"))
+	d.readSystem(m)
 	for i, item := range m.items("write_files") {
 		d.readFile(item, fmt.Sprintf("write_files[%d]", i))
 	}
@@ -89,7 +94,9 @@ func (d *decoder) read(root *yamltree.Node) {
 }
 
 // scalar sets a single value of the configuration, saying so if an earlier part had another.
-func (d *decoder) scalar(to *Value[string], v Value[string], path string) {
+func (d *decoder) scalar(to *Value[string], v Value[string], path string) { single(d, to, v, path) }
+
+func single[T comparable](d *decoder, to *Value[T], v Value[T], path string) {
 	if !v.Set {
 		return
 	}
@@ -137,24 +144,44 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	if n == nil {
 		return
 	}
+	add := func(u User) {
+		if u.Name.Set || u.Default {
+			d.config.Users = append(d.config.Users, u)
+		}
+	}
+	named := func(name *yamltree.Node) {
+		u := User{At: name.Range, Name: d.asText(name)}
+		if u.Name.V == "default" {
+			u.Name, u.Default = Value[string]{}, true
+		}
+		add(u)
+	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
 		items = commaNames(n)
 	}
 	for _, item := range items {
-		var u User
 		switch {
 		case d.bad[item]:
-			continue
-		case item.Kind == yamltree.Scalar && item.Value == "default":
-			u = User{At: item.Range, Default: true}
 		case item.Kind == yamltree.Scalar:
-			u = User{At: item.Range, Name: d.asText(item)}
+			named(item)
 		case item.Kind == yamltree.Mapping:
-			u = d.readUser(d.mapping(item, shapeOf("users")))
+			add(d.readUser(d.mapping(item, userEntry)))
+		case item.Kind == yamltree.Sequence:
+			for _, name := range item.Items {
+				named(name)
+			}
 		}
-		if u.Name.Set || u.Default {
-			d.config.Users = append(d.config.Users, u)
+	}
+	for _, p := range n.Pairs {
+		switch {
+		case d.bad[p.Value] || d.bad[p.Key]:
+		case p.Value.Kind == yamltree.Mapping:
+			u := d.readUser(d.mapping(p.Value, userBelowName))
+			u.Name = d.asText(p.Key)
+			add(u)
+		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
+			named(p.Key)
 		}
 	}
 }
@@ -178,12 +205,18 @@ func (d *decoder) readUser(m reader) User {
 		NoLogInit:         m.boolean("no_log_init"),
 		Shell:             m.text("shell"),
 		UID:               m.integer("uid"),
+		ExpireDate:        m.text("expiredate"),
+		Inactive:          m.integer("inactive"),
 	}
 	if !u.Passwd.Set {
 		u.Passwd = m.secret("hashed_passwd")
 	}
 	if one := m.text("coreos_ssh_import_github"); one.Set {
 		u.ImportGitHub = append(u.ImportGitHub, one)
+	}
+	u.ImportGitHub = append(u.ImportGitHub, atGitHub(m.texts("ssh_import_id"))...)
+	if plain := m.secret("plain_text_passwd"); plain.Set && u.Name.Set {
+		d.config.System.Passwords = append(d.config.System.Passwords, Password{User: u.Name, Text: plain, Lasting: true})
 	}
 	for _, rule := range m.texts("sudo") {
 		if rule.V != "" && (len(rule.V) > 5 || !isFalse(rule.V)) {
@@ -212,6 +245,9 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 		Defer:    m.boolean("defer"),
 		Template: m.boolean("template"),
 	}
+	if n := m.node("source"); n != nil {
+		f.Source = d.readSource(d.mapping(n, &findField(fileFields, "source").shape))
+	}
 	content := m.node("content")
 	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
 	if f.Content.Set {
@@ -225,6 +261,18 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
 	}
 	d.config.Files = append(d.config.Files, f)
+}
+
+func (d *decoder) readSource(m reader) Source {
+	s := Source{URI: m.text("uri")}
+	if n := m.node("headers"); n != nil {
+		for _, p := range n.Pairs {
+			if v := d.asText(p.Value); v.Set {
+				s.Headers = append(s.Headers, Header{Name: p.Key.Value, Value: Value[Secret]{V: Secret(v.V), At: v.At, Set: true}})
+			}
+		}
+	}
+	return s
 }
 
 func (d *decoder) readCoreOS(m reader) {
@@ -343,7 +391,7 @@ func (d *decoder) mapping(n *yamltree.Node, s *shape) reader {
 // node is the value of a key, or nil if it is not written or bad.
 func (r reader) node(key string) *yamltree.Node {
 	n := r.found[key]
-	if n == nil || r.d.bad[n] {
+	if n == nil || r.d.bad[n] || n.Kind == yamltree.Null {
 		return nil
 	}
 	return n
@@ -421,8 +469,13 @@ func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
 		return nil
 	}
 	items := n.Items
-	if n.Kind == yamltree.Scalar {
+	switch n.Kind {
+	case yamltree.Scalar:
 		items = commaNames(n)
+	case yamltree.Mapping:
+		for _, p := range n.Pairs {
+			items = append(items, p.Key)
+		}
 	}
 	var out []Value[string]
 	for _, item := range items {

@@ -84,6 +84,8 @@ func mergeUsers(users []User) []User {
 		later(&to.NoLogInit, u.NoLogInit)
 		later(&to.Shell, u.Shell)
 		later(&to.UID, u.UID)
+		later(&to.ExpireDate, u.ExpireDate)
+		later(&to.Inactive, u.Inactive)
 		to.SSHAuthorizedKeys = append(to.SSHAuthorizedKeys, u.SSHAuthorizedKeys...)
 		to.ImportGitHub = append(to.ImportGitHub, u.ImportGitHub...)
 		to.Groups = append(to.Groups, u.Groups...)

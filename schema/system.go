@@ -17,8 +17,7 @@ type System struct {
 	NTP      NTP
 	Resolver Resolver
 	CACerts  CACerts
-	// Passwords are what password, chpasswd and plain_text_passwd give, in the order written; of one user the
-	// last counts.
+	// Passwords are what plain_text_passwd, password and chpasswd give, in this order; of one user the last counts.
 	Passwords []Password
 	// ExpirePasswords says that they must be changed at the first login: true unless chpasswd says otherwise.
 	ExpirePasswords Value[bool]
@@ -42,7 +41,7 @@ type SSHServer struct {
 
 // HostKey is one pair of ssh_keys.
 type HostKey struct {
-	Type        string // "rsa", "dsa", "ecdsa", "ed25519"
+	Type        string // "rsa", "ecdsa", "ed25519"
 	Private     Value[Secret]
 	Public      Value[string]
 	Certificate Value[string]
@@ -74,6 +73,8 @@ type Password struct {
 	// Text is the password, or its hash where Hashed says so.
 	Text   Value[Secret]
 	Hashed bool
+	// Lasting says that it is from users, and so never expires by ExpirePasswords.
+	Lasting bool
 }
 
 // Certificate is an item of certificates: a key and what belongs to it, in files of the user's choice.

@@ -66,6 +66,11 @@ func TestReference(t *testing.T) {
 	t.Chdir("../..")
 	same(t, "docs/rules.md", rulesPage())
 	same(t, "docs/schema.md", schemaPage())
+	var printed bytes.Buffer
+	if c := (cli.Command{Stdout: &printed, Stderr: &printed}); c.Main([]string{"provisioner", "schema"}) != 0 {
+		t.Errorf("provisioner schema: %s", printed.Bytes())
+	}
+	same(t, "docs/cloud-config.schema.json", printed.Bytes())
 }
 
 // same compares a page with what it must be; with -update it is written.
@@ -106,7 +111,8 @@ func rulesPage() []byte {
 func schemaPage() []byte {
 	var b bytes.Buffer
 	b.WriteString("# The language\n\nEvery key of a cloud-config. The first line of a document is `#cloud-config`. Hyphen and underscore are the same\n" +
-		"letter in keys; keys that begin with `x-` are yours. `provisioner explain KEY` prints one.\n\n" +
+		"letter in keys; keys that begin with `x-` are yours. `provisioner explain KEY` prints one. The same as a JSON\n" +
+		"Schema for editors is in `cloud-config.schema.json`, which `provisioner schema` prints.\n\n" +
 		"| key | takes | what it is |\n|---|---|---|\n")
 	cell := strings.NewReplacer("|", `\|`).Replace
 	for _, k := range schema.Keys() {
@@ -119,6 +125,9 @@ func schemaPage() []byte {
 		}
 		if k.Deprecated != "" {
 			doc += "; deprecated: " + k.Deprecated
+		}
+		if k.Later != "" {
+			doc += "; not acted on yet: " + k.Later
 		}
 		if k.Required {
 			doc += "; must be there"

@@ -84,6 +84,9 @@ func writeKey(w io.Writer, k schema.Key) {
 	if k.Deprecated != "" {
 		fmt.Fprintf(w, "\nDeprecated: %s.\n", k.Deprecated)
 	}
+	if k.Later != "" {
+		fmt.Fprintf(w, "\nChecked, and not acted on yet: %s.\n", k.Later)
+	}
 	if k.Example != "" {
 		fmt.Fprintf(w, "\nExample:\n\n%s", indent(k.Name+": "+k.Example))
 	}

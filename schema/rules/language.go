@@ -10,6 +10,9 @@ var (
 	UnsupportedKey = &diag.Rule{ID: "unsupported-key", Severity: diag.Warning, Title: "a key of cloud-init's that has no effect here",
 		Help:    "cloud-init knows the key and this program does not act on it. The rest of the document is applied.",
 		Example: "packages: [nginx]", Instead: "coreos:\n  units:\n    - name: install-nginx.service\n      command: start"}
+	NotApplied = &diag.Rule{ID: "not-applied", Severity: diag.Warning, Title: "a key or value that is not acted on yet",
+		Help:    "What is written is checked, and nothing is done about it in this version. The rest of the document is applied.",
+		Example: "mounts:\n  - [/dev/vdb, /srv, ext4]", Instead: "coreos:\n  units:\n    - name: srv.mount\n      command: start\n      content: |\n        [Mount]\n        What=/dev/vdb\n        Where=/srv"}
 	DeprecatedKey = &diag.Rule{ID: "deprecated-key", Severity: diag.Info, Title: "deprecated key",
 		Help: "The key works, and there is a better one."}
 	WrongType = &diag.Rule{ID: "wrong-type", Severity: diag.Error, Title: "wrong type",
@@ -108,7 +111,7 @@ var (
 func languageRules() []*diag.Rule {
 	return []*diag.Rule{
 		Header, ByteOrderMark, ScriptLineEnds, ScriptInterpreter,
-		UnknownKey, UnsupportedKey, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
+		UnknownKey, UnsupportedKey, NotApplied, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
 		Hostname, AccountName, AccountField, AccountID, PasswordHash, SSHKey, SSHPrivateKey, GitHubName, KeyURL, SudoRule,
 		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,
 		UnitName, DropInName, OneLine, SettingQuote, Window, Discovery, DiscoveryURL,

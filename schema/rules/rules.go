@@ -17,6 +17,7 @@ func All() []*diag.Rule {
 	return slices.Concat(
 		syntaxRules(),
 		languageRules(),
+		systemRules(),
 		accountRules(),
 		fileRules(),
 		unitRules(),

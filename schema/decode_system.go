@@ -1,0 +1,206 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/passhash"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/yamltree"
+)
+
+// readSystem fills System from the top level.
+func (d *decoder) readSystem(m reader) {
+	s := &d.config.System
+	single(d, &s.FQDN, m.text("fqdn"), "fqdn")
+	single(d, &s.PreserveHostname, m.boolean("preserve_hostname"), "preserve_hostname")
+	single(d, &s.CreateHostnameFile, m.boolean("create_hostname_file"), "create_hostname_file")
+	single(d, &s.PreferFQDN, m.boolean("prefer_fqdn_over_hostname"), "prefer_fqdn_over_hostname")
+	single(d, &s.Timezone, m.text("timezone"), "timezone")
+	if n := m.node("locale"); n != nil {
+		if _, isSwitch := asBoolean(n); !isSwitch {
+			single(d, &s.Locale, d.asText(n), "locale")
+		}
+	}
+	if n := m.node("keyboard"); n != nil {
+		km := d.mapping(n, shapeOf("keyboard"))
+		single(d, &s.Keyboard.Layout, km.text("layout"), "keyboard.layout")
+		single(d, &s.Keyboard.Model, km.text("model"), "keyboard.model")
+		single(d, &s.Keyboard.Variant, km.text("variant"), "keyboard.variant")
+		single(d, &s.Keyboard.Options, km.text("options"), "keyboard.options")
+	}
+	if n := m.found["ntp"]; n != nil && !d.bad[n] {
+		nm := d.mapping(n, shapeOf("ntp"))
+		s.NTP.At = firstLine(n.Range)
+		single(d, &s.NTP.Enabled, nm.boolean("enabled"), "ntp.enabled")
+		s.NTP.Servers = append(s.NTP.Servers, nm.texts("servers")...)
+		s.NTP.Pools = append(s.NTP.Pools, nm.texts("pools")...)
+	}
+	d.readResolver(m)
+	if n := m.node("ca_certs"); n != nil {
+		cm := d.mapping(n, shapeOf("ca_certs"))
+		single(d, &s.CACerts.RemoveDefaults, cm.boolean("remove_defaults"), "ca_certs.remove_defaults")
+		for i, item := range cm.items("trusted") {
+			if v := d.asText(item); v.Set {
+				s.CACerts.Trusted = append(s.CACerts.Trusted, v)
+				d.keep(passage{path: fmt.Sprintf("ca_certs.trusted[%d]", i), node: item, text: v.V})
+			}
+		}
+	}
+	d.readSSH(m)
+	d.readPasswords(m)
+}
+
+func (d *decoder) readResolver(m reader) {
+	n := m.node("resolv_conf")
+	if n == nil {
+		return
+	}
+	if !m.boolean("manage_resolv_conf").V {
+		key := pairOf(m.n, "resolv_conf").Key
+		d.reportAt(rules.ResolverIdle, "resolv_conf", key.Range, "resolv_conf has no effect without manage_resolv_conf").Detail = "write manage_resolv_conf: true"
+		return
+	}
+	rm, r := d.mapping(n, shapeOf("resolv_conf")), &d.config.System.Resolver
+	r.At = firstLine(n.Range)
+	r.Nameservers = append(r.Nameservers, rm.texts("nameservers")...)
+	r.SearchDomains = append(r.SearchDomains, rm.texts("searchdomains")...)
+	single(d, &r.Domain, rm.text("domain"), "resolv_conf.domain")
+}
+
+func (d *decoder) readSSH(m reader) {
+	s := &d.config.System.SSH
+	if auth := m.word("ssh_pwauth"); auth.Set && auth.V != "unchanged" {
+		single(d, &s.PasswordAuthentication, Value[bool]{V: !isFalse(auth.V), At: auth.At, Set: true}, "ssh_pwauth")
+	}
+	single(d, &s.DisableRoot, m.boolean("disable_root"), "disable_root")
+	single(d, &s.DisableRootOptions, m.text("disable_root_opts"), "disable_root_opts")
+	single(d, &s.DeleteKeys, m.boolean("ssh_deletekeys"), "ssh_deletekeys")
+	s.GenerateKeyTypes = append(s.GenerateKeyTypes, m.texts("ssh_genkeytypes")...)
+	if n := m.node("ssh_keys"); n != nil {
+		km := d.mapping(n, shapeOf("ssh_keys"))
+		for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
+			k := HostKey{Type: kind, Private: km.secret(kind + "_private"), Public: km.text(kind + "_public"), Certificate: km.text(kind + "_certificate")}
+			if k.Private.Set || k.Public.Set || k.Certificate.Set {
+				s.HostKeys = append(s.HostKeys, k)
+			}
+		}
+	}
+	if names := atGitHub(m.texts("ssh_import_id")); names != nil {
+		d.config.Users = append(d.config.Users, User{At: names[0].At, Default: true, ImportGitHub: names})
+	}
+}
+
+// atGitHub are the names of "gh:NAME" among what ssh_import_id has.
+func atGitHub(ids []Value[string]) []Value[string] {
+	var out []Value[string]
+	for _, id := range ids {
+		if name, ok := strings.CutPrefix(id.V, "gh:"); ok {
+			id.V = name
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// readPasswords reads password and chpasswd.
+func (d *decoder) readPasswords(m reader) {
+	if n := m.node("password"); n != nil {
+		d.password(Value[string]{}, passage{path: "password", node: n, text: n.Value}, 0, len(n.Value))
+	}
+	n := m.node("chpasswd")
+	if n == nil {
+		return
+	}
+	cm := d.mapping(n, shapeOf("chpasswd"))
+	single(d, &d.config.System.ExpirePasswords, cm.boolean("expire"), "chpasswd.expire")
+	entry := shapeOf("chpasswd").fields[1].shape.item.either[0]
+	for i, item := range cm.items("users") {
+		if d.bad[item] || item.Kind != yamltree.Mapping {
+			continue
+		}
+		if t := pairOf(item, "type").Value; t != nil && (d.bad[t] || t.Value == "RANDOM") {
+			continue
+		}
+		um := d.mapping(item, entry)
+		value := um.node("password")
+		user := um.text("name")
+		if value == nil || !user.Set {
+			continue
+		}
+		p := passage{path: fmt.Sprintf("chpasswd.users[%d].password", i), node: value, text: value.Value}
+		if um.text("type").V == "text" {
+			d.plaintext(user, p, 0, len(p.text))
+		} else {
+			d.hashed(user, p, 0, len(p.text))
+		}
+	}
+	for i, item := range cm.items("list") {
+		path := "chpasswd.list"
+		if cm.node("list").Kind == yamltree.Sequence {
+			path = fmt.Sprintf("%s[%d]", path, i)
+		}
+		if v := d.asText(item); v.Set {
+			d.passwordLines(passage{path: path, node: item, text: item.Value})
+		}
+	}
+}
+
+// passwordLines reads lines of a name, a colon and a password.
+func (d *decoder) passwordLines(p passage) {
+	from := 0
+	for text := range strings.Lines(p.text) {
+		entry := strings.TrimRight(text, "\r\n")
+		name, password, ok := strings.Cut(entry, ":")
+		switch {
+		case strings.TrimSpace(entry) == "":
+		case !ok || !accountName.MatchString(name) || password == "":
+			d.slips(p, []diag.Slip{{Rule: rules.PasswordLine, From: from, To: from + len(entry), Summary: p.path + " has a line that sets no password", Secret: true,
+				Detail: "write a user's name, a colon and a password or its hash"}})
+		default:
+			user := Value[string]{V: name, At: p.node.Span(d.files[p.node.Range.File], from, from+len(name)), Set: true}
+			d.password(user, p, from+len(name)+1, from+len(entry))
+		}
+		from += len(text)
+	}
+}
+
+// password takes what may be a password, its hash, or a wish for one at random, as cloud-init tells them apart.
+func (d *decoder) password(user Value[string], p passage, from, to int) {
+	switch text := p.text[from:to]; {
+	case text == "R" || text == "RANDOM":
+		d.slips(p, []diag.Slip{{Rule: rules.NotApplied, From: from, To: to, Summary: p.path + " asks for a password at random, which is not acted on yet", Detail: "give a hash"}})
+	case strings.HasPrefix(text, "$") && strings.Count(text, "$") >= 3:
+		d.hashed(user, p, from, to)
+	default:
+		d.plaintext(user, p, from, to)
+	}
+}
+
+func (d *decoder) plaintext(user Value[string], p passage, from, to int) {
+	if from == to {
+		d.slips(p, []diag.Slip{{Rule: rules.PasswordLine, Summary: p.path + " is empty and sets no password", Secret: true}})
+		return
+	}
+	summary := p.path + " is a password in plain text"
+	if from > 0 {
+		summary = p.path + " has a password in plain text"
+	}
+	d.slips(p, []diag.Slip{{Rule: rules.PasswordPlaintext, From: from, To: to, Summary: summary, Detail: "give a hash, as mkpasswd prints it", Secret: true}})
+	d.addPassword(user, p, from, to, false)
+}
+
+// hashed takes a hash. One that is none would lock the user out, and is left out.
+func (d *decoder) hashed(user Value[string], p passage, from, to int) {
+	if err := passhash.Check(p.text[from:to]); err != nil {
+		d.slips(p, []diag.Slip{{Rule: rules.PasswordHash, Severity: diag.Warning, From: from, To: to, Summary: fmt.Sprintf("%s is left out: %v", p.path, err), Detail: "give the hash, as mkpasswd prints it, or type: text", Secret: true}})
+		return
+	}
+	d.addPassword(user, p, from, to, true)
+}
+
+func (d *decoder) addPassword(user Value[string], p passage, from, to int, hashed bool) {
+	text := Value[Secret]{V: Secret(p.text[from:to]), At: p.node.Range, Set: true}
+	d.config.System.Passwords = append(d.config.System.Passwords, Password{User: user, Text: text, Hashed: hashed})
+}
