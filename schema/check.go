@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
@@ -381,12 +382,11 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	for _, f := range s.fields {
 		known = append(known, f.name)
 	}
-	levels := levelsOf(name)
 	switch near := nearest(name, known); {
 	case near != "":
 		d.Detail = fmt.Sprintf("did you mean %q?", near)
-	case len(levels) > 0:
-		d.Detail = fmt.Sprintf("%q belongs %s", name, strings.Join(levels, " or "))
+	case levels()[name] != nil:
+		d.Detail = fmt.Sprintf("%q belongs %s", name, strings.Join(levels()[name], " or "))
 	}
 }
 
@@ -442,26 +442,20 @@ func withoutIndices(path string) string {
 	}
 }
 
-// levelsOf says where in the language a key is legal: "under coreos", "at the top level".
-func levelsOf(name string) []string {
-	var out []string
-	walkFields(func(f *field, path, above string) {
-		if f.name != name {
-			return
-		}
+// levels says where in the language a key is legal, in two places at most: "under coreos", "at the top level".
+var levels = sync.OnceValue(func() map[string][]string {
+	out := map[string][]string{}
+	walkFields(func(f *field, _, above string) {
 		where := "at the top level"
 		if above != "" {
 			where = "under " + above
 		}
-		if !slices.Contains(out, where) {
-			out = append(out, where)
+		if known := out[f.name]; len(known) < 2 && !slices.Contains(known, where) {
+			out[f.name] = append(known, where)
 		}
 	})
-	if len(out) > 2 {
-		out = out[:2]
-	}
 	return out
-}
+})
 
 // nearest is the word that was most likely meant, or "".
 func nearest(word string, words []string) string {

@@ -7,6 +7,7 @@ import (
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/passhash"
 	"cloudconfig/schema/rules"
+	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
 )
 
@@ -156,21 +157,39 @@ func (d *decoder) passwordLines(p passage) {
 		switch {
 		case strings.TrimSpace(entry) == "":
 		case !ok || !accountName.MatchString(name) || password == "":
-			d.slips(p, []diag.Slip{{Rule: rules.PasswordLine, From: from, To: from + len(entry), Summary: p.path + " has a line that sets no password", Secret: true,
-				Detail: "write a user's name, a colon and a password or its hash"}})
+			d.aboutPassword(p, from, from+len(entry), diag.Slip{Rule: rules.PasswordLine, Summary: p.path + " has a line that sets no password", Detail: "write a user's name, a colon and a password or its hash"})
 		default:
-			user := Value[string]{V: name, At: p.node.Span(d.files[p.node.Range.File], from, from+len(name)), Set: true}
+			user := Value[string]{V: name, At: d.placeIn(p, from, from+len(name)), Set: true}
 			d.password(user, p, from+len(name)+1, from+len(entry))
 		}
 		from += len(text)
 	}
 }
 
+// farIn is how many bytes into a text a place is looked for: it takes counting the lines up to it, and a hostile
+// text has many.
+const farIn = 64 << 10
+
+func (d *decoder) placeIn(p passage, from, to int) source.Range {
+	if to > farIn {
+		return firstLine(p.node.Range)
+	}
+	return p.node.Span(d.files[p.node.Range.File], from, to)
+}
+
+// aboutPassword reports what is found about a piece of a text that holds passwords.
+func (d *decoder) aboutPassword(p passage, from, to int, s diag.Slip) {
+	if s.Secret = true; to <= farIn {
+		s.From, s.To = from, to
+	}
+	d.slips(p, []diag.Slip{s})
+}
+
 // password takes what may be a password, its hash, or a wish for one at random, as cloud-init tells them apart.
 func (d *decoder) password(user Value[string], p passage, from, to int) {
 	switch text := p.text[from:to]; {
 	case text == "R" || text == "RANDOM":
-		d.slips(p, []diag.Slip{{Rule: rules.NotApplied, From: from, To: to, Summary: p.path + " asks for a password at random, which is not acted on yet", Detail: "give a hash"}})
+		d.aboutPassword(p, from, to, diag.Slip{Rule: rules.NotApplied, Summary: p.path + " asks for a password at random, which is not acted on yet", Detail: "give a hash"})
 	case strings.HasPrefix(text, "$") && strings.Count(text, "$") >= 3:
 		d.hashed(user, p, from, to)
 	default:
@@ -180,21 +199,21 @@ func (d *decoder) password(user Value[string], p passage, from, to int) {
 
 func (d *decoder) plaintext(user Value[string], p passage, from, to int) {
 	if from == to {
-		d.slips(p, []diag.Slip{{Rule: rules.PasswordLine, Summary: p.path + " is empty and sets no password", Secret: true}})
+		d.aboutPassword(p, 0, 0, diag.Slip{Rule: rules.PasswordLine, Summary: p.path + " is empty and sets no password"})
 		return
 	}
-	summary := p.path + " is a password in plain text"
+	what := " is"
 	if from > 0 {
-		summary = p.path + " has a password in plain text"
+		what = " has"
 	}
-	d.slips(p, []diag.Slip{{Rule: rules.PasswordPlaintext, From: from, To: to, Summary: summary, Detail: "give a hash, as mkpasswd prints it", Secret: true}})
+	d.aboutPassword(p, from, to, diag.Slip{Rule: rules.PasswordPlaintext, Summary: p.path + what + " a password in plain text", Detail: "give a hash, as mkpasswd prints it"})
 	d.addPassword(user, p, from, to, false)
 }
 
 // hashed takes a hash. One that is none would lock the user out, and is left out.
 func (d *decoder) hashed(user Value[string], p passage, from, to int) {
 	if err := passhash.Check(p.text[from:to]); err != nil {
-		d.slips(p, []diag.Slip{{Rule: rules.PasswordHash, Severity: diag.Warning, From: from, To: to, Summary: fmt.Sprintf("%s is left out: %v", p.path, err), Detail: "give the hash, as mkpasswd prints it, or type: text", Secret: true}})
+		d.aboutPassword(p, from, to, diag.Slip{Rule: rules.PasswordHash, Severity: diag.Warning, Summary: fmt.Sprintf("%s is left out: %v", p.path, err), Detail: "give the hash, as mkpasswd prints it, or type: text"})
 		return
 	}
 	d.addPassword(user, p, from, to, true)

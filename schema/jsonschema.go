@@ -58,8 +58,11 @@ func (w *schemaWriter) shape(s *shape, path string) object {
 	case []string:
 		out["type"] = append(slices.Clone(t), "null")
 	case nil:
-		if len(out) > 0 {
-			out = object{"anyOf": []any{out, object{"type": "null"}}}
+		null := object{"type": "null"}
+		if of, alternatives := out["anyOf"].([]any); alternatives && len(out) == 1 {
+			out["anyOf"] = append(of, null)
+		} else if len(out) > 0 {
+			out = object{"anyOf": []any{out, null}}
 		}
 	}
 	return out
@@ -168,13 +171,13 @@ func (w *schemaWriter) reference(s *shape, path string) object {
 	out := object{"$ref": "#/$defs/" + name}
 	count(out, s, "Properties")
 	if s.anyOf != nil {
-		out["anyOf"] = required(s.anyOf...)
+		out["anyOf"] = oneRequired(s.anyOf...)
 	}
 	return out
 }
 
-// required asks for one of some keys.
-func required(names ...string) []any {
+// oneRequired asks for one of some keys.
+func oneRequired(names ...string) []any {
 	var out []any
 	for _, name := range names {
 		out = append(out, object{"required": []string{name}})
@@ -189,7 +192,8 @@ func required(names ...string) []any {
 func (w *schemaWriter) mapping(s *shape, path string) object {
 	properties, patterns := object{}, object{"^x-": true}
 	out := object{"type": "object", "properties": properties, "patternProperties": patterns, "additionalProperties": false}
-	var needed []any
+	var required []string
+	var either []any // of keys that have two spellings
 	for i := range s.fields {
 		f := &s.fields[i]
 		bare := w.shape(&f.shape, join(path, f.name))
@@ -202,12 +206,18 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 		if pattern := spellings(f.name); pattern != "" {
 			patterns[pattern] = bare
 		}
-		if f.required {
-			needed = append(needed, object{"anyOf": required(f.name)})
+		switch {
+		case f.required && strings.Contains(f.name, "_"):
+			either = append(either, object{"anyOf": oneRequired(f.name)})
+		case f.required:
+			required = append(required, f.name)
 		}
 	}
-	if needed != nil {
-		out["allOf"] = needed
+	if required != nil {
+		out["required"] = required
+	}
+	if either != nil {
+		out["allOf"] = either
 	}
 	for _, f := range s.foreign {
 		description := "A key of cloud-init's that has no effect here"
