@@ -302,7 +302,7 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 		if p.Value.Kind == yamltree.Null && !p.Value.Broken && !f.shape.null {
 			// The place of nothing is its key.
 			rule := rules.EmptyValue
-			if f.required {
+			if f.required || slices.Contains(s.anyOf, f.name) {
 				rule = rules.MissingKey
 				c.bad[n] = true
 			}
