@@ -51,6 +51,7 @@ var language = shape{kind: mapping, fields: []field{
 	{name: "groups", shape: shape{kind: memberships}, doc: "Groups to make, with members or without", example: "[docker, {web: [anna, bert]}]"},
 	{name: "users", shape: shape{kind: userList, fields: userFields}, doc: "Accounts; the word default stands for the image's default user", example: "[default, {name: anna}]"},
 	{name: "write_files", shape: shape{kind: list, item: &shape{kind: mapping, fields: fileFields}}, doc: "Files to write", example: "[{path: /etc/motd, content: hello}]"},
+	{name: "certificates", shape: shape{kind: list, item: &shape{kind: mapping, fields: certificateFields}}, doc: "Certificates and keys, checked before they are written", example: "[{name: web, source: file, certificate: /media/web.pem, certificate_path: /etc/ssl/web.pem}]"},
 	{name: "coreos", shape: shape{kind: mapping, fields: coreosFields}, doc: "Units, and the settings of the agents that CoreOS brought"},
 }}
 
