@@ -18,8 +18,11 @@ import (
 type Input struct {
 	// Files are the parts of a configuration in the order in which they are merged.
 	Files []*source.File
-	// Now is the time that dates are held against.
+	// Now is the time that dates are held against. If it is zero, as it should be where the clock cannot be right,
+	// no dates are looked at.
 	Now time.Time
+	// Meta is what is known of the instance; nil where nothing is.
+	Meta *Metadata
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -35,6 +38,7 @@ func Decode(in Input) (*Config, diag.List) {
 		d.part(f)
 	}
 	d.references()
+	d.checkCertificates(in)
 	for i := range d.diags {
 		f := &d.diags[i]
 		f.Secret = f.Secret || d.hidden[line{f.Subject.File, f.Subject.Start.Line}]
@@ -88,6 +92,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	for i, item := range m.items("write_files") {
 		d.readFile(item, fmt.Sprintf("write_files[%d]", i))
 	}
+	d.readCertificates(m)
 	if n := m.node("coreos"); n != nil {
 		d.readCoreOS(d.mapping(n, shapeOf("coreos")))
 	}

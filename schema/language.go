@@ -143,6 +143,7 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "chpasswd", shape: shape{kind: mapping, fields: chpasswdFields}, doc: "Passwords of users, and whether they must be changed", example: "{expire: false, users: [{name: anna, password: $y$j9T$...}]}"},
 
 	{name: "write_files", shape: shape{kind: list, min: 1, item: &shape{kind: mapping, fields: fileFields}}, doc: "Files to write", example: "[{path: /etc/motd, content: hello}]"},
+	{name: "certificates", shape: shape{kind: list, item: &shape{kind: mapping, fields: certificateFields}}, doc: "Certificates and keys, checked before they are written", example: "[{name: web, source: file, certificate: /media/web.pem, certificate_path: /etc/ssl/web.pem}]"},
 	{name: "coreos", shape: shape{kind: mapping, fields: coreosFields}, doc: "Units, and the settings of the agents that CoreOS brought"},
 
 	{name: "bootcmd", shape: shape{kind: list, min: 1, item: &shape{kind: either, either: command}}, doc: "Commands to run early in every boot", example: "[[modprobe, br_netfilter]]", later: viaUnit},

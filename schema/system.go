@@ -1,6 +1,9 @@
 package schema
 
-import "cloudconfig/schema/source"
+import (
+	"cloudconfig/schema/certificate"
+	"cloudconfig/schema/source"
+)
 
 // System is what cloud-init's language says of the machine as a whole: names, places, time, the SSH server.
 type System struct {
@@ -79,16 +82,21 @@ type Password struct {
 
 // Certificate is an item of certificates: a key and what belongs to it, in files of the user's choice.
 type Certificate struct {
-	At   source.Range
-	Name Value[string]
-	// Where each goes; a certificate and its chain may share a path, one after the other.
-	KeyPath, CertificatePath, ChainPath, CAPath Value[string]
-	Owner                                       Value[string]
-	Mode                                        Value[uint32] // of all but the key, which is never above 0o640
-	Reload                                      []Value[string]
-	// The contents, PEM, from the configuration or from files of the machine.
-	Key                    Value[Secret]
-	Certificate, Chain, CA Value[string]
-	// KeyFile and its like name files of the machine instead; absolute.
-	KeyFile, CertificateFile, ChainFile, CAFile Value[string]
+	At      source.Range
+	Name    Value[string]
+	Source  Value[string] // "inline", also where the user says nothing, or "file"
+	Parts   [certificate.Parts]CertificatePart
+	Owner   Value[string]   // as of a File
+	Mode    Value[uint32]   // of all but the key; 0o644 where the user says nothing
+	KeyMode Value[uint32]   // of the key, 0o640 at most; 0o600 where the user says nothing
+	Reload  []Value[string] // units to reload when a file has changed
+}
+
+// CertificatePart is one of the texts of an item. One without both of its values is not there.
+type CertificatePart struct {
+	// Path is where it goes, absolute and clean. It is unset for a file that stays where it is, and for a chain
+	// that follows the certificate in its file.
+	Path Value[string]
+	// Content is PEM, or with source file the absolute path of a file of the machine.
+	Content Value[Secret]
 }

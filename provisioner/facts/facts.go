@@ -28,7 +28,7 @@ import (
 func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) {
 	f := plan.Facts{
 		Now:         time.Now(),
-		Built:       built(),
+		Built:       Built(),
 		Live:        live,
 		Paths:       map[string]plan.Seen{},
 		Environment: map[string]string{},
@@ -49,9 +49,9 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 	return f, ctx.Err()
 }
 
-// built is when this program was, as far as it knows: the time of its commit if the build recorded it, else
+// Built is when this program was, as far as it knows: the time of its commit if the build recorded it, else
 // when this source was written. No clock that shows less can be right.
-func built() time.Time {
+func Built() time.Time {
 	written := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -18,6 +18,7 @@ import (
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/imports"
 	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
@@ -200,9 +201,18 @@ func (r *run) decode(ctx context.Context) error {
 	}
 	r.files = append([]*source.File{f}, parts...)
 	var ds diag.List
-	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: r.Now()})
+	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: r.clock(), Meta: &r.data.Meta})
 	r.find(append(found, ds...))
 	return nil
+}
+
+// clock is the time that dates in a configuration are held against: none if the machine's clock shows less than the
+// age of this program. A machine without a clock must not refuse a certificate for its date.
+func (r *run) clock() time.Time {
+	if now := r.Now(); !now.Before(facts.Built()) {
+		return now
+	}
+	return time.Time{}
 }
 
 // importKeys fetches the public keys that users take from elsewhere.

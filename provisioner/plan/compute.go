@@ -29,10 +29,12 @@ func Compute(in Input) (Plan, diag.List) {
 	c.hostname()
 	c.accounts()
 	c.files(false)
+	c.certificates()
 	c.keys()
 	c.etcFiles()
 	c.agents()
 	c.units()
+	c.reloads()
 	c.files(true)
 	c.scripts()
 	return c.finish()
@@ -136,7 +138,7 @@ func (c *computation) put(want Change) {
 	want.Was = s
 	if cl := c.claims[id]; cl != nil {
 		if !cl.asked.IsZero() && !c.filing && want.Records == nil {
-			d := c.report(rules.PathTwice, why, "/%s is written by an entry of write_files too", want.Path)
+			d := c.report(rules.PathTwice, why, "/%s is written by another entry too", want.Path)
 			d.Related = []diag.Related{{Message: "the entry", At: cl.asked}}
 		}
 		want.Why = append(slices.Clone(cl.want.Why), want.Why...)

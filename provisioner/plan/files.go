@@ -53,7 +53,7 @@ func (c *computation) pathsOnce() {
 
 // replace plans an entry that is the whole file.
 func (c *computation) replace(f *schema.File) {
-	attr, ok := c.owner(f, fsroot.Attr{Mode: f.Mode.V})
+	attr, ok := c.owner(f.Owner, fsroot.Attr{Mode: f.Mode.V})
 	if !ok {
 		return
 	}
@@ -118,7 +118,7 @@ func (c *computation) appendAll(entries []*schema.File) {
 		if f.Mode.Set {
 			want.Attr.Mode = f.Mode.V
 		}
-		attr, ok := c.owner(f, want.Attr)
+		attr, ok := c.owner(f.Owner, want.Attr)
 		if !ok {
 			return
 		}
@@ -160,9 +160,9 @@ func (c *computation) fileContent(f *schema.File) []byte {
 }
 
 // owner reads "user", "user:group", "user:" (the login group) and ":group" as chown(1) does, against the
-// accounts as they will be; what an entry does not say stays as in attr.
-func (c *computation) owner(f *schema.File, attr fsroot.Attr) (fsroot.Attr, bool) {
-	name, group, colon := strings.Cut(f.Owner.V, ":")
+// accounts as they will be; what it does not say stays as in attr.
+func (c *computation) owner(owner schema.Value[string], attr fsroot.Attr) (fsroot.Attr, bool) {
+	name, group, colon := strings.Cut(owner.V, ":")
 	if name != "" {
 		uid, login, _, ok := c.users.user(name)
 		if !ok {
@@ -171,10 +171,10 @@ func (c *computation) owner(f *schema.File, attr fsroot.Attr) (fsroot.Attr, bool
 		}
 		switch {
 		case !ok:
-			c.report(rules.OwnerUnknown, f.Owner.At, "there is no user %q", name)
+			c.report(rules.OwnerUnknown, owner.At, "there is no user %q", name)
 			return attr, false
 		case colon && group == "" && login < 0:
-			c.report(rules.OwnerUnknown, f.Owner.At, "%s is a number, which has no login group", name)
+			c.report(rules.OwnerUnknown, owner.At, "%s is a number, which has no login group", name)
 			return attr, false
 		case colon && group == "":
 			attr.GID = login
@@ -187,7 +187,7 @@ func (c *computation) owner(f *schema.File, attr fsroot.Attr) (fsroot.Attr, bool
 			gid, ok = number(group)
 		}
 		if !ok {
-			c.report(rules.OwnerUnknown, f.Owner.At, "there is no group %q", group)
+			c.report(rules.OwnerUnknown, owner.At, "there is no group %q", group)
 			return attr, false
 		}
 		attr.GID = gid

@@ -129,7 +129,9 @@ type Job struct {
 	Unit string
 	// Action is start, stop, restart, reload, try-restart, reload-or-restart or reload-or-try-restart.
 	Action string
-	Why    []source.Range
+	// Once says that the job is for what this plan changes, and none of later boots.
+	Once bool
+	Why  []source.Range
 }
 
 // Script is something to run once after the commit.

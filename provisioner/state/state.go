@@ -127,7 +127,9 @@ func Keep(p plan.Plan) Runtime {
 		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
 	}
 	for _, j := range p.Jobs {
-		r.Jobs = append(r.Jobs, Job{Unit: j.Unit, Action: j.Action})
+		if !j.Once {
+			r.Jobs = append(r.Jobs, Job{Unit: j.Unit, Action: j.Action})
+		}
 	}
 	for _, s := range p.Scripts {
 		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})

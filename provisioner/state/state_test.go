@@ -58,3 +58,11 @@ func TestRuntimeIsTheSameChangesAgain(t *testing.T) {
 		}
 	}
 }
+
+// What a plan asked for because something changed is not asked for again by a later boot.
+func TestJobsOfLaterBoots(t *testing.T) {
+	kept := state.Keep(plan.Plan{Jobs: []plan.Job{{Unit: "a.service", Action: "reload-or-try-restart", Once: true}, {Unit: "b.service", Action: "start"}}})
+	if diff := cmp.Diff([]state.Job{{Unit: "b.service", Action: "start"}}, kept.Jobs); diff != "" {
+		t.Error(diff)
+	}
+}

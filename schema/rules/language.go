@@ -28,7 +28,7 @@ var (
 		Help:    "The entry cannot be used without this key.",
 		Example: "write_files:\n  - content: hello", Instead: "write_files:\n  - path: /etc/motd\n    content: hello"}
 	Placeholder = &diag.Rule{ID: "placeholder", Severity: diag.Warning, Title: "a placeholder in place of a value",
-		Help: "The value is one that documentation shows, cut short or in angle brackets, and somebody has still to fill it in. It counts as not written."}
+		Help: "The value is one that documentation shows, cut short or in angle brackets, and somebody has still to fill it in. It counts as not written; in the content of a file it stays."}
 	ItemTwice = &diag.Rule{ID: "item-twice", Severity: diag.Error, Title: "the same thing is defined twice",
 		Help: "Two entries of one document name the same path, unit or user and contradict each other. Keep one, or put both into one entry."}
 	Overridden = &diag.Rule{ID: "overridden", Severity: diag.Info, Title: "a later part gives another value",

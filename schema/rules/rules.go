@@ -24,6 +24,7 @@ func All() []*diag.Rule {
 		variableRules(),
 		assembleRules(),
 		targetRules(),
+		certificateRules(),
 	)
 }
 
