@@ -93,21 +93,10 @@ var (
 		Help: "The URL has a placeholder in place of the token: every cluster needs a token of its own."}
 	DiscoveryURL = &diag.Rule{ID: "discovery-not-url", Severity: diag.Error, Title: "discovery is not a URL",
 		Help: "discovery takes a URL with http or https."}
-
-	Header = &diag.Rule{ID: "header", Severity: diag.Error, Title: "the first line does not say what this is",
-		Help:    "User-data begins with a line that names its kind: #cloud-config for a configuration, #! and an interpreter for a script. It must be the very first line.",
-		Example: "#cloud-conf\nhostname: web1", Instead: "#cloud-config\nhostname: web1"}
-	ByteOrderMark = &diag.Rule{ID: "byte-order-mark", Severity: diag.Warning, Title: "a byte order mark before the first line",
-		Help: "Some editors on Windows write one. It is passed over here; other tools do not recognise the first line behind it."}
-	ScriptLineEnds = &diag.Rule{ID: "script-line-ends", Severity: diag.Warning, Title: "a script with Windows line ends",
-		Help: "The kernel would look for an interpreter whose name ends in a carriage return. The line ends are made Unix ones."}
-	ScriptInterpreter = &diag.Rule{ID: "script-interpreter", Severity: diag.Error, Title: "a script without an interpreter",
-		Help: "After #! comes the absolute path of the program that runs the script.", Example: "#!bash", Instead: "#!/bin/bash"}
 )
 
 func languageRules() []*diag.Rule {
 	return []*diag.Rule{
-		Header, ByteOrderMark, ScriptLineEnds, ScriptInterpreter,
 		UnknownKey, UnsupportedKey, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
 		Hostname, AccountName, AccountField, AccountID, PasswordHash, SSHKey, SSHPrivateKey, GitHubName, KeyURL, SudoRule,
 		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,

@@ -15,11 +15,13 @@ import (
 // All lists every rule, subject after subject. The slice is the caller's.
 func All() []*diag.Rule {
 	return slices.Concat(
+		headerRules(),
 		syntaxRules(),
 		languageRules(),
 		accountRules(),
 		fileRules(),
 		unitRules(),
+		scriptRules(),
 		variableRules(),
 		assembleRules(),
 		targetRules(),
