@@ -199,7 +199,7 @@ func isFalse(text string) bool {
 }
 
 func (d *decoder) readFile(n *yamltree.Node, path string) {
-	if d.bad[n] || n.Kind != yamltree.Mapping {
+	if n.Kind != yamltree.Mapping {
 		return
 	}
 	m := d.mapping(n, shapeOf("write_files"))
@@ -214,9 +214,6 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	}
 	content := m.node("content")
 	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
-	if f.Content.Set {
-		d.keep(passage{path: join(path, "content"), node: content, text: string(f.Content.V)})
-	}
 	f.Secret = m.boolean("secret").V || f.Mode.V&0o004 == 0 || holdsPrivateKey(f.Content.V)
 	switch {
 	case f.Secret && !f.Mode.Set:
@@ -224,7 +221,10 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	case f.Secret && f.Mode.V&0o004 != 0:
 		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
 	}
-	d.config.Files = append(d.config.Files, f)
+	if !d.bad[n] { // its content is looked at all the same
+		d.config.Files = append(d.config.Files, f)
+	}
+	d.inside(&f, content, path)
 }
 
 func (d *decoder) readCoreOS(m reader) {

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"unicode"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/passhash"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/sshkey"
+	"cloudconfig/schema/sudoers"
 	"cloudconfig/schema/unitfile"
 	"cloudconfig/schema/yamltree"
 )
@@ -242,18 +244,25 @@ func isPasswordHash(c *checker, path string, n *yamltree.Node) {
 		d := c.report(rules.PasswordHash, path, n, "%v", err)
 		d.Detail = "give the hash, as mkpasswd prints it"
 		d.Secret = true
+		return
+	}
+	if weakness := passhash.Weakness(n.Value); weakness != "" {
+		d := c.reportAt(rules.PasswordWeak, path, n.Range, "%s", weakness)
+		d.Detail = "make a new one with mkpasswd"
+		d.Secret = true
 	}
 }
 
 func isSSHKey(c *checker, path string, n *yamltree.Node) {
-	_, err := sshkey.Parse(n.Value)
-	switch {
-	case err == nil:
-	case strings.Contains(n.Value, "PRIVATE KEY"):
-		d := c.report(rules.SSHPrivateKey, path, n, "%s is a private key", path)
-		d.Secret = true
-	default:
-		c.report(rules.SSHKey, path, n, "%s is left out: %v", path, err)
+	for _, s := range sshkey.Check(n.Value) {
+		switch s.Rule {
+		case rules.SSHPrivateKey:
+			c.report(rules.SSHPrivateKey, path, n, "%s is a private key", path).Secret = true
+		case rules.SSHKey:
+			c.report(rules.SSHKey, path, n, "%s is left out: %s", path, s.Summary)
+		default:
+			c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{s})
+		}
 	}
 }
 
@@ -280,9 +289,9 @@ func isSudoRule(c *checker, path string, n *yamltree.Node) {
 	if v, ok := asBoolean(n); ok && !v {
 		return // cloud-init's way to say: none
 	}
-	if strings.ContainsFunc(n.Value, unicode.IsControl) || !strings.Contains(n.Value, "=") {
-		d := c.report(rules.SudoRule, path, n, "%s is not a sudoers rule", quote(n, &shape{}))
-		d.Detail = "such as ALL=(ALL) ALL"
+	for _, s := range sudoers.CheckRule(n.Value) {
+		c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{s})
+		c.bad[n] = c.bad[n] || s.Rule == rules.SudoRule
 	}
 }
 

@@ -37,6 +37,9 @@ var (
 	AccountName = &diag.Rule{ID: "account-name", Severity: diag.Error, Title: "not a name for an account or group",
 		Help:    "A name begins with a letter or underscore, goes on with letters, digits, underscores, hyphens and dots, and has 32 characters at most.",
 		Example: "users:\n  - name: ../etc/passwd", Instead: "users:\n  - name: anna"}
+	UserNameAlone = &diag.Rule{ID: "user-name-alone", Severity: diag.Info, Title: "a user with nothing but a name",
+		Help:    "cloud-init and this program make an account that nobody can log in to; coreos-cloudinit refuses the item. Give the user keys or a password, unless it is for a service.",
+		Example: "users:\n  - anna", Instead: "users:\n  - name: anna\n    ssh_authorized_keys:\n      - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f anna@laptop"}
 	AccountField = &diag.Rule{ID: "account-field", Severity: diag.Error, Title: "a colon or control character in an account's field",
 		Help: "A field of passwd(5) ends at a colon or a line's end: with one in it, the rest would become other fields."}
 	AccountID = &diag.Rule{ID: "account-id", Severity: diag.Error, Title: "not an id for an account",
@@ -44,17 +47,20 @@ var (
 	PasswordHash = &diag.Rule{ID: "password-hash", Severity: diag.Error, Title: "not a password hash",
 		Help:    "passwd takes a hash as crypt(5) has it, never the password itself, which everybody who can read the configuration would know. The command mkpasswd --method=yescrypt makes one.",
 		Example: "users:\n  - name: anna\n    passwd: letmein", Instead: "users:\n  - name: anna\n    passwd: $y$j9T$..."}
+	PasswordWeak = &diag.Rule{ID: "password-weak", Severity: diag.Warning, Title: "a password hash that is easily reversed",
+		Help: "Hashes of DES and MD5 ($1$) are tried out by the billion a second, and everybody who can read the configuration can try. Make a new one with mkpasswd --method=yescrypt or openssl passwd -6."}
 	SSHKey = &diag.Rule{ID: "ssh-key", Severity: diag.Warning, Title: "not an SSH public key",
 		Help: "The key is left out, the others go in. A key is one line: a type, the key in base64, a comment."}
+	SSHKeyWeak = &diag.Rule{ID: "ssh-key-weak", Severity: diag.Warning, Title: "an SSH key that sshd refuses or others could break",
+		Help: "DSA keys, and RSA keys of fewer than 1024 bits, let nobody in any more; RSA keys of fewer than 2048 bits could let others in. Make a new pair: ssh-keygen -t ed25519."}
+	SSHKeyTwice = &diag.Rule{ID: "ssh-key-twice", Severity: diag.Info, Title: "an SSH key that is in the list already",
+		Help: "The second does no harm. Where the first one is removed to take a right away, the second is easily overlooked."}
 	SSHPrivateKey = &diag.Rule{ID: "ssh-private-key", Severity: diag.Error, Title: "a private key where a public one belongs",
 		Help: "Whoever can read this configuration has the key. Make a new pair and put the .pub file here."}
 	GitHubName = &diag.Rule{ID: "github-name", Severity: diag.Error, Title: "not a user name at GitHub",
 		Help: "A name at GitHub has letters, digits and single hyphens, 39 characters at most."}
 	KeyURL = &diag.Rule{ID: "key-url", Severity: diag.Error, Title: "not a URL that keys may come from",
 		Help: "Keys that let people in are fetched by https only."}
-	SudoRule = &diag.Rule{ID: "sudo-rule", Severity: diag.Error, Title: "not a sudoers rule",
-		Help:    "A rule is one line of what sudoers(5) has after the user's name.",
-		Example: "users:\n  - name: anna\n    sudo: everything", Instead: "users:\n  - name: anna\n    sudo: ALL=(ALL) ALL"}
 
 	FilePath = &diag.Rule{ID: "file-path", Severity: diag.Error, Title: "not a path that a file can have",
 		Help:    "A path is absolute, has no . or .. in it and no control character.",
@@ -98,7 +104,7 @@ var (
 func languageRules() []*diag.Rule {
 	return []*diag.Rule{
 		UnknownKey, UnsupportedKey, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
-		Hostname, AccountName, AccountField, AccountID, PasswordHash, SSHKey, SSHPrivateKey, GitHubName, KeyURL, SudoRule,
+		Hostname, AccountName, UserNameAlone, AccountField, AccountID, PasswordHash, PasswordWeak, SSHKey, SSHKeyWeak, SSHKeyTwice, SSHPrivateKey, GitHubName, KeyURL,
 		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,
 		UnitName, DropInName, OneLine, SettingQuote, Window, Discovery, DiscoveryURL,
 	}

@@ -22,6 +22,7 @@ func All() []*diag.Rule {
 		fileRules(),
 		unitRules(),
 		scriptRules(),
+		sudoersRules(),
 		variableRules(),
 		assembleRules(),
 		targetRules(),
