@@ -17,6 +17,8 @@ type checker struct {
 	files map[string]*source.File // every part, by its name
 	diags diag.List
 	bad   map[*yamltree.Node]bool
+	// keys has the place of the key of every value that begins on a line below it.
+	keys map[*yamltree.Node]source.Range
 }
 
 // report adds a finding about a node and marks the node.
@@ -117,6 +119,9 @@ func (c *checker) wrongType(n *yamltree.Node, path string, s *shape) {
 	if n.Kind != yamltree.Scalar {
 		d.Subject = firstLine(n.Range)
 	}
+	if key, below := c.keys[n]; below {
+		d.Subject = key // where its author wonders what it takes
+	}
 	d.Secret = s.secret
 }
 
@@ -146,6 +151,12 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			c.reportAt(rules.EmptyValue, join(path, name), p.Key.Range, "%s has no value", join(path, name))
 			c.bad[value] = true
 			continue
+		}
+		if value.Range.Start.Line > p.Key.Range.Start.Line {
+			if c.keys == nil {
+				c.keys = map[*yamltree.Node]source.Range{}
+			}
+			c.keys[value] = p.Key.Range
 		}
 		c.check(value, &f.shape, join(path, name))
 	}
@@ -250,14 +261,19 @@ func (c *checker) checkMemberships(n *yamltree.Node, path string) {
 }
 
 func (c *checker) checkUsers(n *yamltree.Node, s *shape, path string) {
+	isText := func(n *yamltree.Node) bool { return n.Tag != "!!bool" && n.Tag != "!!int" && n.Tag != "!!float" }
 	user := func(item *yamltree.Node, path string) {
 		switch item.Kind {
 		case yamltree.Scalar:
-			if item.Tag == "!!bool" || item.Tag == "!!int" || item.Tag == "!!float" {
+			if !isText(item) {
 				c.wrongType(item, path, &shape{kind: mapping})
 				return
 			}
 			isAccountName(c, path, item)
+			if item.Value != "default" {
+				d := c.reportAt(rules.UserNameAlone, path, item.Range, "a user of a name alone gets no key, no password and no rights")
+				d.Detail = "write name: in front of it and what else the user has below"
+			}
 		case yamltree.Null:
 			c.check(item, s, path)
 		default:
@@ -270,6 +286,10 @@ func (c *checker) checkUsers(n *yamltree.Node, s *shape, path string) {
 			user(item, fmt.Sprintf("%s[%d]", path, i))
 		}
 	case yamltree.Scalar:
+		if !isText(n) {
+			c.wrongType(n, path, s)
+			return
+		}
 		c.checkNames(n, &shape{kind: names, rule: isAccountName}, path)
 	default:
 		c.wrongType(n, path, s)
