@@ -58,7 +58,7 @@ var etcdFields = []field{
 const ofEtcd2 = "an option of etcd 2, which etcd 0.4 passes over: write it under etcd2"
 
 var etcd2Fields = []field{
-	{name: "advertise_client_urls", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_ADVERTISE_CLIENT_URLS"},
+	{name: "advertise_client_urls", shape: shape{kind: text, rule: isAdvertisedURLs}, variable: "ETCD_ADVERTISE_CLIENT_URLS"},
 	{name: "ca_file", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_CA_FILE"},
 	{name: "cert_file", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_CERT_FILE"},
 	{name: "client_cert_auth", shape: shape{kind: boolean}, variable: "ETCD_CLIENT_CERT_AUTH"},
@@ -73,13 +73,13 @@ var etcd2Fields = []field{
 	{name: "enable_pprof", shape: shape{kind: boolean}, variable: "ETCD_ENABLE_PPROF"},
 	{name: "force_new_cluster", shape: shape{kind: boolean}, variable: "ETCD_FORCE_NEW_CLUSTER"},
 	{name: "heartbeat_interval", shape: shape{kind: integer}, variable: "ETCD_HEARTBEAT_INTERVAL"},
-	{name: "initial_advertise_peer_urls", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_INITIAL_ADVERTISE_PEER_URLS"},
-	{name: "initial_cluster", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_INITIAL_CLUSTER"},
+	{name: "initial_advertise_peer_urls", shape: shape{kind: text, rule: isAdvertisedURLs}, variable: "ETCD_INITIAL_ADVERTISE_PEER_URLS"},
+	{name: "initial_cluster", shape: shape{kind: text, rule: isInitialCluster}, variable: "ETCD_INITIAL_CLUSTER"},
 	{name: "initial_cluster_state", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_INITIAL_CLUSTER_STATE"},
 	{name: "initial_cluster_token", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_INITIAL_CLUSTER_TOKEN"},
 	{name: "key_file", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_KEY_FILE"},
-	{name: "listen_client_urls", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_LISTEN_CLIENT_URLS"},
-	{name: "listen_peer_urls", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_LISTEN_PEER_URLS"},
+	{name: "listen_client_urls", shape: shape{kind: text, rule: isMemberURLs}, variable: "ETCD_LISTEN_CLIENT_URLS"},
+	{name: "listen_peer_urls", shape: shape{kind: text, rule: isMemberURLs}, variable: "ETCD_LISTEN_PEER_URLS"},
 	{name: "log_package_levels", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_LOG_PACKAGE_LEVELS"},
 	{name: "max_snapshots", shape: shape{kind: integer}, variable: "ETCD_MAX_SNAPSHOTS"},
 	{name: "max_wals", shape: shape{kind: integer}, variable: "ETCD_MAX_WALS"},
@@ -111,7 +111,7 @@ var fleetFields = []field{
 	{name: "etcd_keyfile", shape: shape{kind: text, rule: isSetting}, variable: "FLEET_ETCD_KEYFILE"},
 	{name: "etcd_key_prefix", shape: shape{kind: text, rule: isSetting}, variable: "FLEET_ETCD_KEY_PREFIX"},
 	{name: "etcd_request_timeout", shape: shape{kind: number}, variable: "FLEET_ETCD_REQUEST_TIMEOUT"},
-	{name: "etcd_servers", shape: shape{kind: text, rule: isSetting}, variable: "FLEET_ETCD_SERVERS"},
+	{name: "etcd_servers", shape: shape{kind: text, rule: isURLs}, variable: "FLEET_ETCD_SERVERS"},
 	{name: "etcd_username", shape: shape{kind: text, rule: isSetting}, variable: "FLEET_ETCD_USERNAME"},
 	{name: "etcd_password", shape: shape{kind: text, rule: isOneLine, secret: true}, variable: "FLEET_ETCD_PASSWORD"},
 	{name: "metadata", shape: shape{kind: text, rule: isSetting}, variable: "FLEET_METADATA"},
@@ -122,7 +122,7 @@ var fleetFields = []field{
 }
 
 var flannelFields = []field{
-	{name: "etcd_endpoints", shape: shape{kind: text, rule: isSetting}, variable: "FLANNELD_ETCD_ENDPOINTS"},
+	{name: "etcd_endpoints", shape: shape{kind: text, rule: isURLs}, variable: "FLANNELD_ETCD_ENDPOINTS"},
 	{name: "etcd_cafile", shape: shape{kind: text, rule: isSetting}, variable: "FLANNELD_ETCD_CAFILE"},
 	{name: "etcd_certfile", shape: shape{kind: text, rule: isSetting}, variable: "FLANNELD_ETCD_CERTFILE"},
 	{name: "etcd_keyfile", shape: shape{kind: text, rule: isSetting}, variable: "FLANNELD_ETCD_KEYFILE"},
@@ -136,7 +136,7 @@ var flannelFields = []field{
 }
 
 var locksmithFields = []field{
-	{name: "endpoint", shape: shape{kind: text, rule: isSetting}, variable: "LOCKSMITHD_ENDPOINT"},
+	{name: "endpoint", shape: shape{kind: text, rule: isURLs}, variable: "LOCKSMITHD_ENDPOINT"},
 	{name: "etcd_cafile", shape: shape{kind: text, rule: isSetting}, variable: "LOCKSMITHD_ETCD_CAFILE"},
 	{name: "etcd_certfile", shape: shape{kind: text, rule: isSetting}, variable: "LOCKSMITHD_ETCD_CERTFILE"},
 	{name: "etcd_keyfile", shape: shape{kind: text, rule: isSetting}, variable: "LOCKSMITHD_ETCD_KEYFILE"},

@@ -125,7 +125,7 @@ var oemFields = []field{
 var updateFields = []field{
 	{name: "reboot_strategy", shape: shape{kind: text, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
 	{name: "group", shape: shape{kind: text, rule: isPublicLine}, doc: "The update channel", example: "stable"},
-	{name: "server", shape: shape{kind: text, rule: isPublicLine}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
+	{name: "server", shape: shape{kind: text, rule: isUpdateServer}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
 }
 
 // unsupported are keys that cloud-init knows and that are not part of this language, with what to do instead;

@@ -408,19 +408,6 @@ func isSetting(c *checker, path string, n *yamltree.Node) {
 	}
 }
 
-func isDiscovery(c *checker, path string, n *yamltree.Node) {
-	isSetting(c, path, n)
-	u, err := url.Parse(n.Value)
-	switch {
-	case strings.ContainsAny(n.Value, "<>{}$") || strings.Contains(strings.ToLower(n.Value), "token"):
-		d := c.report(rules.Discovery, path, n, "the discovery URL has a placeholder in it")
-		d.Detail = "get a token of this cluster's own"
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		d := c.report(rules.DiscoveryURL, path, n, "discovery is not a URL")
-		d.Detail = "such as https://discovery.example.com/TOKEN"
-	}
-}
-
 var (
 	windowStart  = regexp.MustCompile(`^((?i:sun|mon|tue|wed|thu|fri|sat) )?0*([0-9]|1[0-9]|2[0-3]):0*([0-9]|[1-5][0-9])$`)
 	windowLength = regexp.MustCompile(`^[-+]?([0-9]*(\.[0-9]*)?[a-z]+)+$`)

@@ -95,10 +95,6 @@ var (
 	Window = &diag.Rule{ID: "reboot-window", Severity: diag.Error, Title: "not a time for a reboot window",
 		Help:    "A window starts at HH:MM, with a weekday before it if it is weekly, and its length is a number with units (1h30m).",
 		Example: "window_start: noon", Instead: "window_start: Thu 23:00"}
-	Discovery = &diag.Rule{ID: "discovery-url", Severity: diag.Warning, Title: "a discovery URL that cannot work",
-		Help: "The URL has a placeholder in place of the token: every cluster needs a token of its own."}
-	DiscoveryURL = &diag.Rule{ID: "discovery-not-url", Severity: diag.Error, Title: "discovery is not a URL",
-		Help: "discovery takes a URL with http or https."}
 )
 
 func languageRules() []*diag.Rule {
@@ -106,6 +102,6 @@ func languageRules() []*diag.Rule {
 		UnknownKey, UnsupportedKey, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
 		Hostname, AccountName, UserNameAlone, AccountField, AccountID, PasswordHash, PasswordWeak, SSHKey, SSHKeyWeak, SSHKeyTwice, SSHPrivateKey, GitHubName, KeyURL,
 		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,
-		UnitName, DropInName, OneLine, SettingQuote, Window, Discovery, DiscoveryURL,
+		UnitName, DropInName, OneLine, SettingQuote, Window,
 	}
 }

@@ -21,6 +21,7 @@ func All() []*diag.Rule {
 		accountRules(),
 		fileRules(),
 		unitRules(),
+		agentRules(),
 		scriptRules(),
 		sudoersRules(),
 		variableRules(),
