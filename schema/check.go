@@ -105,6 +105,9 @@ func (c *checker) checkScalar(n *yamltree.Node, s *shape, path string) {
 		}
 		d.Secret = s.secret
 	}
+	if s.kind == text {
+		c.readOtherwise(n, path, s)
+	}
 	if s.rule != nil {
 		s.rule(c, path, n)
 	}
@@ -183,6 +186,9 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	where := "at the top level"
 	if path != "" {
 		where = "in " + withoutIndices(path)
+	}
+	if c.mixed(path, p.Key, diag.Error) {
+		return
 	}
 	d := c.report(rules.UnknownKey, path, p.Key, "unknown key %q %s", p.Key.Value, where)
 	var known []string

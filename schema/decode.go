@@ -20,6 +20,9 @@ type Input struct {
 	Files []*source.File
 	// Now is the time that dates are held against.
 	Now time.Time
+	// Raw is the user-data as a platform is to be given it, for its limits; nil where that is not known, or no
+	// longer matters.
+	Raw []byte
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -34,6 +37,9 @@ func Decode(in Input) (*Config, diag.List) {
 		d.files[f.Name] = f
 		d.part(f)
 	}
+	if len(in.Files) > 0 {
+		d.size(in.Files[0], in.Raw)
+	}
 	d.references()
 	return d.config, d.diags.Sorted()
 }
@@ -44,9 +50,12 @@ type decoder struct {
 	config   *Config
 	budget   int64 // bytes that may still be unpacked
 	passages map[source.Range]passage
+	quiet    []source.Range // contents of files in which any character may be
 }
 
 func (d *decoder) part(f *source.File) {
+	d.quiet = nil
+	defer d.hidden(f)
 	switch d.header(f) {
 	case partScript:
 		d.script(f)

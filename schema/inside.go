@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/glyphs"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/script"
 	"cloudconfig/schema/sshkey"
@@ -26,6 +27,12 @@ func (d *decoder) inside(f *File, content *yamltree.Node, at string) {
 		d.slips(p, sshkey.CheckFile(p.text))
 	case script.Is(p.text):
 		d.scriptFile(f, p)
+	default:
+		d.quiet = append(d.quiet, content.Range)
+		return
+	}
+	if p.text != content.Value {
+		d.slips(p, glyphs.Hidden(p.text))
 	}
 }
 

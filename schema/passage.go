@@ -2,9 +2,12 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/glyphs"
+	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
 )
@@ -55,6 +58,37 @@ func (c *checker) slip(path string, at source.Range, s diag.Slip) {
 		d.Severity = s.Severity
 	}
 	d.Detail, d.Secret = s.Detail, s.Secret
+}
+
+// mixed reports a letter of another alphabet in one of the names that a value is made of, and says that there is
+// one. The value is bad where severity is that of an error.
+func (c *checker) mixed(path string, n *yamltree.Node, severity diag.Severity) bool {
+	at := 0
+	for _, name := range strings.FieldsFunc(n.Value, func(r rune) bool { return strings.ContainsRune("/@ \t,:", r) }) {
+		at += strings.Index(n.Value[at:], name)
+		if from, to, ok := glyphs.Mixed(name); ok {
+			c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{{
+				Rule: rules.Confusable, Severity: severity, From: at + from, To: at + to,
+				Summary: fmt.Sprintf("a %s letter among others", glyphs.Alphabet(name[from:to])), Detail: "type the name again",
+			}})
+			c.bad[n] = c.bad[n] || severity == diag.Error
+			return true
+		}
+		at += len(name)
+	}
+	return false
+}
+
+// hidden reports invisible characters of a part, but in contents of files that nobody runs.
+func (d *decoder) hidden(f *source.File) {
+	for _, s := range glyphs.Hidden(string(f.Bytes)) {
+		r := f.Range(s.From, s.To)
+		if !slices.ContainsFunc(d.quiet, func(q source.Range) bool {
+			return q.File == f.Name && s.From >= q.Start.Offset && s.From < q.End.Offset
+		}) {
+			d.slip("", r, s)
+		}
+	}
 }
 
 // keep remembers a passage by the place of its value, for checks that look at several entries together.

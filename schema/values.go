@@ -178,6 +178,9 @@ func isHostname(c *checker, path string, n *yamltree.Node) {
 	if ValidHostname(Variable.ReplaceAllString(n.Value, "x")) {
 		return
 	}
+	if c.mixed(path, n, diag.Error) {
+		return
+	}
 	d := c.report(rules.Hostname, path, n, "%s is not a hostname", quote(n, &shape{}))
 	switch {
 	case strings.Contains(n.Value, "_"):
@@ -197,6 +200,9 @@ var (
 func isAccountName(c *checker, path string, n *yamltree.Node) {
 	isReference := strings.HasSuffix(path, "primary_group") || strings.Contains(path, ".groups")
 	if n.Kind == yamltree.Scalar && (accountName.MatchString(n.Value) || isReference && digits.MatchString(n.Value)) {
+		return
+	}
+	if c.mixed(path, n, diag.Error) {
 		return
 	}
 	d := c.report(rules.AccountName, path, n, "%s is not a name for an account or group", quote(n, &shape{}))
@@ -254,6 +260,7 @@ func isPasswordHash(c *checker, path string, n *yamltree.Node) {
 }
 
 func isSSHKey(c *checker, path string, n *yamltree.Node) {
+	c.mixed(path, n, diag.Warning) // in its comment, which says whose it is
 	for _, s := range sshkey.Check(n.Value) {
 		switch s.Rule {
 		case rules.SSHPrivateKey:
@@ -317,6 +324,8 @@ func isFilePath(c *checker, at string, n *yamltree.Node) {
 		c.report(rules.MountRoot, at, n, "%s is the kernel's", quote(n, &shape{}))
 	case slices.Contains(strings.Split(clean, "/"), ".provisioner-stage"), below(clean, "/etc/provisioner", "/var/lib/provisioner", "/run/provisioner", "/var/run/provisioner"):
 		c.report(rules.PathReserved, at, n, "%s belongs to the provisioner", quote(n, &shape{}))
+	default:
+		c.mixed(at, n, diag.Warning)
 	}
 }
 
@@ -371,6 +380,9 @@ var networkFile = regexp.MustCompile(`^[A-Za-z0-9_@%:+.-][A-Za-z0-9_@%:+. -]*$`)
 
 func isUnitName(c *checker, path string, n *yamltree.Node) {
 	if unitfile.ValidName(n.Value) || IsNetworkFile(n.Value) && networkFile.MatchString(n.Value) && len(n.Value) <= 255 {
+		return
+	}
+	if c.mixed(path, n, diag.Error) {
 		return
 	}
 	d := c.report(rules.UnitName, path, n, "%s is not a unit name", quote(n, &shape{}))

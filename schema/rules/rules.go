@@ -16,6 +16,7 @@ import (
 func All() []*diag.Rule {
 	return slices.Concat(
 		headerRules(),
+		textRules(),
 		syntaxRules(),
 		languageRules(),
 		accountRules(),
