@@ -41,7 +41,7 @@ func (c *checker) reportAt(rule *diag.Rule, path string, at source.Range, format
 func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 	if n.Kind == yamltree.Null {
 		if path != "" && n.Value == "" {
-			c.reportAt(rules.EmptyValue, path, n.Range, "%s has no value", path)
+			c.reportAt(rules.EmptyValue, path, c.dash(n), "%s has no value", path)
 		}
 		c.bad[n] = true
 		return
@@ -76,6 +76,15 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 	}
 }
 
+// dash is the place of an item that is nothing: its dash.
+func (c *checker) dash(n *yamltree.Node) source.Range {
+	f, at := c.files[n.Range.File], n.Range.Start.Offset
+	if f == nil || n.Range.End.Offset > at || at < 1 || at > len(f.Bytes) || f.Bytes[at-1] != '-' {
+		return n.Range
+	}
+	return f.Range(at-1, at)
+}
+
 func (c *checker) checkScalar(n *yamltree.Node, s *shape, path string) {
 	if n.Kind != yamltree.Scalar || n.Tag == "!!binary" && s.kind != text {
 		c.wrongType(n, path, s)
@@ -105,7 +114,7 @@ func (c *checker) checkScalar(n *yamltree.Node, s *shape, path string) {
 		}
 		d.Secret = s.secret
 	}
-	if s.kind == text {
+	if s.kind == text && withoutIndices(path) != "write_files.content" { // which may be a secret: see inside
 		c.readOtherwise(n, path, s)
 	}
 	if s.rule != nil {

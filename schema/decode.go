@@ -50,11 +50,12 @@ type decoder struct {
 	config   *Config
 	budget   int64 // bytes that may still be unpacked
 	passages map[source.Range]passage
-	quiet    []source.Range // contents of files in which any character may be
+	// quiet are contents of files in which any character may be, concealed those that are secrets.
+	quiet, concealed []source.Range
 }
 
 func (d *decoder) part(f *source.File) {
-	d.quiet = nil
+	d.quiet, d.concealed = nil, nil
 	defer d.hidden(f)
 	switch d.header(f) {
 	case partScript:

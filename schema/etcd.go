@@ -100,7 +100,12 @@ func holdsPlaceholder(text string) bool {
 // urls checks a list of URLs that stands at an offset in the text of a node. A variable is an address.
 func (c *checker) urls(path string, n *yamltree.Node, list string, offset int, member bool) {
 	for _, item := range commaItems(list, offset) {
-		text := Variable.ReplaceAllString(item.text, "192.0.2.1")
+		text := Variable.ReplaceAllStringFunc(item.text, func(name string) string {
+			if strings.HasSuffix(name, "_ipv6") {
+				return "2001:db8::1"
+			}
+			return "192.0.2.1"
+		})
 		scheme, rest, hasScheme := strings.Cut(text, "://")
 		wrong := func(summary, detail string) { c.settingSlip(path, n, rules.SettingURL, item, summary, detail) }
 		switch {

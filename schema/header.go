@@ -125,7 +125,7 @@ func accident(f *source.File, line string, text []byte) diag.Diagnostic {
 }
 
 // oneLine says that a text has no line end but at its end.
-func oneLine(text []byte) bool { return bytes.IndexAny(bytes.TrimSpace(text), "\r\n") < 0 }
+func oneLine(text []byte) bool { return !bytes.ContainsAny(bytes.TrimSpace(text), "\r\n") }
 
 // flattened says that the line ends of a document were lost on the way, by what is left in place of them.
 func flattened(first string, text []byte) bool {

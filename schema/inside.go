@@ -20,6 +20,10 @@ func (d *decoder) inside(f *File, content *yamltree.Node, at string) {
 	}
 	p := passage{path: join(at, "content"), node: content, text: string(f.Content.V), secret: f.Secret}
 	d.keep(p)
+	d.readOtherwise(content, p.path, &shape{kind: text, secret: f.Secret})
+	if f.Secret {
+		d.concealed = append(d.concealed, content.Range)
+	}
 	switch clean := path.Clean(f.Path.V); {
 	case clean == "/etc/sudoers" || path.Dir(clean) == "/etc/sudoers.d":
 		d.sudoersFile(f, p, at)

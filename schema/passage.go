@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/glyphs"
@@ -63,6 +64,9 @@ func (c *checker) slip(path string, at source.Range, s diag.Slip) {
 // mixed reports a letter of another alphabet in one of the names that a value is made of, and says that there is
 // one. The value is bad where severity is that of an error.
 func (c *checker) mixed(path string, n *yamltree.Node, severity diag.Severity) bool {
+	if strings.IndexFunc(n.Value, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return false
+	}
 	at := 0
 	for _, name := range strings.FieldsFunc(n.Value, func(r rune) bool { return strings.ContainsRune("/@ \t,:", r) }) {
 		at += strings.Index(n.Value[at:], name)
@@ -82,11 +86,12 @@ func (c *checker) mixed(path string, n *yamltree.Node, severity diag.Severity) b
 // hidden reports invisible characters of a part, but in contents of files that nobody runs.
 func (d *decoder) hidden(f *source.File) {
 	for _, s := range glyphs.Hidden(string(f.Bytes)) {
-		r := f.Range(s.From, s.To)
-		if !slices.ContainsFunc(d.quiet, func(q source.Range) bool {
-			return q.File == f.Name && s.From >= q.Start.Offset && s.From < q.End.Offset
-		}) {
-			d.slip("", r, s)
+		inside := func(r source.Range) bool {
+			return r.File == f.Name && s.From >= r.Start.Offset && s.From < r.End.Offset
+		}
+		if !slices.ContainsFunc(d.quiet, inside) {
+			s.Secret = slices.ContainsFunc(d.concealed, inside)
+			d.slip("", f.Range(s.From, s.To), s)
 		}
 	}
 }
