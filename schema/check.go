@@ -235,7 +235,7 @@ func (c *checker) checkNames(n *yamltree.Node, s *shape, path string) {
 			c.check(it, item, fmt.Sprintf("%s[%d]", path, i))
 		}
 	case yamltree.Scalar:
-		for _, name := range commaNames(n) {
+		for _, name := range c.commaNames(n) {
 			item.rule(c, path, name)
 			if c.bad[name] {
 				c.bad[n] = true
@@ -311,11 +311,15 @@ func (c *checker) checkUsers(n *yamltree.Node, s *shape, path string) {
 	}
 }
 
-// commaNames splits "a, b" into a node for each name, all at the place of the whole.
-func commaNames(n *yamltree.Node) []*yamltree.Node {
+// commaNames splits "a, b" into a node for each name, at its own place.
+func (c *checker) commaNames(n *yamltree.Node) []*yamltree.Node {
 	var out []*yamltree.Node
-	for _, part := range strings.Split(n.Value, ",") {
-		out = append(out, &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: strings.TrimSpace(part), Range: n.Range})
+	for _, name := range commaItems(n.Value, 0) {
+		at := n.Range
+		if name.text != "" {
+			at = n.Span(c.files[at.File], name.from, name.from+len(name.text))
+		}
+		out = append(out, &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: name.text, Range: at})
 	}
 	return out
 }

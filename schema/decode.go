@@ -123,7 +123,7 @@ func (d *decoder) readGroups(n *yamltree.Node) {
 	switch {
 	case n == nil:
 	case n.Kind == yamltree.Scalar:
-		for _, name := range commaNames(n) {
+		for _, name := range d.commaNames(n) {
 			add(name, nil)
 		}
 	case n.Kind == yamltree.Mapping:
@@ -149,7 +149,7 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
-		items = commaNames(n)
+		items = d.commaNames(n)
 	}
 	for _, item := range items {
 		var u User
@@ -432,7 +432,7 @@ func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
 	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
-		items = commaNames(n)
+		items = d.commaNames(n)
 	}
 	var out []Value[string]
 	for _, item := range items {
