@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
+	"cloudconfig/schema/source"
+	"cloudconfig/schema/sshkey"
 )
 
 // IsSystemDirectory says that a directory is no place for a home; dir is absolute and clean.
@@ -32,8 +35,10 @@ func IsSudoRule(user, rule string) bool {
 
 // checkUsers checks what the fields of one user say together.
 func (d *decoder) checkUsers() {
+	d.keysTwice(d.config.SSHAuthorizedKeys)
 	for i := range d.config.Users {
 		u := &d.config.Users[i]
+		d.keysTwice(u.SSHAuthorizedKeys)
 		if home := path.Clean(u.HomeDir.V); u.HomeDir.Set && path.IsAbs(home) && IsSystemDirectory(home) && (home != "/root" || u.Name.V != "root") {
 			d.reportAt(rules.HomeOfSystem, "", u.HomeDir.At, "%q cannot be the home of %s", u.HomeDir.V, u.Name.V)
 		}
@@ -42,5 +47,22 @@ func (d *decoder) checkUsers() {
 				d.reportAt(rules.SudoRule, "", rule.At, "not a rule that sudoers can have for %s", u.Name.V)
 			}
 		}
+	}
+}
+
+// keysTwice finds keys that a list has twice, whatever stands around them.
+func (d *decoder) keysTwice(keys []Value[string]) {
+	first := map[string]source.Range{}
+	for _, v := range keys {
+		k, err := sshkey.Parse(v.V)
+		if err != nil {
+			continue
+		}
+		if at, there := first[k.Blob]; there {
+			f := d.reportAt(rules.SSHKeyTwice, "", v.At, "the key is in the list already")
+			f.Related = []diag.Related{{Message: "the first one", At: at}}
+			continue
+		}
+		first[k.Blob] = v.At
 	}
 }

@@ -180,7 +180,7 @@ func (d *decoder) checkPEMFiles(check *certificate.Checker) {
 	var order []string
 	for _, f := range d.config.Files {
 		p, ok := d.passages[f.Content.At]
-		if !ok || !isPEMFile(f.Path.V, p.text) {
+		if !ok || !isPEMFile(f.Path.V, p.text) || path.Base(f.Path.V) == "authorized_keys" {
 			continue
 		}
 		t := check.Parse(p.text)
@@ -292,7 +292,7 @@ func (c *Config) Machine(meta *Metadata) certificate.Machine {
 		for _, s := range agent.Settings {
 			if isOwnAddress(s.Key) {
 				for _, item := range strings.Split(s.Value.V, ",") {
-					address(hostOf(strings.TrimSpace(item)))
+					address(hostNamed(strings.TrimSpace(item)))
 				}
 			}
 		}
@@ -324,8 +324,8 @@ func isOwnAddress(key string) bool {
 	return false
 }
 
-// hostOf is the host of a URL, or of an address with or without a port.
-func hostOf(text string) string {
+// hostNamed is the host of a URL, or of an address with or without a port.
+func hostNamed(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" {
 		return u.Hostname()
 	}

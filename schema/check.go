@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/glyphs"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -18,6 +19,8 @@ type checker struct {
 	files map[string]*source.File // every part, by its name
 	diags diag.List
 	bad   map[*yamltree.Node]bool
+	// keys has the place of the key of every value that begins on a line below it.
+	keys map[*yamltree.Node]source.Range
 	// hidden are lines of secret values, by file and number: no finding draws one.
 	hidden map[line]bool
 }
@@ -68,7 +71,7 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 			return
 		}
 		if path != "" {
-			c.reportAt(rules.EmptyValue, path, n.Range, "%s has no value", path)
+			c.reportAt(rules.EmptyValue, path, c.dash(n), "%s has no value", path)
 		}
 		c.bad[n] = true
 		return
@@ -96,6 +99,15 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 	default:
 		c.checkScalar(n, s, path)
 	}
+}
+
+// dash is the place of an item that is nothing: its dash.
+func (c *checker) dash(n *yamltree.Node) source.Range {
+	f, at := c.files[n.Range.File], n.Range.Start.Offset
+	if f == nil || n.Range.End.Offset > at || at < 1 || at > len(f.Bytes) || f.Bytes[at-1] != '-' {
+		return n.Range
+	}
+	return f.Range(at-1, at)
 }
 
 // choose finds the shape that is meant among those of an alternative: one that takes the value, else the first of
@@ -194,6 +206,9 @@ func (c *checker) checkScalar(n *yamltree.Node, s *shape, path string) {
 		d.Detail = want
 		d.Secret = s.secret
 	}
+	if s.kind == text && withoutIndices(path) != "write_files.content" { // which may be a secret: see inside
+		c.readOtherwise(n, path, s)
+	}
 	if s.rule != nil {
 		s.rule(c, path, n)
 	}
@@ -214,6 +229,9 @@ func (c *checker) wrongType(n *yamltree.Node, path string, s *shape) {
 				d.Detail = "write it in quotes"
 			}
 		}
+	}
+	if key, below := c.keys[n]; below {
+		d.Subject = key // where its author wonders what it takes
 	}
 	if s.secret {
 		c.hide(n)
@@ -257,7 +275,7 @@ func (c *checker) checkList(n *yamltree.Node, s *shape, path string) {
 }
 
 func (c *checker) checkCommas(n *yamltree.Node, s *shape, path string) {
-	for _, name := range commaNames(n) {
+	for _, name := range c.commaNames(n) {
 		s.rule(c, path, name)
 		if c.bad[name] {
 			c.bad[n] = true
@@ -310,6 +328,12 @@ func (c *checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			c.bad[p.Value] = true
 			continue
 		}
+		if p.Value.Range.Start.Line > p.Key.Range.Start.Line {
+			if c.keys == nil {
+				c.keys = map[*yamltree.Node]source.Range{}
+			}
+			c.keys[p.Value] = p.Key.Range
+		}
 		c.check(p.Value, &f.shape, below)
 		if f.later != "" && !c.bad[p.Value] && !f.asksNothing(p.Value) {
 			c.notApplied(below, p.Key.Range, f.later)
@@ -351,6 +375,7 @@ func (c *checker) checkFree(n *yamltree.Node, s *shape, path string) {
 	for i, p := range n.Pairs {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if s.keys != nil {
+			c.readOtherwise(p.Key, at, s)
 			s.keys(c, at, p.Key)
 		}
 		c.check(p.Value, s.free, at)
@@ -382,7 +407,10 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	for _, f := range s.fields {
 		known = append(known, f.name)
 	}
+	from, to, mixed := glyphs.Mixed(p.Key.Value)
 	switch near := nearest(name, known); {
+	case mixed:
+		d.Detail = fmt.Sprintf("there is a %s letter in it: type it again", glyphs.Alphabet(p.Key.Value[from:to]))
 	case near != "":
 		d.Detail = fmt.Sprintf("did you mean %q?", near)
 	case levels()[name] != nil:
@@ -390,11 +418,15 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	}
 }
 
-// commaNames splits "a, b" into a node for each name, all at the place of the whole.
-func commaNames(n *yamltree.Node) []*yamltree.Node {
+// commaNames splits "a, b" into a node for each name, at its own place.
+func (c *checker) commaNames(n *yamltree.Node) []*yamltree.Node {
 	var out []*yamltree.Node
-	for _, part := range strings.Split(n.Value, ",") {
-		out = append(out, &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: strings.TrimSpace(part), Range: n.Range})
+	for _, name := range commaItems(n.Value, 0) {
+		at := n.Range
+		if name.text != "" {
+			at = n.Span(c.files[at.File], name.from, name.from+len(name.text))
+		}
+		out = append(out, &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: name.text, Range: at})
 	}
 	return out
 }

@@ -51,9 +51,12 @@ func (d *decoder) contentOf(n *yamltree.Node, encoding, path string) (v Value[[]
 		v.V = plain
 		if n.Tag == "!!binary" && (strings.HasSuffix(encoding, "b64") || strings.HasSuffix(encoding, "base64")) {
 			// !!binary is YAML's own base64, around what the encoding says.
-			if again, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(plain)), "")); err == nil {
-				v.V = again
+			again, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(plain)), ""))
+			if err != nil {
+				d.undecodable(n, path, "the content is base64 once, by its tag !!binary, and not twice, as encoding says")
+				return v, true
 			}
+			v.V = again
 		}
 	}
 	if packed {

@@ -23,6 +23,9 @@ type Input struct {
 	Now time.Time
 	// Meta is what is known of the instance; nil where nothing is.
 	Meta *Metadata
+	// Raw is the user-data as a platform is to be given it, for its limits; nil where that is not known, or no
+	// longer matters.
+	Raw []byte
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -36,6 +39,9 @@ func Decode(in Input) (*Config, diag.List) {
 	for _, f := range in.Files {
 		d.files[f.Name] = f
 		d.part(f)
+	}
+	if len(in.Files) > 0 {
+		d.size(in.Files[0], in.Raw)
 	}
 	d.references()
 	d.checkCertificates(in)
@@ -52,9 +58,13 @@ type decoder struct {
 	config   *Config
 	budget   int64 // bytes that may still be unpacked
 	passages map[source.Range]passage
+	// quiet are contents of files in which any character may be, concealed those that are secrets.
+	quiet, concealed []source.Range
 }
 
 func (d *decoder) part(f *source.File) {
+	d.quiet, d.concealed = nil, nil
+	defer d.invisible(f)
 	switch d.header(f) {
 	case partScript:
 		d.script(f)
@@ -125,7 +135,7 @@ func (d *decoder) readGroups(n *yamltree.Node) {
 	switch {
 	case n == nil:
 	case n.Kind == yamltree.Scalar:
-		for _, name := range commaNames(n) {
+		for _, name := range d.commaNames(n) {
 			add(name, nil)
 		}
 	case n.Kind == yamltree.Mapping:
@@ -163,7 +173,7 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
-		items = commaNames(n)
+		items = d.commaNames(n)
 	}
 	for _, item := range items {
 		switch {
@@ -237,7 +247,7 @@ func isFalse(text string) bool {
 }
 
 func (d *decoder) readFile(n *yamltree.Node, path string) {
-	if d.bad[n] || n.Kind != yamltree.Mapping {
+	if n.Kind != yamltree.Mapping {
 		return
 	}
 	m := d.mapping(n, shapeOf("write_files"))
@@ -255,9 +265,6 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	}
 	content := m.node("content")
 	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
-	if f.Content.Set {
-		d.keep(passage{path: join(path, "content"), node: content, text: string(f.Content.V)})
-	}
 	f.Secret = m.boolean("secret").V || f.Mode.V&0o004 == 0 || holdsPrivateKey(f.Content.V)
 	switch {
 	case f.Secret && !f.Mode.Set:
@@ -265,7 +272,10 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	case f.Secret && f.Mode.V&0o004 != 0:
 		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
 	}
-	d.config.Files = append(d.config.Files, f)
+	if !d.bad[n] { // its content is looked at all the same
+		d.config.Files = append(d.config.Files, f)
+	}
+	d.inside(&f, content, path)
 }
 
 func (d *decoder) readSource(m reader) Source {
@@ -476,7 +486,7 @@ func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
 	items := n.Items
 	switch n.Kind {
 	case yamltree.Scalar:
-		items = commaNames(n)
+		items = d.commaNames(n)
 	case yamltree.Mapping:
 		for _, p := range n.Pairs {
 			items = append(items, p.Key)

@@ -3,12 +3,13 @@ package schema
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
+	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
+	"cloudconfig/schema/script"
 	"cloudconfig/schema/source"
 )
 
@@ -20,96 +21,272 @@ const (
 	partScript
 )
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
+const (
+	byteOrderMark = "\xef\xbb\xbf"
+	configHeader  = "#cloud-config"
+	blanks        = " \t\r"
+)
 
-// header reads the first line of a part, after a byte order mark, and says what the part is. A part whose first
-// line says nothing we know is reported, with what was likely meant.
+// header reads the first line of a part, after a byte order mark, and says what the part is. Blanks may follow
+// #cloud-config. A part whose first line says nothing we know is reported, with what was likely meant.
 func (d *decoder) header(f *source.File) partKind {
-	if bytes.HasPrefix(f.Bytes, []byte("\xff\xfe")) || bytes.HasPrefix(f.Bytes, []byte("\xfe\xff")) {
+	if isUTF16(f.Bytes) {
 		d.reportAt(rules.TextEncoding, "", f.Range(0, 1), "the text is UTF-16").Detail = "save it as UTF-8"
 		return 0
 	}
-	if bytes.HasPrefix(f.Bytes, byteOrderMark) {
+	text := withoutMark(f.Bytes)
+	if len(text) < len(f.Bytes) {
 		mark := f.Range(0, len(byteOrderMark))
 		d.reportAt(rules.ByteOrderMark, "", mark, "the text begins with a byte order mark").Fix = []diag.Edit{{At: mark}}
 	}
-	text := withoutMark(f.Bytes)
 	if len(bytes.TrimSpace(text)) == 0 {
 		return 0
 	}
-	first := string(bytes.TrimRight(withoutMark(f.Text(f.FirstLine())), " \t\r"))
+	line := string(withoutMark(f.Text(f.FirstLine())))
+	rest, isConfig := strings.CutPrefix(line, configHeader)
 	switch {
-	case first == "#cloud-config":
+	case isConfig && strings.Trim(rest, blanks) == "":
 		return partConfig
-	case strings.HasPrefix(first, "#!"):
+	case isConfig && isBlank(rest[0]) && !oneLine(text) && !holdsKey(rest):
+		at := len(f.Bytes) - len(text) + len(line) - len(strings.TrimLeft(rest, blanks))
+		d.reportAt(rules.HeaderTrailing, "", f.Range(at, at+len(strings.Trim(rest, blanks))), "text after #cloud-config").Detail = "put it on a line of its own"
+		return partConfig
+	case strings.HasPrefix(line, "#!") && !strings.HasPrefix(line, "#!cloud") && !flattened(line, text):
 		return partScript
 	}
-	at := f.LineRange(f.FirstLine())
-	summary, detail := likely(f, first)
-	finding := d.reportAt(rules.Header, "", at, "%s", summary)
-	finding.Detail = detail
+	d.diags.Add(accident(f, line, text))
 	return 0
 }
 
-func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMark) }
+func isBlank(b byte) bool { return strings.IndexByte(blanks, b) >= 0 }
 
-var keyLine = regexp.MustCompile(`(?m)^(hostname|users|write[_-]files|coreos|ssh[_-]authorized[_-]keys|groups|runcmd|packages|manage[_-]etc[_-]hosts)[ \t]*:`)
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte(byteOrderMark)) }
 
-// likely says what a part without a known first line was meant to be.
-func likely(f *source.File, first string) (summary, detail string) {
-	lower := strings.ToLower(first)
-	body := bytes.TrimSpace(withoutMark(f.Bytes))
-	const write = "write #cloud-config as the first line"
-	switch {
-	case strings.HasPrefix(lower, "#cloud-config-archive"), strings.HasPrefix(lower, "#cloud-boothook"), strings.HasPrefix(lower, "#include"),
-		strings.HasPrefix(lower, "#part-handler"), strings.HasPrefix(lower, "#upstart-job"), strings.HasPrefix(lower, "## template:"):
-		return "this kind of cloud-init's user-data is not known here", "give a #cloud-config document or a script"
-	case strings.HasPrefix(lower, "#cloud") && strings.Contains(first, `\n`), strings.HasPrefix(first, "#cloud-config "):
-		return "the line ends of the document are lost", "what carried it here has made one line of many"
-	case strings.HasPrefix(lower, "#cloud"), strings.HasPrefix(lower, "# cloud"):
-		return "the first line is misspelt", write
-	case strings.HasPrefix(lower, "mime-version:"), strings.HasPrefix(lower, "content-type: multipart/"):
-		return "MIME parts are not known here", "give a #cloud-config document or a script"
-	case bytes.HasPrefix(body, []byte("{")):
-		if bytes.Contains(body, []byte(`"ignition"`)) || bytes.Contains(body, []byte("ignitionVersion")) {
-			return "this is a configuration of Ignition's", "give a #cloud-config document"
-		}
-		return "JSON without a header", write + ": JSON is YAML too"
-	case strings.HasPrefix(lower, "<!doctype"), strings.HasPrefix(lower, "<html"):
-		return "this is an HTML page, most likely the error page of a server", "look at what the address answers"
-	case first == "---" && bytes.Contains(f.Bytes, []byte("#cloud-config")):
-		return "--- stands before the header", write + ", before ---"
-	case bytes.Contains(f.Bytes, []byte("\n#cloud-config")):
-		return "#cloud-config is not on the first line", "move it there"
-	case keyLine.Match(f.Bytes):
-		return "the first line does not name a kind of user-data", write
-	case looksBase64(body):
-		return "this looks like base64", "decode it, or tell the platform that it is encoded"
-	case !utf8.Valid(f.Bytes):
-		return "this is not text", "give a #cloud-config document or a script"
-	}
-	return "the first line does not name a kind of user-data", "it is #cloud-config, or #! and an interpreter"
+// isUTF16 knows it by its mark, or else by the first character being one of ASCII's.
+func isUTF16(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) || len(b) > 1 && (b[0] == 0) != (b[1] == 0)
 }
 
-func looksBase64(body []byte) bool {
-	compact := bytes.Join(bytes.Fields(body), nil)
+// accident says what a part without a known first line was meant to be.
+func accident(f *source.File, line string, text []byte) diag.Diagnostic {
+	first := strings.Trim(line, blanks)
+	lower := strings.ToLower(first)
+	body := bytes.TrimSpace(text)
+	at := f.LineRange(f.FirstLine())
+	finding := func(rule *diag.Rule, detail, summary string) diag.Diagnostic {
+		d := diag.New(rule, at, "%s", summary)
+		d.Detail = detail
+		return d
+	}
+	const write = "write #cloud-config as the first line"
+	switch meant, detail := misspelt(line); {
+	case bytes.IndexByte(text, 0) >= 0:
+		at = f.Range(0, 1)
+		return finding(rules.HeaderBinary, "give a #cloud-config document or a script", "this is binary data")
+	case flattened(lower, text):
+		if from := bytes.Index(f.Bytes, []byte(configHeader)); from >= 0 && from < len(configHeader) {
+			at = f.Range(from+len(configHeader), min(from+len(configHeader)+2, len(f.Bytes)))
+		}
+		return finding(rules.HeaderFlattened, "what carried it here has made one line of many", "the line ends of the document are lost")
+	case meant:
+		return finding(rules.HeaderMisspelt, detail, "the first line is misspelt")
+	case body[0] == '{' && !bytes.HasPrefix(body, []byte("{{")) && !bytes.HasPrefix(body, []byte("{%")):
+		if bytes.Contains(body, []byte(`"ignition"`)) || bytes.Contains(body, []byte("ignitionVersion")) {
+			return finding(rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Ignition's")
+		}
+		return finding(rules.HeaderJSON, write+": JSON is YAML too", "JSON without a header")
+	case strings.HasPrefix(lower, "<!doctype"), strings.HasPrefix(lower, "<html"), strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<head"):
+		return finding(rules.HeaderHTML, "look at what the address answers", "this is a page of HTML or XML, most likely the error page of a server")
+	}
+	if from, header := headerBelow(text); from >= 0 {
+		detail := "it is the very first line: move it there"
+		if first == "---" {
+			detail += ", before ---"
+		}
+		d := finding(rules.HeaderNotFirst, detail, "something stands above "+header)
+		from += len(f.Bytes) - len(text)
+		d.Related = []diag.Related{{Message: "it is here", At: f.Range(from, from+len(header))}}
+		return d
+	}
+	switch inside := insideBase64(body); {
+	case inside != "":
+		d := finding(rules.HeaderBase64, "decode it, or tell the platform that it is encoded", "this is "+inside+" in base64")
+		d.Secret = true // nobody can see what is in it
+		return d
+	case variant(text):
+		return finding(rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Butane's")
+	case mapsKeys(text):
+		return finding(rules.HeaderMissing, write, "the first line does not name a kind of user-data")
+	case !utf8.Valid(text):
+		return finding(rules.HeaderBinary, "give a #cloud-config document or a script", "this is not text")
+	case strings.HasPrefix(first, "{{"), strings.HasPrefix(first, "{%"):
+		return finding(rules.HeaderUnknown, "render it first", "this is a template")
+	}
+	return finding(rules.HeaderUnknown, "it is #cloud-config, or #! and an interpreter", "the first line does not name a kind of user-data")
+}
+
+// oneLine says that a text has no line end but at its end.
+func oneLine(text []byte) bool { return !bytes.ContainsAny(bytes.TrimSpace(text), "\r\n") }
+
+// flattened says that the line ends of a document were lost on the way, by what is left in place of them.
+func flattened(first string, text []byte) bool {
+	rest, isConfig := strings.CutPrefix(strings.TrimLeft(first, `"'`), configHeader)
+	switch {
+	case isConfig && strings.HasPrefix(rest, `\n`), isConfig && strings.HasPrefix(rest, `\r\n`):
+		return true
+	case isConfig && rest != "" && isBlank(rest[0]):
+		return holdsKey(rest)
+	}
+	return strings.HasPrefix(first, "#!/") && strings.Contains(first, `\n`) && oneLine(text)
+}
+
+// holdsKey says that a line has a word with a colon in it, as "#cloud-config hostname: web1" has.
+func holdsKey(line string) bool {
+	for _, word := range strings.Fields(line) {
+		if name, ok := strings.CutSuffix(word, ":"); ok && findField(language.fields, fold(name)) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// misspelt says that a line was meant to be a first line, and what is wrong with it.
+func misspelt(line string) (meant bool, detail string) {
+	const config = "write #cloud-config as the first line"
+	if strings.TrimLeft(line, blanks) != line {
+		if trimmed := strings.Trim(line, blanks); trimmed == configHeader || strings.HasPrefix(trimmed, "#!/") {
+			return true, "remove the blank in front of it"
+		}
+	}
+	line = strings.Trim(line, blanks)
+	for _, begin := range []string{"#/", "!/", "!#/", "# !/", "# /bin/", "# /usr/bin/"} {
+		if rest, ok := strings.CutPrefix(line, begin); ok && strings.Contains(begin+rest, "/bin/") {
+			return true, "a script begins with #! and the path of its interpreter"
+		}
+	}
+	letters := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return -1
+	}, line)
+	switch letters {
+	case "cloud", "cloudinit", "cloudconf", "coreos", "coreosconfig":
+		return strings.HasPrefix(line, "#"), config
+	}
+	return letters != "" && len(letters) <= len(line) && len(line)-len(letters) <= 6 && distance(letters, "cloudconfig") <= 2, config
+}
+
+// headerBelow finds a header below the first line: its offset, or -1.
+func headerBelow(text []byte) (from int, header string) {
+	for from := 0; from < len(text); {
+		line := text[from:]
+		if k := bytes.IndexAny(line, "\r\n"); k >= 0 {
+			line = line[:k]
+		}
+		switch trimmed := bytes.Trim(line, blanks); {
+		case from > 0 && string(trimmed) == configHeader:
+			return from + bytes.IndexByte(line, '#'), configHeader
+		case from > 0 && bytes.HasPrefix(line, []byte("#!/")):
+			return from, string(line[:2])
+		case len(trimmed) > 0 && trimmed[0] != '#' && !bytes.HasPrefix(trimmed, []byte("---")) && !bytes.HasPrefix(trimmed, []byte("%")):
+			// A script's first line further down is part of something else.
+			if k := bytes.Index(text[from:], []byte("\n"+configHeader+"\n")); k >= 0 {
+				return from + k + 1, configHeader
+			}
+			return -1, ""
+		}
+		from += len(line) + 1
+	}
+	return -1, ""
+}
+
+// mapsKeys says that the first line which is no comment is a key with a colon.
+func mapsKeys(text []byte) bool {
+	for len(text) > 0 {
+		line, rest := text, []byte(nil)
+		if k := bytes.IndexAny(text, "\r\n"); k >= 0 {
+			line, rest = text[:k], text[k+1:]
+		}
+		text = rest
+		if trimmed := bytes.Trim(line, blanks); len(trimmed) == 0 || trimmed[0] == '#' || string(trimmed) == "---" {
+			continue
+		}
+		key, _, found := bytes.Cut(line, []byte(":"))
+		return found && len(key) > 0 && bytes.IndexFunc(key, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+		}) < 0
+	}
+	return false
+}
+
+// variant says that this is Butane's YAML, of which Ignition's JSON is made: it names its variant and version.
+func variant(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("variant:")) && bytes.Contains(text, []byte("\nversion:"))
+}
+
+// insideBase64 says what base64 holds; "" if the text is none.
+func insideBase64(body []byte) string {
+	compact := make([]byte, 0, len(body))
+	for _, b := range body {
+		if b == '\n' || b == '\r' {
+			continue
+		}
+		compact = append(compact, b)
+	}
+	if len(compact) < 16 || len(compact)%4 != 0 {
+		return ""
+	}
 	decoded, err := base64.StdEncoding.DecodeString(string(compact))
-	return err == nil && len(decoded) > 12
+	switch {
+	case err != nil:
+		return ""
+	case bytes.HasPrefix(decoded, []byte("\x1f\x8b")):
+		return "gzip"
+	case bytes.HasPrefix(decoded, []byte(configHeader)):
+		return "a cloud-config"
+	case bytes.HasPrefix(decoded, []byte("#!")):
+		return "a script"
+	case bytes.HasPrefix(decoded, []byte("{")) && json.Valid(decoded):
+		return "JSON"
+	case len(compact) >= 64, utf8.Valid(decoded) && bytes.ContainsAny(decoded, " \n"):
+		return "something"
+	}
+	return ""
+}
+
+// unixLines makes the line ends of a text those of Unix.
+func unixLines(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	}
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 }
 
 // script takes a part that is run, with its line ends made Unix ones.
 func (d *decoder) script(f *source.File) {
 	at := f.LineRange(f.FirstLine())
 	text := withoutMark(f.Bytes)
-	if bytes.Contains(text, []byte("\r\n")) {
-		finding := d.reportAt(rules.ScriptLineEnds, "", at, "the script has Windows line ends")
-		finding.Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: strings.ReplaceAll(string(f.Bytes), "\r\n", "\n")}}
-		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	found := script.Check(string(text))
+	for _, s := range found {
+		skipped := len(f.Bytes) - len(text)
+		r := f.Range(skipped+s.From, skipped+s.To)
+		if line := f.LineRange(r.Start.Line); r.End.Line > r.Start.Line {
+			r.End = line.End
+		}
+		d.slip("", r, s)
+		if s.Rule == rules.ScriptLineEnds {
+			d.diags[len(d.diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(unixLines(f.Bytes))}}
+		}
 	}
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	if interpreter := bytes.TrimSpace(line[2:]); !bytes.HasPrefix(interpreter, []byte("/")) {
-		d.reportAt(rules.ScriptInterpreter, "", at, "the script names no interpreter").Detail = "such as #!/bin/sh"
-		return
+	text = unixLines(text)
+	for _, s := range found {
+		if s.Rule == rules.ScriptInterpreter {
+			return
+		}
 	}
 	d.config.Scripts = append(d.config.Scripts, Script{Name: f.Name, Content: text, At: at})
 }

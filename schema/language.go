@@ -134,7 +134,7 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 		{kind: list, min: 1, item: &shape{kind: either, either: []*shape{{kind: text, rule: isAccountName}, groupMembers}}},
 	}}, doc: "Groups to make, with members or without", example: "[docker, {web: [anna, bert]}]"},
 	{name: "users", shape: shape{kind: either, either: []*shape{
-		{kind: list, item: &shape{kind: either, either: []*shape{{kind: text, strict: true, rule: isAccountName}, userEntry, {kind: list, item: &shape{kind: text, strict: true, rule: isAccountName}}}}},
+		{kind: list, item: &shape{kind: either, either: []*shape{{kind: text, strict: true, rule: isUserAlone}, userEntry, {kind: list, item: &shape{kind: text, strict: true, rule: isAccountName}}}}},
 		{kind: mapping, rule: isUserMapping, keys: isAccountName, free: &shape{kind: either, either: []*shape{userBelowName, {kind: boolean}}}},
 		{kind: commas, strict: true, rule: isAccountName},
 	}}, doc: "Accounts; the word default stands for the image's default user", example: "[default, {name: anna}]"},
@@ -228,5 +228,5 @@ var oemFields = []field{
 var updateFields = []field{
 	{name: "reboot_strategy", shape: shape{kind: text, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
 	{name: "group", shape: shape{kind: text, rule: isPublicLine}, doc: "The update channel", example: "stable"},
-	{name: "server", shape: shape{kind: text, rule: isPublicLine}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
+	{name: "server", shape: shape{kind: text, rule: isUpdateServer}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
 }

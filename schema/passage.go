@@ -2,9 +2,13 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/glyphs"
+	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
 )
@@ -15,28 +19,80 @@ type passage struct {
 	node *yamltree.Node
 	// text is what the node stands for: its value, or what that decodes to.
 	text string
+	// secret says that no line of it may be drawn.
+	secret bool
 }
+
+// maxSlips is how much wrong is reported inside one passage: nobody reads more.
+const maxSlips = 200
 
 // slips reports what is wrong inside a passage, each at its own place in the user's file. What was written in
 // base64 or compressed has no such place: the finding is at the value, and says the line inside it.
 func (c *checker) slips(p passage, found []diag.Slip) {
-	for _, s := range found {
+	counted, line := 0, 1 // how far the lines of the text are counted
+	for _, s := range found[:min(len(found), maxSlips)] {
 		at := p.node.Range
-		summary := s.Summary
 		switch {
 		case s.From == 0 && s.To == 0:
 			at = firstLine(at)
 		case p.text != p.node.Value:
 			at = firstLine(at)
-			summary += fmt.Sprintf(" (line %d of what is decoded)", 1+strings.Count(p.text[:min(s.From, len(p.text))], "\n"))
+			if s.From < counted {
+				counted, line = 0, 1
+			}
+			from := min(s.From, len(p.text))
+			line += strings.Count(p.text[counted:from], "\n")
+			counted = from
+			s.Summary += fmt.Sprintf(" (line %d of what is decoded)", line)
 		default:
 			at = p.node.Span(c.files[at.File], s.From, s.To)
 		}
-		d := c.reportAt(s.Rule, p.path, at, "%s", summary)
-		if s.Severity != 0 {
-			d.Severity = s.Severity
+		s.Secret = s.Secret || p.secret
+		c.slip(p.path, at, s)
+	}
+}
+
+// slip reports what is wrong inside a string at its place.
+func (c *checker) slip(path string, at source.Range, s diag.Slip) {
+	d := c.reportAt(s.Rule, path, at, "%s", s.Summary)
+	if s.Severity != 0 {
+		d.Severity = s.Severity
+	}
+	d.Detail, d.Secret = s.Detail, s.Secret
+}
+
+// mixed reports a letter of another alphabet in one of the names that a value is made of, and says that there is
+// one. The value is bad where severity is that of an error.
+func (c *checker) mixed(path string, n *yamltree.Node, severity diag.Severity) bool {
+	if strings.IndexFunc(n.Value, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return false
+	}
+	at := 0
+	for _, name := range strings.FieldsFunc(n.Value, func(r rune) bool { return strings.ContainsRune("/@ \t,:", r) }) {
+		at += strings.Index(n.Value[at:], name)
+		if from, to, ok := glyphs.Mixed(name); ok {
+			c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{{
+				Rule: rules.Confusable, Severity: severity, From: at + from, To: at + to,
+				Summary: fmt.Sprintf("a %s letter among others", glyphs.Alphabet(name[from:to])), Detail: "type the name again",
+			}})
+			c.bad[n] = c.bad[n] || severity == diag.Error
+			return true
 		}
-		d.Detail, d.Secret = s.Detail, s.Secret
+		at += len(name)
+	}
+	return false
+}
+
+// invisible reports invisible characters of a part, but in contents of files that nobody runs.
+func (d *decoder) invisible(f *source.File) {
+	for _, s := range glyphs.Hidden(string(f.Bytes)) {
+		inside := func(r source.Range) bool {
+			return r.File == f.Name && s.From >= r.Start.Offset && s.From < r.End.Offset
+		}
+		if !slices.ContainsFunc(d.quiet, inside) {
+			s.Secret = slices.ContainsFunc(d.concealed, inside)
+			d.slip("", f.Range(s.From, s.To), s)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"cloudconfig/schema/passhash"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/sshkey"
+	"cloudconfig/schema/sudoers"
 	"cloudconfig/schema/unitfile"
 	"cloudconfig/schema/yamltree"
 )
@@ -178,6 +179,9 @@ func isHostname(c *checker, path string, n *yamltree.Node) {
 	if ValidHostname(Variable.ReplaceAllString(n.Value, "x")) {
 		return
 	}
+	if c.mixed(path, n, diag.Error) {
+		return
+	}
 	d := c.report(rules.Hostname, path, n, "%s is not a hostname", quote(n, &shape{}))
 	switch {
 	case strings.Contains(n.Value, "_"):
@@ -194,9 +198,20 @@ var (
 	gitHubName  = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
 )
 
+// isUserAlone checks an item of users that is a name and nothing else.
+func isUserAlone(c *checker, path string, n *yamltree.Node) {
+	if isAccountName(c, path, n); n.Value != "default" && !c.bad[n] {
+		d := c.reportAt(rules.UserNameAlone, path, n.Range, "a user of a name alone gets no key, no password and no rights")
+		d.Detail = "write name: in front of it and what else the user has below"
+	}
+}
+
 func isAccountName(c *checker, path string, n *yamltree.Node) {
 	isReference := strings.HasSuffix(path, "primary_group") || strings.Contains(path, ".groups")
 	if n.Kind == yamltree.Scalar && (accountName.MatchString(n.Value) || isReference && digits.MatchString(n.Value)) {
+		return
+	}
+	if c.mixed(path, n, diag.Error) {
 		return
 	}
 	d := c.report(rules.AccountName, path, n, "%s is not a name for an account or group", quote(n, &shape{}))
@@ -244,18 +259,26 @@ func isPasswordHash(c *checker, path string, n *yamltree.Node) {
 		d := c.report(rules.PasswordHash, path, n, "%v", err)
 		d.Detail = "give the hash, as mkpasswd prints it"
 		d.Secret = true
+		return
+	}
+	if weakness := passhash.Weakness(n.Value); weakness != "" {
+		d := c.reportAt(rules.PasswordWeak, path, n.Range, "%s", weakness)
+		d.Detail = "make a new one with mkpasswd"
+		d.Secret = true
 	}
 }
 
 func isSSHKey(c *checker, path string, n *yamltree.Node) {
-	_, err := sshkey.Parse(n.Value)
-	switch {
-	case err == nil:
-	case strings.Contains(n.Value, "PRIVATE KEY"):
-		d := c.report(rules.SSHPrivateKey, path, n, "%s is a private key", path)
-		d.Secret = true
-	default:
-		c.report(rules.SSHKey, path, n, "%s is left out: %v", path, err)
+	c.mixed(path, n, diag.Warning) // in its comment, which says whose it is
+	for _, s := range sshkey.Check(n.Value) {
+		switch s.Rule {
+		case rules.SSHPrivateKey:
+			c.report(rules.SSHPrivateKey, path, n, "%s is a private key", path).Secret = true
+		case rules.SSHKey:
+			c.report(rules.SSHKey, path, n, "%s is left out: %s", path, s.Summary)
+		default:
+			c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{s})
+		}
 	}
 }
 
@@ -282,9 +305,9 @@ func isSudoRule(c *checker, path string, n *yamltree.Node) {
 	if v, ok := asBoolean(n); ok && !v {
 		return // cloud-init's way to say: none
 	}
-	if strings.ContainsFunc(n.Value, unicode.IsControl) || !strings.Contains(n.Value, "=") {
-		d := c.report(rules.SudoRule, path, n, "%s is not a sudoers rule", quote(n, &shape{}))
-		d.Detail = "such as ALL=(ALL) ALL"
+	for _, s := range sudoers.CheckRule(n.Value) {
+		c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{s})
+		c.bad[n] = c.bad[n] || s.Rule == rules.SudoRule
 	}
 }
 
@@ -310,6 +333,8 @@ func isFilePath(c *checker, at string, n *yamltree.Node) {
 		c.report(rules.MountRoot, at, n, "%s is the kernel's", quote(n, &shape{}))
 	case slices.Contains(strings.Split(clean, "/"), ".provisioner-stage"), below(clean, "/etc/provisioner", "/var/lib/provisioner", "/run/provisioner", "/var/run/provisioner"):
 		c.report(rules.PathReserved, at, n, "%s belongs to the provisioner", quote(n, &shape{}))
+	default:
+		c.mixed(at, n, diag.Warning)
 	}
 }
 
@@ -366,6 +391,9 @@ func isUnitName(c *checker, path string, n *yamltree.Node) {
 	if unitfile.ValidName(n.Value) || IsNetworkFile(n.Value) && networkFile.MatchString(n.Value) && len(n.Value) <= 255 {
 		return
 	}
+	if c.mixed(path, n, diag.Error) {
+		return
+	}
 	d := c.report(rules.UnitName, path, n, "%s is not a unit name", quote(n, &shape{}))
 	switch {
 	case strings.Contains(n.Value, "/"):
@@ -398,19 +426,6 @@ func isSetting(c *checker, path string, n *yamltree.Node) {
 	if strings.ContainsAny(n.Value, `"'`) {
 		d := c.report(rules.SettingQuote, path, n, "%s has a quote in it", path)
 		d.Detail = "leave it out: the agent would take it as part of the value"
-	}
-}
-
-func isDiscovery(c *checker, path string, n *yamltree.Node) {
-	isSetting(c, path, n)
-	u, err := url.Parse(n.Value)
-	switch {
-	case strings.ContainsAny(n.Value, "<>{}$") || strings.Contains(strings.ToLower(n.Value), "token"):
-		d := c.report(rules.Discovery, path, n, "the discovery URL has a placeholder in it")
-		d.Detail = "get a token of this cluster's own"
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		d := c.report(rules.DiscoveryURL, path, n, "discovery is not a URL")
-		d.Detail = "such as https://discovery.example.com/TOKEN"
 	}
 }
 

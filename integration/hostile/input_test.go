@@ -115,7 +115,7 @@ func TestText(t *testing.T) {
 		{"aliases that multiply", "#cloud-config\nx-a: &a [x,x,x,x,x,x,x,x,x]\n" + laughs(), "yaml-too-large"},
 		{"too many levels", "#cloud-config\nx-a: " + strings.Repeat("[", 200_000) + "\n", "yaml-too-large"},
 		{"an alias of itself", "#cloud-config\nx-a: &a [*a]\n", "yaml-alias"},
-		{"a page of HTML", "#<html>\n", "header"},
+		{"a page of HTML", "#<html>\n", "header-unknown"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -84,7 +84,7 @@ func decode(ctx context.Context, f *source.File) ([]*source.File, diag.List, err
 	if err != nil {
 		return nil, nil, err
 	}
-	_, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now()})
+	_, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now(), Raw: f.Bytes})
 	return slices.DeleteFunc(slices.Clone(parts), func(p *source.File) bool { return p == f }), append(found, ds...), nil
 }
 

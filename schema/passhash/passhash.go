@@ -44,6 +44,17 @@ func Check(s string) error {
 	return errors.New("this is no password hash; is it the password itself? make a hash with mkpasswd or openssl passwd -6")
 }
 
+// Weakness says why a hash that passes [Check] keeps its password no secret, or "".
+func Weakness(s string) string {
+	switch hash := strings.TrimLeft(s, "!"); {
+	case strings.HasPrefix(hash, "$1$"):
+		return "an MD5 hash: its password is found by trying billions a second"
+	case hash != "" && hash[0] != '$' && hash[0] != '*':
+		return "a DES hash: its password is found by trying all there are"
+	}
+	return ""
+}
+
 // checkMethod checks $method$...$hash.
 func checkMethod(s string) error {
 	fields := strings.Split(s, "$")

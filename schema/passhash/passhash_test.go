@@ -89,3 +89,16 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+func TestWeakness(t *testing.T) {
+	for _, weak := range []string{md5, "!" + md5, "abJnggxhB/yWI", "_J9..abcdabcdefghijk"} {
+		if passhash.Check(weak) != nil || passhash.Weakness(weak) == "" {
+			t.Errorf("%s: %v", weak, passhash.Check(weak))
+		}
+	}
+	for _, strong := range []string{sha256, sha512, bcrypt, "*", "!", "!!", "!*"} {
+		if w := passhash.Weakness(strong); w != "" {
+			t.Errorf("%s: %s", strong, w)
+		}
+	}
+}

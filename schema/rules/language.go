@@ -40,6 +40,9 @@ var (
 	AccountName = &diag.Rule{ID: "account-name", Severity: diag.Error, Title: "not a name for an account or group",
 		Help:    "A name begins with a letter or underscore, goes on with letters, digits, underscores, hyphens and dots, and has 32 characters at most.",
 		Example: "users:\n  - name: ../etc/passwd", Instead: "users:\n  - name: anna"}
+	UserNameAlone = &diag.Rule{ID: "user-name-alone", Severity: diag.Info, Title: "a user with nothing but a name",
+		Help:    "cloud-init and this program make an account that nobody can log in to; coreos-cloudinit refuses the item. Give the user keys or a password, unless it is for a service.",
+		Example: "users:\n  - anna", Instead: "users:\n  - name: anna\n    ssh_authorized_keys:\n      - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f anna@laptop"}
 	AccountField = &diag.Rule{ID: "account-field", Severity: diag.Error, Title: "a colon or control character in an account's field",
 		Help: "A field of passwd(5) ends at a colon or a line's end: with one in it, the rest would become other fields."}
 	AccountID = &diag.Rule{ID: "account-id", Severity: diag.Error, Title: "not an id for an account",
@@ -47,17 +50,20 @@ var (
 	PasswordHash = &diag.Rule{ID: "password-hash", Severity: diag.Error, Title: "not a password hash",
 		Help:    "passwd takes a hash as crypt(5) has it, never the password itself, which everybody who can read the configuration would know. The command mkpasswd --method=yescrypt makes one.",
 		Example: "users:\n  - name: anna\n    passwd: letmein", Instead: "users:\n  - name: anna\n    passwd: $y$j9T$..."}
+	PasswordWeak = &diag.Rule{ID: "password-weak", Severity: diag.Warning, Title: "a password hash that is easily reversed",
+		Help: "Hashes of DES and MD5 ($1$) are tried out by the billion a second, and everybody who can read the configuration can try. Make a new one with mkpasswd --method=yescrypt or openssl passwd -6."}
 	SSHKey = &diag.Rule{ID: "ssh-key", Severity: diag.Warning, Title: "not an SSH public key",
 		Help: "The key is left out, the others go in. A key is one line: a type, the key in base64, a comment."}
+	SSHKeyWeak = &diag.Rule{ID: "ssh-key-weak", Severity: diag.Warning, Title: "an SSH key that sshd refuses or others could break",
+		Help: "DSA keys, and RSA keys of fewer than 1024 bits, let nobody in any more; RSA keys of fewer than 2048 bits could let others in. Make a new pair: ssh-keygen -t ed25519."}
+	SSHKeyTwice = &diag.Rule{ID: "ssh-key-twice", Severity: diag.Info, Title: "an SSH key that is in the list already",
+		Help: "The second does no harm. Where the first one is removed to take a right away, the second is easily overlooked."}
 	SSHPrivateKey = &diag.Rule{ID: "ssh-private-key", Severity: diag.Error, Title: "a private key where a public one belongs",
 		Help: "Whoever can read this configuration has the key. Make a new pair and put the .pub file here."}
 	GitHubName = &diag.Rule{ID: "github-name", Severity: diag.Error, Title: "not a user name at GitHub",
 		Help: "A name at GitHub has letters, digits and single hyphens, 39 characters at most."}
 	KeyURL = &diag.Rule{ID: "key-url", Severity: diag.Error, Title: "not a URL that keys may come from",
 		Help: "Keys that let people in are fetched by https only."}
-	SudoRule = &diag.Rule{ID: "sudo-rule", Severity: diag.Error, Title: "not a sudoers rule",
-		Help:    "A rule is one line of what sudoers(5) has after the user's name.",
-		Example: "users:\n  - name: anna\n    sudo: everything", Instead: "users:\n  - name: anna\n    sudo: ALL=(ALL) ALL"}
 
 	FilePath = &diag.Rule{ID: "file-path", Severity: diag.Error, Title: "not a path that a file can have",
 		Help:    "A path is absolute, has no . or .. in it and no control character.",
@@ -92,28 +98,13 @@ var (
 	Window = &diag.Rule{ID: "reboot-window", Severity: diag.Error, Title: "not a time for a reboot window",
 		Help:    "A window starts at HH:MM, with a weekday before it if it is weekly, and its length is a number with units (1h30m).",
 		Example: "window_start: noon", Instead: "window_start: Thu 23:00"}
-	Discovery = &diag.Rule{ID: "discovery-url", Severity: diag.Warning, Title: "a discovery URL that cannot work",
-		Help: "The URL has a placeholder in place of the token: every cluster needs a token of its own."}
-	DiscoveryURL = &diag.Rule{ID: "discovery-not-url", Severity: diag.Error, Title: "discovery is not a URL",
-		Help: "discovery takes a URL with http or https."}
-
-	Header = &diag.Rule{ID: "header", Severity: diag.Error, Title: "the first line does not say what this is",
-		Help:    "User-data begins with a line that names its kind: #cloud-config for a configuration, #! and an interpreter for a script. It must be the very first line.",
-		Example: "#cloud-conf\nhostname: web1", Instead: "#cloud-config\nhostname: web1"}
-	ByteOrderMark = &diag.Rule{ID: "byte-order-mark", Severity: diag.Warning, Title: "a byte order mark before the first line",
-		Help: "Some editors on Windows write one. It is passed over here; other tools do not recognise the first line behind it."}
-	ScriptLineEnds = &diag.Rule{ID: "script-line-ends", Severity: diag.Warning, Title: "a script with Windows line ends",
-		Help: "The kernel would look for an interpreter whose name ends in a carriage return. The line ends are made Unix ones."}
-	ScriptInterpreter = &diag.Rule{ID: "script-interpreter", Severity: diag.Error, Title: "a script without an interpreter",
-		Help: "After #! comes the absolute path of the program that runs the script.", Example: "#!bash", Instead: "#!/bin/bash"}
 )
 
 func languageRules() []*diag.Rule {
 	return []*diag.Rule{
-		Header, ByteOrderMark, ScriptLineEnds, ScriptInterpreter,
 		UnknownKey, UnsupportedKey, NotApplied, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
-		Hostname, AccountName, AccountField, AccountID, PasswordHash, SSHKey, SSHPrivateKey, GitHubName, KeyURL, SudoRule,
+		Hostname, AccountName, UserNameAlone, AccountField, AccountID, PasswordHash, PasswordWeak, SSHKey, SSHKeyWeak, SSHKeyTwice, SSHPrivateKey, GitHubName, KeyURL,
 		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,
-		UnitName, DropInName, OneLine, SettingQuote, Window, Discovery, DiscoveryURL,
+		UnitName, DropInName, OneLine, SettingQuote, Window,
 	}
 }

@@ -15,12 +15,17 @@ import (
 // All lists every rule, subject after subject. The slice is the caller's.
 func All() []*diag.Rule {
 	return slices.Concat(
+		headerRules(),
+		textRules(),
 		syntaxRules(),
 		languageRules(),
 		systemRules(),
 		accountRules(),
 		fileRules(),
 		unitRules(),
+		agentRules(),
+		scriptRules(),
+		sudoersRules(),
 		variableRules(),
 		assembleRules(),
 		targetRules(),

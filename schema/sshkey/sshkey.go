@@ -1,4 +1,5 @@
-// Package sshkey reads one line of an authorized_keys file.
+// Package sshkey reads an authorized_keys file and each line of one, and says which keys sshd would not take, or
+// others could find out.
 //
 // Format: sshd(8) of OpenSSH 9.2, AUTHORIZED_KEYS FILE FORMAT; the inside of a key is RFC 4253 section 6.6,
 // RFC 5656 section 3.1, RFC 8709 section 4, and PROTOCOL.u2f of OpenSSH.
@@ -8,8 +9,12 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"math/bits"
 	"slices"
 	"strings"
+
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/rules"
 )
 
 // Key is a public key with what stands around it.
@@ -193,4 +198,101 @@ func field(b []byte) (f, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	return b[4 : 4+n], b[4+n:], true
+}
+
+// Check says what is wrong with a line: that it is no key, or that its key is weak. Its offsets are those of the
+// line as given.
+func Check(line string) []diag.Slip {
+	k, err := Parse(line)
+	lead := len(line) - len(strings.TrimLeft(line, " \t\r\n"))
+	switch {
+	case err != nil && strings.Contains(line, "PRIVATE KEY"):
+		return []diag.Slip{{Rule: rules.SSHPrivateKey, Summary: "this is a private key", Secret: true}}
+	case err != nil:
+		return []diag.Slip{{Rule: rules.SSHKey, Summary: err.Error()}}
+	}
+	summary, detail := k.weakness()
+	if summary == "" {
+		return nil
+	}
+	from := lead + strings.Index(line[lead:], k.Type+" ")
+	if k.Options != "" {
+		from = lead + len(k.Options)
+		from += strings.Index(line[from:], k.Type)
+	}
+	return []diag.Slip{{Rule: rules.SSHKeyWeak, From: from, To: from + len(k.Type), Summary: summary, Detail: detail}}
+}
+
+// CheckFile says what is wrong with the lines of an authorized_keys file. Empty lines and comments are none.
+func CheckFile(text string) []diag.Slip {
+	var found []diag.Slip
+	seen := map[string]bool{}
+	for at := 0; at < len(text); {
+		line, _, _ := strings.Cut(text[at:], "\n")
+		trimmed := strings.TrimRight(line, " \t\r")
+		if t := strings.TrimLeft(trimmed, " \t"); t != "" && t[0] != '#' {
+			for _, s := range Check(trimmed) {
+				if s.To == 0 {
+					s.From, s.To = len(trimmed)-len(t), len(trimmed)
+				}
+				s.From, s.To = s.From+at, s.To+at
+				found = append(found, s)
+				if s.Rule == rules.SSHPrivateKey {
+					return found // its lines are no keys either
+				}
+			}
+			if k, err := Parse(trimmed); err == nil {
+				if seen[k.Type+" "+k.Blob] {
+					from := at + len(trimmed) - len(t)
+					found = append(found, diag.Slip{Rule: rules.SSHKeyTwice, From: from, To: at + len(trimmed), Summary: "the key is there already"})
+				}
+				seen[k.Type+" "+k.Blob] = true
+			}
+		}
+		at += len(line) + 1
+	}
+	return found
+}
+
+// weakness says why a key should not be used, and what to do.
+//
+// Sources: ssh-dss is off since OpenSSH 7.0 and gone since 10.0; RequiredRSASize of sshd_config(5) is 1024 unless
+// set otherwise (OpenSSH 9.1); 2,048 bits are NIST SP 800-131A's least (rev. 2, 2019).
+func (k Key) weakness() (summary, detail string) {
+	const detailNew = "make a new one: ssh-keygen -t ed25519"
+	if strings.HasPrefix(k.Type, "ssh-dss") {
+		return "sshd takes no DSA keys any more", detailNew
+	}
+	switch n := k.rsaBits(); {
+	case n == 0 || n >= 2048:
+		return "", ""
+	case n < 1024:
+		return "sshd takes no RSA keys of fewer than 1024 bits", detailNew
+	}
+	return "an RSA key of fewer than 2048 bits can be broken", detailNew
+}
+
+// rsaBits is the length of an RSA key; 0 of another.
+func (k Key) rsaBits() int {
+	if k.Type != "ssh-rsa" {
+		return 0
+	}
+	rest, err := base64.StdEncoding.DecodeString(k.Blob)
+	if err != nil {
+		return 0
+	}
+	var n []byte
+	for range 3 { // type, exponent, modulus
+		var ok bool
+		if n, rest, ok = field(rest); !ok {
+			return 0
+		}
+	}
+	for len(n) > 0 && n[0] == 0 {
+		n = n[1:]
+	}
+	if len(n) == 0 {
+		return 0
+	}
+	return len(n)*8 - bits.LeadingZeros8(n[0])
 }

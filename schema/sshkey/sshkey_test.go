@@ -3,12 +3,14 @@ package sshkey_test
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/sshkey"
 )
 
@@ -159,4 +161,64 @@ func missing(t *testing.T, what string) {
 		t.Fatal(what)
 	}
 	t.Skip(what)
+}
+
+// TestCheck makes RSA keys of every length, since none of a weak one should be in a repository.
+func TestCheck(t *testing.T) {
+	rsa := func(bits int) string {
+		n := make([]byte, bits/8)
+		n[0] = 0x80
+		var b []byte
+		for _, f := range [][]byte{[]byte("ssh-rsa"), {1, 0, 1}, append([]byte{0}, n...)} {
+			b = append(binary.BigEndian.AppendUint32(b, uint32(len(f))), f...)
+		}
+		return "ssh-rsa " + base64.StdEncoding.EncodeToString(b)
+	}
+	tests := []struct{ name, line, want string }{
+		{"enough bits", rsa(2048) + " anna", ""},
+		{"too few", rsa(1024) + " anna", "ssh-key-weak 0-7"},
+		{"far too few", rsa(768), "ssh-key-weak 0-7"},
+		{"behind options", `  from="ssh-rsa x" ` + rsa(1024), "ssh-key-weak 19-26"},
+		{"no key", "ssh-rsa AAAA", "ssh-key 0-0"},
+		{"a private key", "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-private-key 0-0"},
+	}
+	for _, tt := range tests {
+		got := outline(sshkey.Check(tt.line))
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestCheckFile(t *testing.T) {
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+	text := "# keys\r\n" + key + " anna\r\n\n  ssh-rsa AAAA\nno-pty " + key + "\n"
+	first := len("# keys\r\n" + key + " anna\r\n\n  ")
+	second := first + len("ssh-rsa AAAA\n")
+	want := fmt.Sprintf("ssh-key %d-%d ssh-key-twice %d-%d", first, second-1, second, len(text)-1)
+	if got := outline(sshkey.CheckFile(text)); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := outline(sshkey.CheckFile("-----BEGIN OPENSSH PRIVATE KEY-----\nabcd\n")); got != "ssh-private-key 0-35" {
+		t.Error(got)
+	}
+}
+
+func outline(found []diag.Slip) string {
+	var out []string
+	for _, s := range found {
+		out = append(out, fmt.Sprintf("%s %d-%d", s.Rule.ID, s.From, s.To))
+	}
+	return strings.Join(out, " ")
+}
+
+func FuzzCheckFile(f *testing.F) {
+	f.Add("no-pty,command=\"a \\\" b\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f a\n# b\r\nssh-rsa AAAA\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, s := range append(sshkey.CheckFile(text), sshkey.Check(text)...) {
+			if s.From < 0 || s.From > s.To || s.To > len(text) || s.Summary == "" {
+				t.Errorf("%+v of %d bytes", s, len(text))
+			}
+		}
+	})
 }

@@ -1,11 +1,6 @@
 package yamltree
 
-import (
-	"bytes"
-	"strings"
-
-	"cloudconfig/schema/source"
-)
+import "cloudconfig/schema/source"
 
 // Kind is what a node is. The zero value is invalid.
 type Kind int
@@ -48,6 +43,9 @@ type Node struct {
 	Broken bool
 	Items  []*Node // of a Sequence
 	Pairs  []Pair  // of a Mapping, in source order, without duplicates
+
+	pieces []piece // of a Scalar, once Span has been asked
+	traced bool
 }
 
 // Pair is one entry of a mapping. The key is always a scalar.
@@ -66,49 +64,4 @@ func (n *Node) Get(key string) *Node {
 		}
 	}
 	return nil
-}
-
-// Place is where the byte at an offset of Value stands in the file that the node is from: from there to the
-// end of its line, or of the value. It is exact in a literal block scalar, and in a scalar that is on one
-// line and has no escapes; elsewhere it is the range of the node.
-func (n *Node) Place(f *source.File, offset int) source.Range {
-	if n.Kind != Scalar || n.Range.File != f.Name || offset < 0 || offset > len(n.Value) {
-		return n.Range
-	}
-	if n.Style != Literal {
-		from, to := n.Range.Start.Offset, n.Range.End.Offset
-		if n.Style != Plain {
-			from, to = from+1, to-1
-		}
-		if from < 0 || to > len(f.Bytes) || from > to || string(f.Bytes[from:to]) != n.Value {
-			return n.Range
-		}
-		return f.Range(from+offset, to)
-	}
-	above := strings.Count(n.Value[:offset], "\n")
-	begin := strings.LastIndexByte(n.Value[:offset], '\n') + 1
-	line, _, _ := strings.Cut(n.Value[begin:], "\n")
-	number := n.Range.Start.Line + 1 + above
-	written := f.Text(number)
-	if !bytes.HasSuffix(written, []byte(line)) {
-		return n.Range
-	}
-	end := f.Offset(number, 1) + len(written)
-	return f.Range(end-len(line)+offset-begin, end)
-}
-
-// Span is where the bytes of Value from one offset to another stand in the file that the node is from: as exact as
-// [Node.Place], and on the line where they begin.
-func (n *Node) Span(f *source.File, from, to int) source.Range {
-	r := n.Place(f, from)
-	if r == n.Range && from != 0 {
-		return r
-	}
-	if to = min(to, len(n.Value)); to > from {
-		line, _, _ := strings.Cut(n.Value[from:to], "\n")
-		if end := r.Start.Offset + len(line); end < r.End.Offset {
-			r.End = f.Pos(end)
-		}
-	}
-	return r
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -363,32 +364,116 @@ func TestManyMerges(t *testing.T) {
 	}
 }
 
-func TestPlace(t *testing.T) {
-	text := "é: x\nv: |\n    [Unit]\n\n    é = b\nw: 'a b'\nx: \"a\\tb\"\ny: >\n  a\n  b\nz: é b\n"
-	tests := []struct {
-		key    string
-		offset int
-		want   string // place and text
-	}{
-		{"v", 0, "3:5 [Unit]"},
-		{"v", 1, "3:6 Unit]"},
-		{"v", 7, "4:1 "},
-		{"v", 8, "5:5 é = b"},
-		{"v", 8 + len("é = "), "5:9 b"},
-		{"w", 2, "6:7 b"},
-		{"x", 1, `7:4 "a\tb"`},
-		{"y", 2, "8:4 >\n  a\n  b"},
-		{"z", 3, "11:6 b"},
-		{"z", 99, "11:4 é b"},
+// TestSpan has a value in every style, and where a part of it stands.
+func TestSpan(t *testing.T) {
+	tests := []struct{ name, text, part, want string }{
+		{"literal", "v: |\n    [Unit]\n\n    é = b\n", "Unit", "2:6 Unit"},
+		{"literal after what is not ASCII", "v: |\n    [Unit]\n\n    é = b\n", "= b", "4:7 = b"},
+		{"an empty line", "v: |\n    [Unit]\n\n    é = b\n", "\né", "3:1 "},
+		{"a line end", "v: |\n  a\n  b\n", "\n", "2:4 "},
+		{"to the end of the line alone", "v: |\n  ab\n  c\n", "b\nc", "2:4 b"},
+		{"literal with Windows line ends", "v: |\r\n  a\r\n  b\r\n", "b", "3:3 b"},
+		{"literal with its indentation given", "v: |2\n    a\n   b\n", " b", "3:3  b"},
+		{"literal with a tab", "v: |\n  a:\n  \tb\n", "b", "3:4 b"},
+		{"literal that keeps its last lines", "v: |+\n  a\n\n\n", "\n\n\n", "2:4 "},
+		{"literal that ends with the text", "v: |\n  a\n  b", "b", "3:3 b"},
+		{"plain", "v: é 日本 b\n", "b", "1:9 b"},
+		{"plain on many lines", "v: ab  \n  cd\n\n  e\n", "d", "2:4 d"},
+		{"the fold of a plain one", "v: ab  \n  cd\n\n  e\n", "b c", "1:5 b"},
+		{"below an empty line of a plain one", "v: ab\n  cd\n\n  e\n", "e", "4:3 e"},
+		{"single quotes", "v: 'it''s, é: b'\n", "b", "1:15 b"},
+		{"a quote in single quotes", "v: 'it''s'\n", "'", "1:7 ''"},
+		{"single quotes on many lines", "v: 'a\n\n\n  it''s b'\n", "b", "4:9 b"},
+		{"double quotes", `v: "a\tb"`, "b", "1:8 b"},
+		{"an escape", `v: "a\tb"`, "\t", `1:6 \t`},
+		{"an escape of many digits", `v: "a\u65e5\U0001F600b"`, "日", `1:6 \u65e5`},
+		{"part of a character", `v: "a\u65e5b"`, "\x97", `1:6 \u65e5`},
+		{"after escapes", `v: "a\u65e5\U0001F600b"`, "b", "1:22 b"},
+		{"an escaped line end", "v: \"ab \\\n   cd\\\r\n\n   e\"\n", "e", "4:4 e"},
+		{"double quotes on many lines", "v: \"ab \t\n   cd\n   e\"\n", "d", "2:5 d"},
+		{"folded", "v: >\n  ab\n  cd\n", "d", "3:4 d"},
+		{"folded with lines that are not", "v: >\n  ab\n   cd\n\n  e\n  f\n", "d", "3:5 d"},
+		{"folded below those", "v: >\n  ab\n   cd\n\n  e\n  f\n", "f", "6:3 f"},
+		{"folded after empty lines", "v: >-\n\n  ab\n\n\n  cd\n", "cd", "6:3 cd"},
+		{"in a flow list", "v: [a, b\n c]\n", "c", "2:2 c"},
+		{"all of it", "v: 'a b' # no\n", "a b", "1:5 a b"},
 	}
-	f := file(text)
-	n := parse(t, f)
 	for _, tt := range tests {
-		r := n.Get(tt.key).Place(f, tt.offset)
-		if got := fmt.Sprintf("%d:%d %s", r.Start.Line, r.Start.Column, slice(f, r)); got != tt.want {
-			t.Errorf("Place of %d in %s is %q, want %q", tt.offset, tt.key, got, tt.want)
+		t.Run(tt.name, func(t *testing.T) {
+			f := file(tt.text)
+			n := parse(t, f).Get("v")
+			if n.Kind == yamltree.Sequence {
+				n = n.Items[1]
+			}
+			at := strings.Index(n.Value, tt.part)
+			if at < 0 {
+				t.Fatalf("%q is not in %q", tt.part, n.Value)
+			}
+			r := n.Span(f, at, at+len(tt.part))
+			if got := fmt.Sprintf("%d:%d %s", r.Start.Line, r.Start.Column, slice(f, r)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			checkSpans(t, f, n)
+		})
+	}
+}
+
+// A node that was made, or is another file's, has its range alone.
+func TestSpanOfAnother(t *testing.T) {
+	f := file("v: a, b\n")
+	n := parse(t, f).Get("v")
+	made := &yamltree.Node{Kind: yamltree.Scalar, Value: "b", Range: n.Range}
+	if r := made.Span(f, 0, 1); r != n.Range {
+		t.Errorf("a part of a value: %v", r)
+	}
+	if r := n.Span(&source.File{Name: "g", Bytes: f.Bytes}, 0, 1); r != n.Range {
+		t.Errorf("another file: %v", r)
+	}
+	if r := n.Span(f, 99, 99); slice(f, r) != "" || r.Start.Column != 8 {
+		t.Errorf("beyond the end: %v", r)
+	}
+}
+
+// checkSpans holds the place of every byte of every scalar to what is written there.
+func checkSpans(t *testing.T, f *source.File, n *yamltree.Node) {
+	t.Helper()
+	for _, item := range n.Items {
+		checkSpans(t, f, item)
+	}
+	for _, p := range n.Pairs {
+		checkSpans(t, f, p.Key)
+		checkSpans(t, f, p.Value)
+	}
+	if n.Kind != yamltree.Scalar {
+		return
+	}
+	last := 0
+	for i, r := range n.Value {
+		size := utf8.RuneLen(r)
+		at := n.Span(f, i, i+size)
+		if at.Start.Offset < last {
+			t.Fatalf("byte %d of %q stands before the one in front of it", i, n.Value)
+		}
+		last = at.End.Offset
+		written := slice(f, at)
+		switch rest := f.Bytes[at.End.Offset:]; {
+		case written == string(r):
+		case written == "" && (r == '\n' || r == ' ' && n.Style != yamltree.Literal) && (rest[0] == '\n' || rest[0] == '\r'):
+		case written == "''" && r == '\'' && n.Style == yamltree.SingleQuoted:
+		case strings.HasPrefix(written, `\`) && n.Style == yamltree.DoubleQuoted && unescape(written) == string(r):
+		default:
+			t.Fatalf("%q of %q in %q is said to be written as %q", r, n.Value, f.Bytes, written)
 		}
 	}
+}
+
+// unescape asks the parser.
+func unescape(text string) string {
+	n, _ := yamltree.Parse(file(`"` + text + `"`))
+	if n == nil {
+		return ""
+	}
+	return n.Value
 }
 
 func FuzzParse(f *testing.F) {
@@ -397,6 +482,7 @@ func FuzzParse(f *testing.F) {
 		"a: |\n  b\nc: >-\n  d\n\n  e\n? f\n: g\n<<: {h: i}\n",
 		"--- !x\n- 'a''b'\n- [a: b, {c, \"d\":e}, ]\n...\n",
 		"é: 日本\r\n\tb\n", "\uFEFFa: [", "%YAML 1.1\n---\n",
+		"a: \"b\\x41 \\\n  c\\_\\N \\u65e5\n\n d\"\nb: |2+\n   c\n\n\nc: >1-\n d\n  e\n\n f\n g\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -414,6 +500,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if n != nil {
 			checkRanges(t, file, n)
+			checkSpans(t, file, n)
 		}
 	})
 }

@@ -1,0 +1,88 @@
+package schema
+
+import (
+	"path"
+	"strings"
+
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/glyphs"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/script"
+	"cloudconfig/schema/sshkey"
+	"cloudconfig/schema/sudoers"
+	"cloudconfig/schema/yamltree"
+)
+
+// inside looks at what a file of write_files holds, by where it goes and how it begins.
+func (d *decoder) inside(f *File, content *yamltree.Node, at string) {
+	if !f.Content.Set || d.bad[content] {
+		return
+	}
+	p := passage{path: join(at, "content"), node: content, text: string(f.Content.V), secret: f.Secret}
+	d.keep(p)
+	d.readOtherwise(content, p.path, &shape{kind: text, secret: f.Secret})
+	if f.Secret {
+		d.concealed = append(d.concealed, content.Range)
+	}
+	switch clean := path.Clean(f.Path.V); {
+	case clean == "/etc/sudoers" || path.Dir(clean) == "/etc/sudoers.d":
+		d.sudoersFile(f, p, at)
+	case isAuthorizedKeys(clean):
+		d.slips(p, sshkey.CheckFile(p.text))
+	case script.Is(p.text):
+		d.scriptFile(f, p)
+	default:
+		d.quiet = append(d.quiet, content.Range)
+		return
+	}
+	if p.text != content.Value {
+		d.slips(p, glyphs.Hidden(p.text))
+	}
+}
+
+// sudoersFile checks the rules in a file, and whether sudo reads it.
+func (d *decoder) sudoersFile(f *File, p passage, at string) {
+	d.slips(p, sudoers.Check(p.text))
+	name := path.Base(f.Path.V)
+	if dir := path.Dir(path.Clean(f.Path.V)); dir == "/etc/sudoers.d" && (strings.Contains(name, ".") || strings.HasSuffix(name, "~")) {
+		d.reportAt(rules.SudoersName, join(at, "path"), f.Path.At, "sudo passes over files whose names have a dot in them or end in ~")
+	}
+	user, group, _ := strings.Cut(f.Owner.V, ":")
+	ours := func(name string) bool { return name == "" || name == "root" || name == "0" }
+	switch {
+	case !ours(user):
+		d.reportAt(rules.SudoersMode, join(at, "owner"), f.Owner.At, "sudo reads no rules from a file of another user than root").Detail = "leave owner out"
+	case f.Mode.V&0o002 != 0, f.Mode.V&0o020 != 0 && !ours(group):
+		d.reportAt(rules.SudoersMode, join(at, "permissions"), f.Mode.At, "sudo reads no rules from a file that others may write to").Detail = `write "0440"`
+	}
+}
+
+// isAuthorizedKeys says that sshd reads a file as a list of keys, as it is usually set up.
+func isAuthorizedKeys(clean string) bool {
+	switch path.Base(clean) {
+	case "authorized_keys", "authorized_keys2":
+		return true
+	}
+	return strings.HasSuffix(path.Dir(clean), "/.ssh/authorized_keys.d") || strings.HasPrefix(clean, "/etc/ssh/authorized_keys/")
+}
+
+// scriptFile checks a script. One that cannot be run by its name may still be given to its interpreter, which
+// does not look at the line that names it.
+func (d *decoder) scriptFile(f *File, p passage) {
+	runs := f.Mode.V&0o111 != 0
+	var found []diag.Slip
+	for _, s := range script.Check(p.text) {
+		switch {
+		case s.Rule == rules.ScriptLineEnds && runs:
+			s.Severity = diag.Error
+		case s.Rule == rules.ScriptLineEnds:
+			if !script.RunsInShell(p.text) {
+				continue
+			}
+		case s.Rule != rules.ScriptPipeShell && !runs:
+			continue
+		}
+		found = append(found, s)
+	}
+	d.slips(p, found)
+}
