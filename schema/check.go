@@ -14,7 +14,7 @@ import (
 // checker holds a document against the table. What it finds wrong it reports once and marks, so that the
 // reader passes it over.
 type checker struct {
-	files map[string]*source.File // every part, by its name
+	files map[string]*source.File // of the parts, by name
 	diags diag.List
 	bad   map[*yamltree.Node]bool
 }

@@ -31,7 +31,7 @@ func Decode(in Input) (*Config, diag.List) {
 	d := &decoder{config: &Config{}, budget: maxUnpacked}
 	d.files = map[string]*source.File{}
 	for _, f := range in.Files {
-		d.files[f.Name] = f
+		d.files[f.Name] = f.Whole()
 		d.part(f)
 	}
 	d.references()

@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -19,10 +20,17 @@ const (
 	partScript
 )
 
+// What MIME calls them.
+const (
+	typeConfig = "text/cloud-config"
+	typeScript = "text/x-shellscript"
+)
+
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // header reads the first line of a part, after a byte order mark, and says what the part is. A part whose first
-// line says nothing we know is reported, with what was likely meant.
+// line says nothing we know is reported, with what was likely meant, unless what it came in says that it is a
+// cloud-config.
 func (d *decoder) header(f *source.File) partKind {
 	if bytes.HasPrefix(f.Bytes, []byte("\xff\xfe")) || bytes.HasPrefix(f.Bytes, []byte("\xfe\xff")) {
 		d.reportAt(rules.TextEncoding, "", f.Range(0, 1), "the text is UTF-16").Detail = "save it as UTF-8"
@@ -36,13 +44,21 @@ func (d *decoder) header(f *source.File) partKind {
 		return 0
 	}
 	first := string(bytes.TrimRight(withoutMark(f.Text(f.FirstLine())), " \t\r"))
+	at := f.LineRange(f.FirstLine())
 	switch {
 	case first == "#cloud-config":
+		if f.Type == typeScript {
+			d.reportAt(rules.PartType, "", at, "a cloud-config in a part of type %s", f.Type).Detail = "say " + typeConfig
+		}
 		return partConfig
 	case strings.HasPrefix(first, "#!"):
+		if f.Type == typeConfig {
+			d.reportAt(rules.PartType, "", at, "a script in a part of type %s", f.Type).Detail = "say " + typeScript
+		}
 		return partScript
+	case f.Type == typeConfig:
+		return partConfig
 	}
-	at := f.LineRange(f.FirstLine())
 	summary, detail := likely(f, first)
 	finding := d.reportAt(rules.Header, "", at, "%s", summary)
 	finding.Detail = detail
@@ -66,8 +82,8 @@ func likely(f *source.File, first string) (summary, detail string) {
 		return "the line ends of the document are lost", "what carried it here has made one line of many"
 	case strings.HasPrefix(lower, "#cloud"), strings.HasPrefix(lower, "# cloud"):
 		return "the first line is misspelt", write
-	case strings.HasPrefix(lower, "mime-version:"), strings.HasPrefix(lower, "content-type: multipart/"):
-		return "MIME parts are not known here", "give a #cloud-config document or a script"
+	case first == "" && beginsMessage(body):
+		return "a blank line stands before the header of the message", "begin with the header"
 	case bytes.HasPrefix(body, []byte("{")):
 		if bytes.Contains(body, []byte(`"ignition"`)) || bytes.Contains(body, []byte("ignitionVersion")) {
 			return "this is a configuration of Ignition's", "give a #cloud-config document"
@@ -89,6 +105,11 @@ func likely(f *source.File, first string) (summary, detail string) {
 	return "the first line does not name a kind of user-data", "it is #cloud-config, or #! and an interpreter"
 }
 
+func beginsMessage(body []byte) bool {
+	name, _, _ := bytes.Cut(body[:min(len(body), 32)], []byte(":"))
+	return bytes.EqualFold(name, []byte("mime-version")) || bytes.EqualFold(name, []byte("content-type"))
+}
+
 func looksBase64(body []byte) bool {
 	compact := bytes.Join(bytes.Fields(body), nil)
 	decoded, err := base64.StdEncoding.DecodeString(string(compact))
@@ -108,5 +129,9 @@ func (d *decoder) script(f *source.File) {
 		d.reportAt(rules.ScriptInterpreter, "", at, "the script names no interpreter").Detail = "such as #!/bin/sh"
 		return
 	}
-	d.config.Scripts = append(d.config.Scripts, Script{Name: f.Name, Content: text, At: at})
+	name := f.Name
+	if f.Whole() != f {
+		name = fmt.Sprintf("%s:%d", name, at.Start.Line) // the file may hold others
+	}
+	d.config.Scripts = append(d.config.Scripts, Script{Name: name, Content: text, At: at})
 }

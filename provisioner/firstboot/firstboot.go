@@ -198,7 +198,10 @@ func (r *run) decode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.files = append([]*source.File{f}, parts...)
+	r.files = []*source.File{f}
+	for _, p := range parts {
+		r.files = append(r.files, p.Whole())
+	}
 	var ds diag.List
 	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: r.Now()})
 	r.find(append(found, ds...))
