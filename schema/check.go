@@ -17,6 +17,8 @@ type checker struct {
 	files map[string]*source.File // of the parts, by name
 	diags diag.List
 	bad   map[*yamltree.Node]bool
+	// secret are the values that are never shown, nor what is in them.
+	secret map[*yamltree.Node]bool
 }
 
 // report adds a finding about a node and marks the node.
@@ -37,6 +39,9 @@ func (c *checker) reportAt(rule *diag.Rule, path string, at source.Range, format
 
 // check holds a value against its shape.
 func (c *checker) check(n *yamltree.Node, s *shape, path string) {
+	if s.secret {
+		c.secret[n] = true
+	}
 	if n.Kind == yamltree.Null {
 		if path != "" && n.Value == "" {
 			c.reportAt(rules.EmptyValue, path, n.Range, "%s has no value", path)
