@@ -275,14 +275,11 @@ func (a *assembler) multipart(f *source.File, body int, boundary string, at sour
 	}
 }
 
-// part takes what is between two boundaries. The line end before a boundary belongs to the boundary.
+// part takes what is between two boundaries. By RFC 2046 the line end before a boundary belongs to the boundary; it
+// is left to the part, or a text that is indented under "|" there would lose its last line end.
 func (a *assembler) part(f *source.File, from, to int, nesting int) {
-	text := f.Bytes[from:to]
-	if to < len(f.Bytes) {
-		text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	}
-	if len(text) > 0 && a.err == nil {
-		a.entity(f.Piece(from, from+len(text)), nesting+1)
+	if from < to && a.err == nil {
+		a.entity(f.Piece(from, to), nesting+1)
 	}
 }
 
@@ -300,6 +297,10 @@ func (a *assembler) decode(f *source.File, h header, body int) *source.File {
 	case "", "7bit", "8bit", "binary":
 		for body < len(f.Bytes) {
 			line, next := nextLine(f.Bytes, body)
+			if isGzip(line) { // what comes after its end would be taken for more of it
+				raw = bytes.TrimSuffix(bytes.TrimSuffix(f.Bytes, []byte("\n")), []byte("\r"))
+				return f.Piece(body, len(raw))
+			}
 			if len(bytes.TrimSpace(line)) > 0 {
 				return f.Piece(body, len(f.Bytes))
 			}

@@ -19,7 +19,7 @@ var errTooLong = errors.New("the document is longer than 64 MiB once every alias
 
 // Print writes a tree as YAML that [Parse] reads as the same tree: kinds, tags and values are equal, and a scalar
 // that was plain is plain again wherever it can be. Mappings and lists are blocks. note, if not nil, gives the
-// comment behind a scalar, an empty list or an empty mapping; it must be one line.
+// comment behind a scalar, an empty list or an empty mapping: one line that begins with #, or nothing.
 //
 // The error is that of w, or says that the text would be longer than 64 MiB.
 func Print(w io.Writer, n *Node, note func(*Node) string) error {
@@ -117,7 +117,7 @@ func (p *printing) value(n *Node, column int, dash bool) {
 	comment := ""
 	if p.note != nil {
 		if text := p.note(n); text != "" {
-			comment = "  # " + text
+			comment = "  " + text
 		}
 	}
 	if header, lines, ok := literal(n, column+2); ok {

@@ -30,7 +30,7 @@ func TestPrint(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got bytes.Buffer
 			err := yamltree.Print(&got, parse(t, file(tt.text)), func(n *yamltree.Node) string {
-				return fmt.Sprintf("%d:%d", n.Range.Start.Line, n.Range.Start.Column)
+				return fmt.Sprintf("# %d:%d", n.Range.Start.Line, n.Range.Start.Column)
 			})
 			if err != nil || got.String() != tt.want {
 				t.Errorf("error %v\n%s", err, cmp.Diff(tt.want, got.String()))
@@ -86,7 +86,7 @@ func FuzzPrint(f *testing.F) {
 		if tree == nil || len(found) > 0 {
 			return
 		}
-		for _, note := range []func(*yamltree.Node) string{nil, func(*yamltree.Node) string { return "here" }} {
+		for _, note := range []func(*yamltree.Node) string{nil, func(*yamltree.Node) string { return "# here" }} {
 			var out bytes.Buffer
 			if err := yamltree.Print(&out, tree, note); err != nil {
 				t.Fatal(err)
