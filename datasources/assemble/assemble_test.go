@@ -168,6 +168,7 @@ func TestCaps(t *testing.T) {
 		{"many more are one finding", message(slices.Repeat([]string{script}, 5*assemble.MaxParts)...), assemble.MaxParts - 1, rules.TooLarge},
 		{"as deep as may be", nested(assemble.MaxNesting), 1, nil},
 		{"a message deeper", nested(assemble.MaxNesting + 1), 0, rules.TooLarge},
+		{"a header without end", "Content-Type: multipart/mixed; boundary=B\n" + strings.Repeat(" x\n", 64<<10), 0, rules.TooLarge},
 		{"as much as may be unpacked", message("\n"+zeros, "\n"+zeros), 2, nil},
 		{"a byte more", message("\n"+zeros, "\n"+zeros, "\n"+string(pack(t, []byte("#")))), 2, rules.TooLarge},
 	} {

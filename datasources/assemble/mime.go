@@ -79,8 +79,12 @@ func isMessage(b []byte) bool {
 	return false
 }
 
-// readHeader reads the header that f begins with. body is the offset of what follows.
-func (a *assembler) readHeader(f *source.File) (h header, body int) {
+// maxHeader is the longest header of a message or part, in bytes.
+const maxHeader = 64 << 10
+
+// readHeader reads the header that f begins with. body is the offset of what follows. ok is false, and reported, if
+// it is too long.
+func (a *assembler) readHeader(f *source.File) (h header, body int, ok bool) {
 	at := 0
 	if bytes.HasPrefix(f.Bytes, []byte(byteOrderMark)) {
 		at = len(byteOrderMark)
@@ -89,7 +93,7 @@ func (a *assembler) readHeader(f *source.File) (h header, body int) {
 	for at < len(f.Bytes) {
 		line, next := nextLine(f.Bytes, at)
 		if len(line) == 0 {
-			return h, next
+			return h, next, true
 		}
 		name, ok := fieldName(line)
 		switch {
@@ -97,11 +101,15 @@ func (a *assembler) readHeader(f *source.File) (h header, body int) {
 		case !ok:
 			d := a.report(rules.MIMEHeader, f.Range(at, at+len(line)), "the header has no end: this line is none of it")
 			d.Detail = "leave a blank line before it"
-			return h, at
+			return h, at, true
 		default:
 			end := next
-			for end < len(f.Bytes) && isContinued(f.Bytes[end:]) {
+			for end < len(f.Bytes) && isContinued(f.Bytes[end:]) && end <= maxHeader {
 				_, end = nextLine(f.Bytes, end)
+			}
+			if end > maxHeader {
+				a.report(rules.TooLarge, start(f), "the header is longer than %d KiB", maxHeader>>10)
+				return nil, 0, false
 			}
 			value := string(f.Bytes[at+bytes.IndexByte(line, ':')+1 : end])
 			value = strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(value))
@@ -110,7 +118,7 @@ func (a *assembler) readHeader(f *source.File) (h header, body int) {
 		}
 		at = next
 	}
-	return h, at
+	return h, at, true
 }
 
 // contentType takes a value such as `text/plain; charset="utf-8"` apart. Type and names of parameters are in
@@ -171,7 +179,10 @@ func (a *assembler) entity(f *source.File, nesting int) {
 		}
 		return
 	}
-	h, body := a.readHeader(f)
+	h, body, ok := a.readHeader(f)
+	if !ok {
+		return
+	}
 	mediaType, parameters := "text/plain", map[string]string(nil)
 	at := start(f)
 	if t := h.get("content-type"); t != nil {
@@ -192,7 +203,7 @@ func (a *assembler) entity(f *source.File, nesting int) {
 		a.report(rules.PartAside, at, "the part is for another program (%s) and is left to it", mediaType).Detail = "nothing of it is read here"
 		return
 	default:
-		a.unsupported(at, fmt.Sprintf("a part of type %q", mediaType))
+		a.unsupported(at, fmt.Sprintf("a part of type %.80q", mediaType))
 		return
 	}
 	if index := h.get("launch-index"); index != nil {
@@ -268,9 +279,9 @@ func (a *assembler) multipart(f *source.File, body int, boundary string, at sour
 	}
 	switch {
 	case open.IsZero():
-		a.report(rules.MIMEBoundary, at, "no part begins: there is no line %q", delimiter).Detail = "a part begins after a line of two hyphens and the boundary"
+		a.report(rules.MIMEBoundary, at, "no part begins: there is no line %.80q", delimiter).Detail = "a part begins after a line of two hyphens and the boundary"
 	case !closed:
-		a.report(rules.MIMEUnclosed, open, "nothing ends this part: the message may be cut short").Detail = fmt.Sprintf("end the message with a line %q", string(delimiter)+"--")
+		a.report(rules.MIMEUnclosed, open, "nothing ends this part: the message may be cut short").Detail = fmt.Sprintf("end the message with a line %.80q", string(delimiter)+"--")
 		a.part(f, from, len(f.Bytes), nesting)
 	}
 }
@@ -312,7 +323,7 @@ func (a *assembler) decode(f *source.File, h header, body int) *source.File {
 	case "quoted-printable":
 		text, slip = fromQuotedPrintable(raw)
 	default:
-		a.report(rules.TransferEncoding, at, "a part cannot be encoded in %q", encoding).Detail = "one of base64, quoted-printable, 8bit, 7bit"
+		a.report(rules.TransferEncoding, at, "a part cannot be encoded in %.80q", encoding).Detail = "one of base64, quoted-printable, 8bit, 7bit"
 		return nil
 	}
 	if slip != nil {
@@ -338,6 +349,6 @@ func (a *assembler) inUTF8(f *source.File, charset string, at source.Range) bool
 	if isGzip(f.Bytes) || !slices.ContainsFunc(f.Bytes, func(c byte) bool { return c >= 0x80 || c == 0 || c == 0x1b }) {
 		return true
 	}
-	a.report(rules.TextEncoding, at, "the part is in %q", charset).Detail = "write it in UTF-8, and charset=utf-8"
+	a.report(rules.TextEncoding, at, "the part is in %.80q", charset).Detail = "write it in UTF-8, and charset=utf-8"
 	return false
 }

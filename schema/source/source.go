@@ -7,8 +7,9 @@
 package source
 
 import (
+	"bytes"
 	"fmt"
-	"sort"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -24,9 +25,9 @@ type File struct {
 	// "text/cloud-config". Empty means that nothing is said.
 	Type string
 
-	whole  *File // of which this is a piece; nil if it is one itself
-	base   int   // the offset of Bytes in whole
-	starts []int // byte offset of each line, filled on first use
+	whole  *File   // of which this is a piece; nil if it is one itself
+	base   int     // the offset of Bytes in whole
+	starts []int32 // byte offset of each line, filled on first use; no text has 2 GiB
 }
 
 // Pos is a place in a file. The zero Pos is no place.
@@ -100,7 +101,7 @@ func (f *File) Text(n int) []byte {
 	}
 	end := len(f.Bytes)
 	if i+1 < len(starts) {
-		end = starts[i+1]
+		end = int(starts[i+1])
 	}
 	line := f.Bytes[starts[i]:end]
 	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
@@ -113,7 +114,8 @@ func (f *File) Text(n int) []byte {
 func (f *File) Pos(offset int) Pos {
 	offset = min(max(offset, 0), len(f.Bytes))
 	starts := f.lineStarts()
-	i := sort.SearchInts(starts, offset+1) - 1
+	i, _ := slices.BinarySearch(starts, int32(offset+1))
+	i--
 	return Pos{
 		Line:   f.FirstLine() + i,
 		Column: 1 + utf8.RuneCount(f.Bytes[starts[i]:offset]),
@@ -125,9 +127,9 @@ func (f *File) Pos(offset int) Pos {
 func (f *File) Offset(line, column int) int {
 	starts := f.lineStarts()
 	i := min(max(line-f.FirstLine(), 0), len(starts)-1)
-	at, end := starts[i], len(f.Bytes)
+	at, end := int(starts[i]), len(f.Bytes)
 	if i+1 < len(starts) {
-		end = starts[i+1]
+		end = int(starts[i+1])
 	}
 	for ; column > 1 && at < end; column-- {
 		_, size := utf8.DecodeRune(f.Bytes[at:end])
@@ -152,12 +154,12 @@ func (f *File) LineRange(n int) Range {
 	return f.Range(from+lead, from+len(text))
 }
 
-func (f *File) lineStarts() []int {
+func (f *File) lineStarts() []int32 {
 	if f.starts == nil {
-		f.starts = append(f.starts, 0)
+		f.starts = make([]int32, 1, 1+bytes.Count(f.Bytes, []byte("\n")))
 		for i, b := range f.Bytes {
 			if b == '\n' || b == '\r' && (i+1 == len(f.Bytes) || f.Bytes[i+1] != '\n') {
-				f.starts = append(f.starts, i+1)
+				f.starts = append(f.starts, int32(i+1))
 			}
 		}
 	}

@@ -141,6 +141,9 @@ func TestPiece(t *testing.T) {
 		want, wanted := yamltree.Parse(alone)
 		if tree != nil {
 			checkRanges(t, whole, tree)
+			if d := tree.Get("d"); d != nil && slice(whole, d.Span(whole, 0, 1)) != "e" {
+				t.Errorf("%q: the text of d is at %+v", text, d.Span(whole, 0, 1))
+			}
 			if outline(tree) != outline(want) {
 				t.Errorf("%q: %s, want %s", text, outline(tree), outline(want))
 			}
