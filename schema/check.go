@@ -16,9 +16,11 @@ import (
 // checker holds a document against the table. What it finds wrong it reports once and marks, so that the
 // reader passes it over.
 type checker struct {
-	files map[string]*source.File // every part, by its name
+	files map[string]*source.File // of the parts, by name
 	diags diag.List
 	bad   map[*yamltree.Node]bool
+	// secret are the values that are never shown, nor what is in them.
+	secret map[*yamltree.Node]bool
 	// keys has the place of the key of every value that begins on a line below it.
 	keys map[*yamltree.Node]source.Range
 	// hidden are lines of secret values, by file and number: no finding draws one.
@@ -62,6 +64,9 @@ func (c *checker) reportAt(rule *diag.Rule, path string, at source.Range, format
 
 // check holds a value against its shape.
 func (c *checker) check(n *yamltree.Node, s *shape, path string) {
+	if s.secret {
+		c.secret[n] = true
+	}
 	if n.Broken {
 		c.bad[n] = true
 		return

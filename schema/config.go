@@ -140,7 +140,7 @@ type DropIn struct {
 
 // Script is user-data that is run, not decoded.
 type Script struct {
-	// Name is the file it came from, as diagnostics print it.
+	// Name is the file it came from, as diagnostics print it, with the line where it begins if it is a piece of it.
 	Name string
 	// Content is the script as written, with Unix line ends; its first line names the interpreter.
 	Content []byte

@@ -6,6 +6,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"cloudconfig/schema/diag"
@@ -16,6 +17,8 @@ import (
 
 // Input is what Decode looks at.
 type Input struct {
+	// Vendor are the parts of the platform's vendor data. They are merged before all others and set no policy.
+	Vendor []*source.File
 	// Files are the parts of a configuration in the order in which they are merged.
 	Files []*source.File
 	// Now is the time that dates are held against. If it is zero, as it should be where the clock cannot be right,
@@ -32,39 +35,69 @@ type Input struct {
 // part is a cloud-config or a script, as its first line says; an empty part is nothing at all. If the list
 // has errors the configuration is incomplete and must not be applied. It is never nil.
 //
-// Parts are merged: of single values a later one wins, with a finding for information; lists are appended.
+// Parts are merged, vendor data first: mappings by key; of single values a later one wins, with a finding for
+// information; lists are appended, but for items that name the same path, unit, user or certificate, which are
+// merged as mappings. The Range of each value stays in its own part.
 func Decode(in Input) (*Config, diag.List) {
+	d := newDecoder()
+	d.decode(in)
+	return d.config, d.diags.Sorted()
+}
+
+func newDecoder() *decoder {
 	d := &decoder{config: &Config{}, budget: maxUnpacked}
-	d.files = map[string]*source.File{}
-	for _, f := range in.Files {
-		d.files[f.Name] = f
-		d.part(f)
+	d.files, d.bad = map[string]*source.File{}, map[*yamltree.Node]bool{}
+	d.secret, d.variables = map[*yamltree.Node]bool{}, map[*yamltree.Node]bool{}
+	return d
+}
+
+// decode reads all parts, and gives the tree that they are together; nil if there is none.
+func (d *decoder) decode(in Input) *yamltree.Node {
+	var trees []*yamltree.Node
+	parts := slices.Concat(in.Vendor, in.Files)
+	for _, f := range parts {
+		d.files[f.Name] = f.Whole()
+		if root := d.part(f); root != nil {
+			trees = append(trees, root)
+		}
 	}
+	root := d.merge(trees)
+	if root != nil {
+		d.read(root)
+	}
+	d.reportOverridden()
+	d.references()
+	d.checkCertificates(in)
 	if len(in.Files) > 0 {
 		d.size(in.Files[0], in.Raw)
 	}
-	d.references()
-	d.checkCertificates(in)
+	for _, f := range parts {
+		d.invisible(f)
+	}
 	for i := range d.diags {
 		f := &d.diags[i]
 		f.Secret = f.Secret || d.hidden[line{f.Subject.File, f.Subject.Start.Line}]
 	}
-	return d.config, d.diags.Sorted()
+	return root
 }
 
-// decoder fills a Config, part after part.
+// decoder fills a Config.
 type decoder struct {
 	checker
 	config   *Config
 	budget   int64 // bytes that may still be unpacked
 	passages map[source.Range]passage
 	// quiet are contents of files in which any character may be, concealed those that are secrets.
-	quiet, concealed []source.Range
+	quiet, concealed places
+
+	overridden []overridden
+	// variables are the values in which variables are replaced; true where every fact counts, not the addresses
+	// alone.
+	variables map[*yamltree.Node]bool
 }
 
-func (d *decoder) part(f *source.File) {
-	d.quiet, d.concealed = nil, nil
-	defer d.invisible(f)
+// part checks a part. It gives the tree of a cloud-config, nil of all else.
+func (d *decoder) part(f *source.File) *yamltree.Node {
 	switch d.header(f) {
 	case partScript:
 		d.script(f)
@@ -72,12 +105,12 @@ func (d *decoder) part(f *source.File) {
 		root, ds := yamltree.Parse(f)
 		d.diags.Add(ds...)
 		if root == nil || root.Kind == yamltree.Null {
-			return
+			return nil
 		}
-		d.bad = map[*yamltree.Node]bool{}
 		d.check(root, &language, "")
-		d.read(root)
+		return root
 	}
+	return nil
 }
 
 // read fills the Config from a tree that has been checked. Nodes that were found bad read as not written.
@@ -88,6 +121,9 @@ func (d *decoder) read(root *yamltree.Node) {
 	m := d.mapping(root, &language)
 	c := d.config
 	d.scalar(&c.Hostname, m.text("hostname"), "hostname")
+	if n := m.node("hostname"); n != nil {
+		d.variables[n] = true
+	}
 	if hosts := m.word("manage_etc_hosts"); hosts.Set {
 		if hosts.V == "true" || hosts.V == "template" {
 			hosts.V = "localhost"
@@ -272,6 +308,12 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	case f.Secret && f.Mode.V&0o004 != 0:
 		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
 	}
+	if f.Secret {
+		d.secret[content] = true
+	}
+	if f.Content.Set && !f.Encoded {
+		d.variables[content] = f.Template.V
+	}
 	if !d.bad[n] { // its content is looked at all the same
 		d.config.Files = append(d.config.Files, f)
 	}
@@ -308,6 +350,7 @@ func (d *decoder) readCoreOS(m reader) {
 		}
 		if u.Content.Set {
 			d.keep(passage{path: join(path, "content"), node: um.node("content"), text: u.Content.V})
+			d.variables[um.node("content")] = true
 		}
 		for j, drop := range um.items("drop_ins") {
 			if d.bad[drop] || drop.Kind != yamltree.Mapping {
@@ -317,6 +360,7 @@ func (d *decoder) readCoreOS(m reader) {
 			u.DropIns = append(u.DropIns, DropIn{At: firstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
 			if n := dm.node("content"); n != nil && n.Kind == yamltree.Scalar {
 				d.keep(passage{path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), node: n, text: n.Value})
+				d.variables[n] = true
 			}
 		}
 		d.config.Units = append(d.config.Units, u)
@@ -333,12 +377,24 @@ func (d *decoder) readCoreOS(m reader) {
 			if key == nil || d.bad[p.Value] || d.bad[p.Key] {
 				continue
 			}
-			agent.Settings = append(agent.Settings, Setting{
+			setting := Setting{
 				Key: key.name, Variable: key.variable, Secret: key.shape.secret || hasUserInfo(p.Value.Value),
 				Value: Value[string]{V: settingText(p.Value, &key.shape), At: p.Value.Range, Set: true},
-			})
+			}
+			if setting.Secret {
+				d.secret[p.Value] = true
+			}
+			d.variables[p.Value] = true
+			agent.Settings = append(agent.Settings, setting)
 		}
 		d.config.Agents = append(d.config.Agents, agent)
+	}
+	for _, key := range []string{"oem", "update"} {
+		if n := m.node(key); n != nil {
+			for _, p := range n.Pairs {
+				d.variables[p.Value] = true
+			}
+		}
 	}
 	if n := m.node("oem"); n != nil {
 		om, oem := d.mapping(n, &findField(coreosFields, "oem").shape), &d.config.OEM

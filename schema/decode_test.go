@@ -17,10 +17,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
+var now = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+
 func decode(name string, text []byte) (*schema.Config, diag.List) {
 	return schema.Decode(schema.Input{
 		Files: []*source.File{{Name: name, Bytes: text}},
-		Now:   time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
+		Now:   now,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,12 @@ const (
 	partScript
 )
 
+// What MIME calls them.
+const (
+	typeConfig = "text/cloud-config"
+	typeScript = "text/x-shellscript"
+)
+
 const (
 	byteOrderMark = "\xef\xbb\xbf"
 	configHeader  = "#cloud-config"
@@ -28,7 +35,8 @@ const (
 )
 
 // header reads the first line of a part, after a byte order mark, and says what the part is. Blanks may follow
-// #cloud-config. A part whose first line says nothing we know is reported, with what was likely meant.
+// #cloud-config. A part whose first line says nothing we know is reported, with what was likely meant, unless what it came in says that it
+// is a cloud-config.
 func (d *decoder) header(f *source.File) partKind {
 	if isUTF16(f.Bytes) {
 		d.reportAt(rules.TextEncoding, "", f.Range(0, 1), "the text is UTF-16").Detail = "save it as UTF-8"
@@ -44,15 +52,28 @@ func (d *decoder) header(f *source.File) partKind {
 	}
 	line := string(withoutMark(f.Text(f.FirstLine())))
 	rest, isConfig := strings.CutPrefix(line, configHeader)
+	kind := partKind(0)
 	switch {
 	case isConfig && strings.Trim(rest, blanks) == "":
-		return partConfig
+		kind = partConfig
 	case isConfig && isBlank(rest[0]) && !oneLine(text) && !holdsKey(rest):
 		at := len(f.Bytes) - len(text) + len(line) - len(strings.TrimLeft(rest, blanks))
 		d.reportAt(rules.HeaderTrailing, "", f.Range(at, at+len(strings.Trim(rest, blanks))), "text after #cloud-config").Detail = "put it on a line of its own"
-		return partConfig
+		kind = partConfig
 	case strings.HasPrefix(line, "#!") && !strings.HasPrefix(line, "#!cloud") && !flattened(line, text):
-		return partScript
+		kind = partScript
+	case f.Type == typeConfig:
+		return partConfig
+	}
+	at := f.LineRange(f.FirstLine())
+	switch {
+	case kind == partConfig && f.Type == typeScript:
+		d.reportAt(rules.PartType, "", at, "a cloud-config in a part of type %s", f.Type).Detail = "say " + typeConfig
+	case kind == partScript && f.Type == typeConfig:
+		d.reportAt(rules.PartType, "", at, "a script in a part of type %s", f.Type).Detail = "say " + typeScript
+	}
+	if kind != 0 {
+		return kind
 	}
 	d.diags.Add(accident(f, line, text))
 	return 0
@@ -88,6 +109,8 @@ func accident(f *source.File, line string, text []byte) diag.Diagnostic {
 			at = f.Range(from+len(configHeader), min(from+len(configHeader)+2, len(f.Bytes)))
 		}
 		return finding(rules.HeaderFlattened, "what carried it here has made one line of many", "the line ends of the document are lost")
+	case first == "" && beginsMessage(body):
+		return finding(rules.HeaderNotFirst, "begin with the header", "a blank line stands before the header of the message")
 	case meant:
 		return finding(rules.HeaderMisspelt, detail, "the first line is misspelt")
 	case body[0] == '{' && !bytes.HasPrefix(body, []byte("{{")) && !bytes.HasPrefix(body, []byte("{%")):
@@ -123,6 +146,11 @@ func accident(f *source.File, line string, text []byte) diag.Diagnostic {
 		return finding(rules.HeaderUnknown, "render it first", "this is a template")
 	}
 	return finding(rules.HeaderUnknown, "it is #cloud-config, or #! and an interpreter", "the first line does not name a kind of user-data")
+}
+
+func beginsMessage(body []byte) bool {
+	name, _, _ := bytes.Cut(body[:min(len(body), 32)], []byte(":"))
+	return bytes.EqualFold(name, []byte("mime-version")) || bytes.EqualFold(name, []byte("content-type"))
 }
 
 // oneLine says that a text has no line end but at its end.
@@ -288,5 +316,9 @@ func (d *decoder) script(f *source.File) {
 			return
 		}
 	}
-	d.config.Scripts = append(d.config.Scripts, Script{Name: f.Name, Content: text, At: at})
+	name := f.Name
+	if f.Whole() != f {
+		name = fmt.Sprintf("%s:%d", name, at.Start.Line) // the file may hold others
+	}
+	d.config.Scripts = append(d.config.Scripts, Script{Name: name, Content: text, At: at})
 }

@@ -39,7 +39,6 @@ func (d *decoder) references() {
 		}
 	}
 	c.Users = mergeUsers(c.Users)
-	c.Agents = mergeAgents(c.Agents)
 	d.checkUsers()
 	d.etcd()
 }
@@ -99,30 +98,4 @@ func later[T any](to *Value[T], v Value[T]) {
 	if v.Set {
 		*to = v
 	}
-}
-
-// mergeAgents makes one of the settings that several parts give an agent.
-func mergeAgents(agents []Agent) []Agent {
-	var out []Agent
-	for _, a := range agents {
-		i := 0
-		for i < len(out) && out[i].Name != a.Name {
-			i++
-		}
-		if i == len(out) {
-			out = append(out, Agent{Name: a.Name, At: a.At})
-		}
-		for _, s := range a.Settings {
-			j := 0
-			for j < len(out[i].Settings) && out[i].Settings[j].Key != s.Key {
-				j++
-			}
-			if j == len(out[i].Settings) {
-				out[i].Settings = append(out[i].Settings, s)
-			} else {
-				out[i].Settings[j] = s
-			}
-		}
-	}
-	return out
 }

@@ -154,10 +154,6 @@ func (c *checker) checkPermissions(n *yamltree.Node, path string) {
 	}
 }
 
-// Variable matches the variables of a configuration, with the backslash that keeps one from being replaced.
-// A longer name that merely begins like one does not match.
-var Variable = regexp.MustCompile(`\\?\$(public_ipv4|private_ipv4|public_ipv6|private_ipv6|instance_id|instance_type|instance_region|instance_zone|instance_hostname)\b`)
-
 var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
 // ValidHostname says that a name can be a machine's: labels as in RFC 1123, 64 characters in all; a dot at

@@ -5,9 +5,15 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"cloudconfig/datasources/assemble"
+	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
@@ -56,9 +62,10 @@ func TestParts(t *testing.T) {
 		{name: "too large", in: zeros, rule: rules.TooLarge, summary: "the document is larger than 32 MiB", at: "user-data:7:1"},
 		{name: "too large once unpacked", in: pack(t, zeros), rule: rules.TooLarge, summary: "the document is larger than 32 MiB", at: "user-data (gunzipped):1:1"},
 		{name: "too large once unpacked twice", in: pack(t, pack(t, zeros)), rule: rules.TooLarge, summary: "the document is larger than 32 MiB", at: "user-data (gunzipped):1:1"},
-		{name: "MIME", in: []byte("Content-Type: multipart/mixed; boundary=x\n\n"), rule: rules.UnsupportedKind, summary: "a MIME message cannot be read here", at: "user-data:7:1"},
-		{name: "MIME in other letters", in: []byte("mime-version: 1.0\r\n"), rule: rules.UnsupportedKind, summary: "a MIME message cannot be read here", at: "user-data:7:1"},
-		{name: "MIME in gzip", in: pack(t, []byte("MIME-Version: 1.0\n")), rule: rules.UnsupportedKind, summary: "a MIME message cannot be read here", at: "user-data (gunzipped):1:1"},
+		{name: "a message of nothing", in: []byte("mime-version: 1.0\r\n")},
+		{name: "a message in gzip", in: pack(t, []byte("MIME-Version: 1.0\n\n"+doc)), want: doc, partName: "user-data (gunzipped)"},
+		{name: "keys that look like a header", in: []byte("hostname: a\n\ncontent-type: b\n"), want: "hostname: a\n\ncontent-type: b\n", partName: "user-data"},
+		{name: "a message without end in gzip", in: pack(t, []byte("Content-Type: multipart/mixed\n\n")), rule: rules.MIMEBoundary, summary: "the message names no boundary of its parts", at: "user-data (gunzipped):1:1"},
 		{name: "an archive", in: []byte("#cloud-config-archive\n- a\n"), rule: rules.UnsupportedKind, summary: "a cloud-config archive cannot be read here", at: "user-data:7:1"},
 		{name: "includes after a byte order mark", in: []byte("\xef\xbb\xbf#include\nhttp://x\n"), rule: rules.UnsupportedKind, summary: "a list of includes cannot be read here", at: "user-data:7:1"},
 		{name: "a boothook", in: []byte("#cloud-boothook\n#!/bin/sh\n"), rule: rules.UnsupportedKind, summary: "a boothook cannot be read here", at: "user-data:7:1"},
@@ -93,7 +100,7 @@ func TestParts(t *testing.T) {
 			if len(parts) != 1 || string(parts[0].Bytes) != tt.want || parts[0].Name != tt.partName {
 				t.Fatalf("%d parts", len(parts))
 			}
-			if packed := parts[0] != f; packed != (parts[0].FirstLine() == 1) {
+			if own := parts[0].Whole() != f; own != (parts[0].Whole().FirstLine() == 1) {
 				t.Errorf("the first line is %d", parts[0].FirstLine())
 			}
 		})
@@ -109,23 +116,127 @@ func TestPartsEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// message is a MIME message of parts, each with its own header.
+func message(parts ...string) string {
+	return "Content-Type: multipart/mixed; boundary=B\n\n--B\n" + strings.Join(parts, "\n--B\n") + "\n--B--\n"
+}
+
+// What two parts become when they are unpacked are two files, and findings tell them apart.
+func TestNamesAreUnique(t *testing.T) {
+	const plain, binary = "\n#!/bin/sh\n", "Content-Transfer-Encoding: binary\n\n"
+	packed := func(s string) string { return binary + string(pack(t, []byte(s))) }
+	inner := strings.ReplaceAll(message("Content-Transfer-Encoding: base64\n\nIyE=", plain), "B\n", "C\n")
+	inner = strings.ReplaceAll(inner, "--B--", "--C--")
+	in := message(packed("#!/bin/a"), packed("#!/bin/b"), plain, packed(inner), inner, "Content-Transfer-Encoding: base64\n\nIyE=")
+	parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte(in)})
+	if err != nil || len(ds) > 0 {
+		t.Fatal(ds, err)
+	}
+	var got []string
+	for _, p := range parts {
+		got = append(got, p.Name)
+	}
+	want := []string{
+		"user-data part 1 (gunzipped)", "user-data part 2 (gunzipped)", "user-data",
+		"user-data part 4 (gunzipped) part 5 (base64)", "user-data part 4 (gunzipped)",
+		"user-data part 7 (base64)", "user-data", "user-data part 9 (base64)",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestCaps(t *testing.T) {
+	const script = "\n#!/bin/sh"
+	many := slices.Repeat([]string{script}, assemble.MaxParts)
+	nested := func(depth int) string {
+		text := script
+		for i := range depth {
+			b := fmt.Sprintf("B%d", i)
+			text = "Content-Type: multipart/mixed; boundary=" + b + "\n\n--" + b + "\n" + text + "\n--" + b + "--\n"
+		}
+		return text
+	}
+	zeros := string(pack(t, make([]byte, assemble.MaxBytes)))
+	for _, tt := range []struct {
+		name, in string
+		parts    int
+		rule     *diag.Rule
+	}{
+		{"as many parts as may be, the message being one", message(many[1:]...), assemble.MaxParts - 1, nil},
+		{"a part more", message(many...), assemble.MaxParts - 1, rules.TooLarge},
+		{"many more are one finding", message(slices.Repeat([]string{script}, 5*assemble.MaxParts)...), assemble.MaxParts - 1, rules.TooLarge},
+		{"as deep as may be", nested(assemble.MaxNesting), 1, nil},
+		{"a message deeper", nested(assemble.MaxNesting + 1), 0, rules.TooLarge},
+		{"a header without end", "Content-Type: multipart/mixed; boundary=B\n" + strings.Repeat(" x\n", 64<<10), 0, rules.TooLarge},
+		{"as much as may be unpacked", message("\n"+zeros, "\n"+zeros), 2, nil},
+		{"a byte more", message("\n"+zeros, "\n"+zeros, "\n"+string(pack(t, []byte("#")))), 2, rules.TooLarge},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte(tt.in)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(parts) != tt.parts || (tt.rule == nil) != (len(ds) == 0) || len(ds) > 1 || len(ds) == 1 && ds[0].Rule != tt.rule {
+				t.Errorf("%d parts, findings %+v", len(parts), ds)
+			}
+		})
+	}
+}
+
+// FuzzParts: nothing panics, every part and finding has its place in a file of its own name, those of what is in
+// the parts included, and the same text gives the same.
 func FuzzParts(f *testing.F) {
 	f.Add([]byte("#cloud-config\n"))
 	f.Add(pack(f, []byte("#cloud-config\n")))
 	f.Add(pack(f, pack(f, []byte("#include\n"))))
 	f.Add([]byte("mime-version: 1.0"))
+	messages, _ := filepath.Glob("testdata/*.mime")
+	for _, path := range messages {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+		f.Add(pack(f, text))
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: in})
+		whole := &source.File{Name: "user-data", Bytes: in}
+		parts, ds, err := assemble.Parts(t.Context(), whole)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(parts) > 0 == ds.HasErrors() && len(parts)+len(ds) > 0 {
-			t.Errorf("%d parts with findings %v", len(parts), ds)
-		}
+		files := map[string]*source.File{"user-data": whole}
 		for _, p := range parts {
 			if len(p.Bytes) == 0 || len(p.Bytes) > assemble.MaxBytes {
 				t.Errorf("a part of %d bytes", len(p.Bytes))
 			}
+			w := p.Whole()
+			if known := files[p.Name]; known != nil && known != w {
+				t.Errorf("two files are called %q", p.Name)
+			}
+			files[p.Name] = w
+			if at := p.Base(); !bytes.Equal(w.Bytes[at:at+len(p.Bytes)], p.Bytes) || w.Pos(at).Line != p.FirstLine() {
+				t.Errorf("the part of line %d is not where it says", p.FirstLine())
+			}
+		}
+		_, inside := schema.Decode(schema.Input{Files: parts})
+		for _, d := range append(ds, inside...) {
+			r := d.Subject
+			file := files[r.File]
+			if file == nil { // what was unpacked and gave no part
+				continue
+			}
+			if r.Start.Offset < 0 || r.End.Offset > len(file.Bytes) || r.Start.Offset > r.End.Offset {
+				t.Fatalf("%s: range %+v of %d bytes", d.Rule.ID, r, len(file.Bytes))
+			}
+			if got := file.Pos(r.Start.Offset); got != r.Start {
+				t.Errorf("%s: %+v is %+v", d.Rule.ID, r.Start, got)
+			}
+		}
+		again, ds2, _ := assemble.Parts(t.Context(), whole)
+		if len(again) != len(parts) || len(ds2) != len(ds) {
+			t.Errorf("%d parts and %d findings, then %d and %d", len(parts), len(ds), len(again), len(ds2))
 		}
 	})
 }

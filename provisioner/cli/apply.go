@@ -33,7 +33,12 @@ type target struct {
 
 func (t *target) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.root, "root", "/", "work on the system below `DIR`; nothing is handed off there")
-	cmd.Flags().StringArrayVar(&t.datasources, "datasource", nil, "ask `NAME[=ARG]`, such as file=PATH or ec2; may be given again, in order of priority (default: those of the settings)")
+	t.sourceFlags(cmd, "(default: those of the settings)")
+}
+
+// sourceFlags are those that say where a configuration comes from; without is what holds without any.
+func (t *target) sourceFlags(cmd *cobra.Command, without string) {
+	cmd.Flags().StringArrayVar(&t.datasources, "datasource", nil, "ask `NAME[=ARG]`, such as file=PATH or ec2; may be given again, in order of priority "+without)
 	var names []string
 	for _, e := range catalog.Entries() {
 		name := e.Name

@@ -64,6 +64,8 @@ func TestJSON(t *testing.T) {
 		hold("validate", run(1, "validate", "--format", "json", "../../schema/testdata/bad/"+bad+".yaml"))
 	}
 	hold("validate", run(0, "validate", "--format", "json", example))
+	hold("render", run(0, "render", "--format", "json", "--metadata", "../../examples/metadata.json", example, "../../docs/testdata/parts.mime", "../../schema/testdata/ok/everything.yaml"))
+	hold("render", run(0, "render", "--format", "json", "../../examples/script.sh"))
 	for _, example := range []string{example, "../../examples/users-and-keys.yaml", "../../examples/script.sh", "../../schema/testdata/bad/unknown-key.yaml"} {
 		root := t.TempDir()
 		for _, dir := range []string{"etc", "home", "srv", "var/lib"} {

@@ -78,14 +78,25 @@ Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 	return cmd
 }
 
-// decode checks one file. Files that came out of it, such as what it was compressed from, are for excerpts.
+// decode checks one file. The files that came out of it, such as what was compressed in it, are for excerpts.
 func decode(ctx context.Context, f *source.File) ([]*source.File, diag.List, error) {
 	parts, found, err := assemble.Parts(ctx, f)
 	if err != nil {
 		return nil, nil, err
 	}
 	_, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now(), Raw: f.Bytes})
-	return slices.DeleteFunc(slices.Clone(parts), func(p *source.File) bool { return p == f }), append(found, ds...), nil
+	return texts(f, parts)[1:], append(found, ds...), nil
+}
+
+// texts are the files that findings in parts of f may be in, f first.
+func texts(f *source.File, parts []*source.File) []*source.File {
+	all := []*source.File{f}
+	for _, p := range parts {
+		if w := p.Whole(); !slices.Contains(all, w) {
+			all = append(all, w)
+		}
+	}
+	return all
 }
 
 // tally is "2 errors, 1 warning".
@@ -145,7 +156,7 @@ func (c *Command) read(args []string) ([]*source.File, error) {
 
 var (
 	configName   = regexp.MustCompile(`\.(yaml|yml|cfg)$`)
-	configHeader = regexp.MustCompile(`^(\xef\xbb\xbf)?(#cloud-config\s|#!|Content-Type: multipart/|MIME-Version:)`)
+	configHeader = regexp.MustCompile(`^(\xef\xbb\xbf)?(#cloud-config\s|#!|(?i:Content-Type|MIME-Version):|From nobody )`)
 )
 
 // readDir reads the configurations below a directory: regular files only, so that no link leads out of it.

@@ -199,7 +199,10 @@ func (r *run) decode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.files = append([]*source.File{f}, parts...)
+	r.files = []*source.File{f}
+	for _, p := range parts {
+		r.files = append(r.files, p.Whole())
+	}
 	var ds diag.List
 	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: r.clock(), Meta: &r.data.Meta})
 	r.find(append(found, ds...))

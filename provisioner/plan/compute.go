@@ -47,7 +47,7 @@ type computation struct {
 	plan   Plan
 	diags  diag.List
 	users  userTable
-	values values
+	values schema.Values
 
 	order  []*claim
 	claims map[string]*claim // by real path

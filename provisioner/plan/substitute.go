@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"net/netip"
 	"strings"
 
 	"cloudconfig/provisioner/fsroot"
@@ -11,13 +10,9 @@ import (
 	"cloudconfig/schema/source"
 )
 
-// values are what the variables of a configuration stand for on this instance, by name without the dollar. A
-// variable without a value is not in it: it is never the empty string.
-type values map[string]string
-
-// addresses are the variables that coreos-cloudinit had, and with them the names in the environment that it
-// asked where the platform said nothing.
-var addresses = map[string]string{
+// environmentNames are what the addresses are called in the environment, which coreos-cloudinit asked where the
+// platform said nothing.
+var environmentNames = map[string]string{
 	"public_ipv4":  "COREOS_PUBLIC_IPV4",
 	"private_ipv4": "COREOS_PRIVATE_IPV4",
 	"public_ipv6":  "COREOS_PUBLIC_IPV6",
@@ -26,36 +21,15 @@ var addresses = map[string]string{
 
 // instanceValues takes values from the platform's metadata, then from COREOS_* in our environment and in
 // /etc/environment, then, for the private addresses, from the interface of the default route.
-func (c *computation) instanceValues() values {
-	v := values{}
-	// What others say is put into units and settings: it must be what it is called, and nothing besides.
-	set := func(name, value string) {
-		_, isAddress := addresses[name]
-		addr, err := netip.ParseAddr(value)
-		switch {
-		case v[name] != "" || value == "":
-		case isAddress && (err != nil || addr.Zone() != "" || addr.Is4() != strings.HasSuffix(name, "ipv4")):
-		case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'%\\$", r) }):
-		default:
-			v[name] = value
-		}
-	}
-	set("public_ipv4", c.Meta.PublicIPv4)
-	set("private_ipv4", c.Meta.PrivateIPv4)
-	set("public_ipv6", c.Meta.PublicIPv6)
-	set("private_ipv6", c.Meta.PrivateIPv6)
-	set("instance_id", c.Meta.InstanceID)
-	set("instance_type", c.Meta.InstanceType)
-	set("instance_region", c.Meta.Region)
-	set("instance_zone", c.Meta.Zone)
-	set("instance_hostname", c.Meta.Hostname)
+func (c *computation) instanceValues() schema.Values {
+	v := c.Meta.Values()
 	file := environmentOf(c.see("etc/environment"))
-	for name, variable := range addresses {
-		set(name, c.Facts.Environment[variable])
-		set(name, file[variable])
+	for name, variable := range environmentNames {
+		v.Add(name, c.Facts.Environment[variable])
+		v.Add(name, file[variable])
 	}
-	set("private_ipv4", c.Facts.DefaultRouteIPv4)
-	set("private_ipv6", c.Facts.DefaultRouteIPv6)
+	v.Add("private_ipv4", c.Facts.DefaultRouteIPv4)
+	v.Add("private_ipv6", c.Facts.DefaultRouteIPv6)
 	return v
 }
 
@@ -102,7 +76,7 @@ func (c *computation) content(text []byte, at source.Range, all bool) []byte {
 	}
 	return schema.Variable.ReplaceAllFunc(text, func(match []byte) []byte {
 		name := strings.TrimLeft(string(match), `\$`)
-		if _, address := addresses[name]; !address && !all {
+		if !schema.IsAddress(name) && !all {
 			return match
 		}
 		if match[0] == '\\' {

@@ -6,12 +6,28 @@ import "cloudconfig/schema/diag"
 var (
 	DecompressionFailed = &diag.Rule{ID: "decompression-failed", Severity: diag.Error, Title: "the compressed data cannot be unpacked",
 		Help: "The data begins as gzip does, but is damaged, cut short or packed more than twice. Pack the document again with gzip, and check that no tool on the way took it for text."}
-	TooLarge = &diag.Rule{ID: "too-large", Severity: diag.Error, Title: "the document is too large",
-		Help: "One document has at most 32 MiB, unpacked. Fetch large content at run time instead."}
+	TooLarge = &diag.Rule{ID: "too-large", Severity: diag.Error, Title: "the user-data is too large",
+		Help: "One document has at most 32 MiB and all together 64 MiB, unpacked. A message has at most 1,000 parts, and there are at most 8 messages inside each other. Fetch large content at run time instead."}
 	UnsupportedKind = &diag.Rule{ID: "unsupported-kind", Severity: diag.Error, Title: "this kind of user-data is not supported",
-		Help: "User-data is a cloud-config that begins with #cloud-config, or a script that begins with #! and its interpreter, plain or compressed with gzip. Give one of those."}
+		Help: "User-data is a cloud-config that begins with #cloud-config, a script that begins with #! and its interpreter, or a MIME message of those; plain or compressed with gzip. Give one of those."}
+	MIMEHeader = &diag.Rule{ID: "mime-header", Severity: diag.Warning, Title: "the header of a part does not end",
+		Help:    "A part is its header, a blank line and its text. Without the blank line the text is taken to begin with the first line that is no header field, and a line of it that looks like one is lost.",
+		Example: "--BOUNDARY\nContent-Type: text/cloud-config\n#cloud-config", Instead: "--BOUNDARY\nContent-Type: text/cloud-config\n\n#cloud-config"}
+	MIMEBoundary = &diag.Rule{ID: "mime-boundary", Severity: diag.Error, Title: "the parts of a message cannot be told apart",
+		Help:    "The header of a MIME message names the boundary of its parts, and each part begins after a line of two hyphens and that boundary.",
+		Example: "Content-Type: multipart/mixed", Instead: "Content-Type: multipart/mixed; boundary=\"BOUNDARY\"\n\n--BOUNDARY"}
+	MIMEUnclosed = &diag.Rule{ID: "mime-unclosed", Severity: diag.Warning, Title: "a message ends before or after its parts do",
+		Help:    "The last part of a MIME message ends at a line of two hyphens, the boundary and two hyphens. If there is none, the message may have been cut short; what comes after it is lost.",
+		Example: "--BOUNDARY\n\n#cloud-config", Instead: "--BOUNDARY\n\n#cloud-config\n--BOUNDARY--"}
+	TransferEncoding = &diag.Rule{ID: "transfer-encoding", Severity: diag.Error, Title: "a part is not encoded as its header says",
+		Help: "The Content-Transfer-Encoding of a part is base64, quoted-printable, or 8bit, 7bit or binary for a text that stands as it is. The text is damaged, cut short or encoded otherwise: encode it again."}
+	PartType = &diag.Rule{ID: "part-type", Severity: diag.Warning, Title: "the type of a part is not what its first line says",
+		Help:    "The Content-Type says text/cloud-config of a script, or text/x-shellscript of a cloud-config. Here the first line counts; cloud-init goes by the type.",
+		Example: "Content-Type: text/cloud-config\n\n#!/bin/sh", Instead: "Content-Type: text/x-shellscript\n\n#!/bin/sh"}
+	PartAside = &diag.Rule{ID: "part-aside", Severity: diag.Info, Title: "a part is for another program",
+		Help: "Some programs read the same user-data for parts of their own, such as nodeadm of Amazon EKS. Such a part is neither checked nor applied here."}
 )
 
 func assembleRules() []*diag.Rule {
-	return []*diag.Rule{DecompressionFailed, TooLarge, UnsupportedKind}
+	return []*diag.Rule{DecompressionFailed, TooLarge, UnsupportedKind, MIMEHeader, MIMEBoundary, MIMEUnclosed, TransferEncoding, PartType, PartAside}
 }

@@ -30,9 +30,9 @@ var (
 	Placeholder = &diag.Rule{ID: "placeholder", Severity: diag.Warning, Title: "a placeholder in place of a value",
 		Help: "The value is one that documentation shows, cut short or in angle brackets, and somebody has still to fill it in. It counts as not written; in the content of a file it stays."}
 	ItemTwice = &diag.Rule{ID: "item-twice", Severity: diag.Error, Title: "the same thing is defined twice",
-		Help: "Two entries of one document name the same path, unit or user and contradict each other. Keep one, or put both into one entry."}
+		Help: "Two entries of one document name the same path, unit or user and contradict each other. Keep one, or put both into one entry. In two parts they would be merged."}
 	Overridden = &diag.Rule{ID: "overridden", Severity: diag.Info, Title: "a later part gives another value",
-		Help: "Parts are merged in order: of a single value the later one wins."}
+		Help: "Parts are merged in order: mappings by key, lists one after the other, and of a single value the later one wins. Items that name the same path, unit, user or certificate are merged as mappings."}
 
 	Hostname = &diag.Rule{ID: "hostname", Severity: diag.Error, Title: "not a hostname",
 		Help:    "A hostname is made of labels of letters, digits and hyphens, 63 characters at most each, 64 in all (RFC 1123; Linux).",

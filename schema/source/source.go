@@ -2,25 +2,32 @@
 //
 // It knows nothing of YAML or of findings: a [File] is text under a name, a [Pos] is a place in it, and a
 // [Range] is a stretch of it that names its file without holding it, so that a report never carries
-// user-data along.
+// user-data along. A document inside a file, such as a part of a MIME message, is a [File.Piece] of it: places
+// in the piece are places in the file that the user holds.
 package source
 
 import (
+	"bytes"
 	"fmt"
-	"sort"
+	"slices"
 	"unicode/utf8"
 )
 
 // File is a text as the user knows it.
 type File struct {
-	// Name is what diagnostics print: the path as given, "<stdin>", "user-data", "user-data part 2".
+	// Name is what diagnostics print: the path as given, "<stdin>", "user-data", "user-data part 2 (base64)".
 	Name string
 	// Bytes is the whole text.
 	Bytes []byte
 	// Line is the number that the first line of Bytes has in the file the user holds; 0 means 1.
 	Line int
+	// Type is what the text is said to be by what it came in: a media type in small letters, such as
+	// "text/cloud-config". Empty means that nothing is said.
+	Type string
 
-	starts []int // byte offset of each line, filled on first use
+	whole  *File   // of which this is a piece; nil if it is one itself
+	base   int     // the offset of Bytes in whole
+	starts []int32 // byte offset of each line, filled on first use; no text has 2 GiB
 }
 
 // Pos is a place in a file. The zero Pos is no place.
@@ -28,7 +35,7 @@ type Pos struct {
 	// Line and Column count from 1. Column counts Unicode code points.
 	Line   int `json:"line"`
 	Column int `json:"column"`
-	// Offset counts bytes from 0 in File.Bytes.
+	// Offset counts bytes from 0 in the Bytes of the whole file.
 	Offset int `json:"offset"`
 }
 
@@ -58,6 +65,23 @@ func (r Range) Before(o Range) bool {
 	return r.Start.Column < o.Start.Column
 }
 
+// Piece is the text between two offsets, the first being where a line begins. It has the name of the file, and its
+// places are those of the file.
+func (f *File) Piece(from, to int) *File {
+	return &File{Name: f.Name, Bytes: f.Bytes[from:to:to], Line: f.Pos(from).Line, whole: f.Whole(), base: f.base + from}
+}
+
+// Whole is the file that this one is a piece of, and else the file itself. The offsets of places are offsets in it.
+func (f *File) Whole() *File {
+	if f.whole != nil {
+		return f.whole
+	}
+	return f
+}
+
+// Base is the offset in the whole file at which this one begins.
+func (f *File) Base() int { return f.base }
+
 // Lines counts the lines of the file; a text without a line end has one.
 func (f *File) Lines() int { return len(f.lineStarts()) }
 
@@ -77,7 +101,7 @@ func (f *File) Text(n int) []byte {
 	}
 	end := len(f.Bytes)
 	if i+1 < len(starts) {
-		end = starts[i+1]
+		end = int(starts[i+1])
 	}
 	line := f.Bytes[starts[i]:end]
 	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
@@ -86,25 +110,26 @@ func (f *File) Text(n int) []byte {
 	return line
 }
 
-// Pos is the place of a byte offset; an offset outside the text is brought back into it.
+// Pos is the place of an offset in Bytes; an offset outside the text is brought back into it.
 func (f *File) Pos(offset int) Pos {
 	offset = min(max(offset, 0), len(f.Bytes))
 	starts := f.lineStarts()
-	i := sort.SearchInts(starts, offset+1) - 1
+	i, _ := slices.BinarySearch(starts, int32(offset+1))
+	i--
 	return Pos{
 		Line:   f.FirstLine() + i,
 		Column: 1 + utf8.RuneCount(f.Bytes[starts[i]:offset]),
-		Offset: offset,
+		Offset: f.base + offset,
 	}
 }
 
-// Offset is the byte offset of a line and a column in code points; what lies outside is brought back in.
+// Offset is the offset in Bytes of a line and a column in code points; what lies outside is brought back in.
 func (f *File) Offset(line, column int) int {
 	starts := f.lineStarts()
 	i := min(max(line-f.FirstLine(), 0), len(starts)-1)
-	at, end := starts[i], len(f.Bytes)
+	at, end := int(starts[i]), len(f.Bytes)
 	if i+1 < len(starts) {
-		end = starts[i+1]
+		end = int(starts[i+1])
 	}
 	for ; column > 1 && at < end; column-- {
 		_, size := utf8.DecodeRune(f.Bytes[at:end])
@@ -113,7 +138,7 @@ func (f *File) Offset(line, column int) int {
 	return at
 }
 
-// Range is the stretch between two byte offsets.
+// Range is the stretch between two offsets in Bytes.
 func (f *File) Range(from, to int) Range {
 	return Range{File: f.Name, Start: f.Pos(from), End: f.Pos(to)}
 }
@@ -129,12 +154,12 @@ func (f *File) LineRange(n int) Range {
 	return f.Range(from+lead, from+len(text))
 }
 
-func (f *File) lineStarts() []int {
+func (f *File) lineStarts() []int32 {
 	if f.starts == nil {
-		f.starts = append(f.starts, 0)
+		f.starts = make([]int32, 1, 1+bytes.Count(f.Bytes, []byte("\n")))
 		for i, b := range f.Bytes {
 			if b == '\n' || b == '\r' && (i+1 == len(f.Bytes) || f.Bytes[i+1] != '\n') {
-				f.starts = append(f.starts, i+1)
+				f.starts = append(f.starts, int32(i+1))
 			}
 		}
 	}

@@ -38,7 +38,7 @@ type place struct {
 	line, column int // column counts code points from 0
 }
 
-// to moves to a byte offset and returns the position there.
+// to moves to an offset in the text and returns the position there.
 func (b *builder) to(offset int) source.Pos {
 	if offset < b.here.offset {
 		return b.file.Pos(offset)
@@ -46,7 +46,7 @@ func (b *builder) to(offset int) source.Pos {
 	for b.here.offset < offset && b.here.offset < len(b.b) {
 		b.step()
 	}
-	return source.Pos{Line: b.here.line, Column: b.here.column + 1, Offset: b.here.offset}
+	return source.Pos{Line: b.here.line, Column: b.here.column + 1, Offset: b.file.Base() + b.here.offset}
 }
 
 // seek moves to a line and a column, both counted from 1 in the text of the parser, and returns the offset.
@@ -334,7 +334,7 @@ func (b *builder) refuseKey(key *Node) {
 	}
 	d := b.add(rules.YAMLKeyType, key.Range, "a key is %s", what)
 	d.Detail = "quote it if it is text"
-	at := key.Range.Start.Offset
+	at := key.Range.Start.Offset - b.file.Base()
 	if bytes.HasPrefix(b.b[at:], []byte("{{")) || bytes.HasSuffix(b.b[:at], []byte("{")) && bytes.HasPrefix(b.b[at:], []byte("{")) {
 		d.Detail = "a template has to be rendered first; quote it if it is text"
 	}

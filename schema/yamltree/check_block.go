@@ -202,7 +202,7 @@ func (c *checker) failIndent(begin, col int) bool {
 
 // seeText adds, where a block scalar ends above the slip, that the line may have been meant for it.
 func (c *checker) seeText() bool {
-	if c.textEnd == c.slip.Subject.Start.Offset {
+	if c.textEnd == c.slip.Subject.Start.Offset-c.file.Base() {
 		c.slip.Detail = "indent it further if it is part of the text above"
 		c.see(c.text, c.text+1, "the text begins here")
 	}

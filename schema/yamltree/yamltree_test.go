@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
 )
@@ -128,6 +129,35 @@ func TestRangeCountsFromTheFirstLine(t *testing.T) {
 	r := parse(t, f).Get("c").Items[0].Get("é").Range
 	if got := fmt.Sprintf("%d:%d-%d:%d", r.Start.Line, r.Start.Column, r.End.Line, r.End.Column); got != "16:8-16:9" {
 		t.Error(got)
+	}
+}
+
+// Every place in a piece of a file is one in the file, and what is found is what the same text alone has.
+func TestPiece(t *testing.T) {
+	const before = "é: not YAML: at all\n"
+	for _, text := range []string{"a: [é, {b: 'c'}]\nd: |\n  e\n", "a: |\n  b\n c: d\n", "a: {{ b }}\n", "a: *b\n", "\ta: b\n", "a: 1\na: 2\n"} {
+		whole := file(before + text + "# after")
+		tree, found := yamltree.Parse(whole.Piece(len(before), len(before)+len(text)))
+		alone := &source.File{Name: "f", Bytes: []byte(text), Line: 2}
+		want, wanted := yamltree.Parse(alone)
+		if tree != nil {
+			checkRanges(t, whole, tree)
+			if d := tree.Get("d"); d != nil && slice(whole, d.Span(whole, 0, 1)) != "e" {
+				t.Errorf("%q: the text of d is at %+v", text, d.Span(whole, 0, 1))
+			}
+			if outline(tree) != outline(want) {
+				t.Errorf("%q: %s, want %s", text, outline(tree), outline(want))
+			}
+		}
+		list := func(f *source.File, ds diag.List) (out []string) {
+			for _, d := range ds {
+				out = append(out, fmt.Sprintf("%s %q %s %s", d.Subject, slice(f, d.Subject), d.Summary, d.Detail))
+			}
+			return out
+		}
+		if diff := cmp.Diff(list(alone, wanted), list(whole, found)); diff != "" {
+			t.Errorf("%q: %s", text, diff)
+		}
 	}
 }
 

@@ -1,0 +1,62 @@
+package schema
+
+import (
+	"path"
+	"strings"
+
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/merge"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/yamltree"
+)
+
+// lists are the lists of the language that are more than their items one after the other, or that may be written
+// as a single text.
+var lists = []merge.List{
+	{Path: "ssh_authorized_keys"},
+	{Path: "groups", Commas: true},
+	{Path: "users", Commas: true, Key: "name", Join: merge.Always, Replaces: map[string][]string{
+		"passwd": {"hashed_passwd", "plain_text_passwd"}, "hashed_passwd": {"passwd", "plain_text_passwd"}, "plain_text_passwd": {"passwd", "hashed_passwd"},
+	}},
+	{Path: "users.ssh_authorized_keys"},
+	{Path: "users.coreos_ssh_import_github_users"},
+	{Path: "users.groups", Commas: true},
+	{Path: "users.sudo"},
+	{Path: "write_files", Key: "path", Clean: path.Clean, Adds: "append", Replaces: map[string][]string{"content": {"encoding", "source"}}},
+	{Path: "coreos.units", Key: "name", Join: merge.Consistent},
+	{Path: "coreos.units.drop_ins", Key: "name"},
+	{Path: "certificates", Key: "name"},
+}
+
+// merge makes one of the trees of all parts.
+func (d *decoder) merge(trees []*yamltree.Node) *yamltree.Node {
+	return merge.Trees(trees, merge.Rules{
+		Lists: lists,
+		Key: func(at, key string) string {
+			// What the user names is as written.
+			if strings.HasPrefix(at, "x-") || strings.HasPrefix(key, "x-") || at == "groups" || at == "users.groups" {
+				return key
+			}
+			return fold(key)
+		},
+		Skip: func(n *yamltree.Node) bool { return d.bad[n] },
+		Overridden: func(at string, earlier, later *yamltree.Node) {
+			d.overridden = append(d.overridden, overridden{at, earlier, later})
+		},
+	})
+}
+
+// overridden is a value that a later one takes the place of.
+type overridden struct {
+	path           string
+	earlier, later *yamltree.Node
+}
+
+// reportOverridden reports such values, once it is known which are secret.
+func (d *decoder) reportOverridden() {
+	for _, o := range d.overridden {
+		f := d.reportAt(rules.Overridden, o.path, firstLine(o.later.Range), "%s is given again and this value wins", o.path)
+		f.Related = []diag.Related{{Message: "the earlier one", At: firstLine(o.earlier.Range)}}
+		f.Secret = d.secret[o.later]
+	}
+}

@@ -1,0 +1,52 @@
+package schema
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// Variable matches the variables of a configuration, with the backslash that keeps one from being replaced.
+// A longer name that merely begins like one does not match.
+var Variable = regexp.MustCompile(`\\?\$(public_ipv4|private_ipv4|public_ipv6|private_ipv6|instance_id|instance_type|instance_region|instance_zone|instance_hostname)\b`)
+
+// IsAddress says that a variable is one of the four addresses, which coreos-cloudinit had and replaced everywhere.
+func IsAddress(name string) bool {
+	switch name {
+	case "public_ipv4", "private_ipv4", "public_ipv6", "private_ipv6":
+		return true
+	}
+	return false
+}
+
+// Values are what the variables of a configuration stand for on an instance, by name without the dollar. A
+// variable without a value is not in it: it is never the empty string.
+type Values map[string]string
+
+// Values are what the platform says of this instance.
+func (m Metadata) Values() Values {
+	v := Values{}
+	v.Add("public_ipv4", m.PublicIPv4)
+	v.Add("private_ipv4", m.PrivateIPv4)
+	v.Add("public_ipv6", m.PublicIPv6)
+	v.Add("private_ipv6", m.PrivateIPv6)
+	v.Add("instance_id", m.InstanceID)
+	v.Add("instance_type", m.InstanceType)
+	v.Add("instance_region", m.Region)
+	v.Add("instance_zone", m.Zone)
+	v.Add("instance_hostname", m.Hostname)
+	return v
+}
+
+// Add gives a variable a value, unless it has one. What others say goes into units and settings: it must be what
+// it is called, and nothing besides, or it is passed over.
+func (v Values) Add(name, value string) {
+	addr, err := netip.ParseAddr(value)
+	switch {
+	case v[name] != "" || value == "":
+	case IsAddress(name) && (err != nil || addr.Zone() != "" || addr.Is4() != strings.HasSuffix(name, "ipv4")):
+	case strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"'%\\$", r) }):
+	default:
+		v[name] = value
+	}
+}
