@@ -46,6 +46,7 @@ type computation struct {
 	diags  diag.List
 	users  userTable
 	values values
+	names  names
 
 	order  []*claim
 	claims map[string]*claim // by real path
