@@ -31,6 +31,7 @@ func Compute(in Input) (Plan, diag.List) {
 	c.files(false)
 	c.keys()
 	c.etcFiles()
+	c.system()
 	c.agents()
 	c.units()
 	c.files(true)

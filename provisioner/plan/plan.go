@@ -120,6 +120,8 @@ type Facts struct {
 	Environment map[string]string
 	// DefaultRouteIPv4 and DefaultRouteIPv6 are addresses of the interface of the default route, if any.
 	DefaultRouteIPv4, DefaultRouteIPv6 string
+	// Salt is random bytes, for the hashes of passwords that are given in plain text.
+	Salt []byte
 	// SystemHostname is the kernel's hostname on a running system.
 	SystemHostname string
 }
