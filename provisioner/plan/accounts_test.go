@@ -120,7 +120,7 @@ func TestAHomeThatIsThereIsLeftAlone(t *testing.T) {
 }
 
 func TestDefaultUser(t *testing.T) {
-	key := ed25519("A", "me")
+	key := publicKey("A", "me")
 	core := func(change func(*schema.Config)) *schema.Config {
 		cfg := &schema.Config{}
 		change(cfg)

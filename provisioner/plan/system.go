@@ -19,6 +19,7 @@ func (c *computation) system() {
 	c.keyboard()
 	c.ntp()
 	c.resolver()
+	c.sshServer()
 }
 
 const (
