@@ -26,6 +26,9 @@ type Plan struct {
 	Reload bool
 	// Networkd says that a networkd file changed.
 	Networkd bool
+	// Commands are programs of the distribution, run after the commit, in order, before the units of Jobs start
+	// and before Scripts.
+	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
 	// Scripts are run after the commit, in order.
@@ -131,6 +134,14 @@ type Job struct {
 	Unit string
 	// Action is start, stop, restart, reload, try-restart, reload-or-restart or reload-or-try-restart.
 	Action string
+	Why    []source.Range
+}
+
+// Command is a program of the distribution that makes something of files that this plan writes.
+type Command struct {
+	Argv []string // the program's absolute path, then its arguments
+	// Inputs is a digest of those files. Where a run was cut short before the program ended, a later boot runs it.
+	Inputs string
 	Why    []source.Range
 }
 

@@ -20,6 +20,7 @@ func (c *computation) system() {
 	c.ntp()
 	c.resolver()
 	c.sshServer()
+	c.caCerts()
 }
 
 const (
