@@ -55,6 +55,11 @@ func runSystem(t *testing.T, cases []systemCase) {
 					t.Errorf("%s is as it was, want %q", f, tt.want[f])
 				}
 			}
+			for _, c := range p.Changes {
+				if c.Records != nil && len(c.Records) == 0 {
+					t.Errorf("%s changes, and no record says what", c.Path)
+				}
+			}
 			if got := jobsOf(p); !slices.Equal(got, tt.jobs) {
 				t.Errorf("jobs %q, want %q", got, tt.jobs)
 			}

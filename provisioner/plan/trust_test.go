@@ -61,7 +61,7 @@ func TestCACerts(t *testing.T) {
 		{name: "the distribution's are deselected", ca: schema.CACerts{RemoveDefaults: val(true)}, disk: debian,
 			want: map[string]string{"etc/ca-certificates.conf": "# comment\n\n!mozilla/A.crt\n!mozilla/B.crt\n!mozilla/C.crt\n"}, run: []string{update}},
 		{name: "they are already", ca: schema.CACerts{RemoveDefaults: val(true)}, disk: with(map[string]string{"etc/ca-certificates.conf": "!mozilla/A.crt\n"})},
-		{name: "they cannot be", ca: schema.CACerts{RemoveDefaults: val(true)}, disk: map[string]string{updateTrust[1:]: "#!/bin/sh", "etc/pki/ca-trust/source/anchors/": ""},
+		{name: "they cannot be", ca: schema.CACerts{RemoveDefaults: val(true)}, disk: map[string]string{updateTrust[1:]: "#!/bin/sh", "etc/pki/ca-trust/source/anchors/": "", "etc/ca-certificates.conf": "left.crt\n"},
 			findings: []string{"warning trust-defaults-kept"}},
 		{name: "they are to stay", ca: schema.CACerts{RemoveDefaults: val(false)}, disk: debian},
 	} {
