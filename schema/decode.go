@@ -267,7 +267,7 @@ func (d *decoder) readUser(m reader) User {
 	}
 	u.ImportGitHub = append(u.ImportGitHub, atGitHub(m.texts("ssh_import_id"))...)
 	if plain := m.secret("plain_text_passwd"); plain.Set && u.Name.Set {
-		d.config.System.Passwords = append(d.config.System.Passwords, Password{User: u.Name, Text: plain, Lasting: true})
+		d.config.System.Passwords = append(d.config.System.Passwords, Password{User: u.Name, Text: plain, OfUsers: true})
 	}
 	for _, rule := range m.texts("sudo") {
 		if rule.V != "" && (len(rule.V) > 5 || !isFalse(rule.V)) {

@@ -8,6 +8,7 @@ import (
 	"cloudconfig/schema/passhash"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/sshkey"
 	"cloudconfig/schema/yamltree"
 )
 
@@ -83,6 +84,9 @@ func (d *decoder) readSSH(m reader) {
 		km := d.mapping(n, shapeOf("ssh_keys"))
 		for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 			k := HostKey{Type: kind, Private: km.secret(kind + "_private"), Public: km.text(kind + "_public"), Certificate: km.text(kind + "_certificate")}
+			if !samePair(k) {
+				d.report(rules.HostKeyMismatch, "ssh_keys."+kind+"_public", km.node(kind+"_public"), "the public %s host key is not that of the private one", kind)
+			}
 			if k.Private.Set || k.Public.Set || k.Certificate.Set {
 				s.HostKeys = append(s.HostKeys, k)
 			}
@@ -91,6 +95,16 @@ func (d *decoder) readSSH(m reader) {
 	if names := atGitHub(m.texts("ssh_import_id")); names != nil {
 		d.config.Users = append(d.config.Users, User{At: names[0].At, Default: true, ImportGitHub: names})
 	}
+}
+
+// samePair says that the public key of a pair is that of the private one, as far as both are given and can be read.
+func samePair(k HostKey) bool {
+	made, err := sshkey.Public([]byte(k.Private.V.Reveal()))
+	if !k.Private.Set || !k.Public.Set || err != nil {
+		return true
+	}
+	given, err := sshkey.Parse(k.Public.V)
+	return err != nil || given.Type == made.Type && given.Blob == made.Blob
 }
 
 // atGitHub are the names of "gh:NAME" among what ssh_import_id has.

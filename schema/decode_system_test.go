@@ -48,7 +48,7 @@ func TestSystem(t *testing.T) {
 			"  list: |\n    emil:" + hash + "\n    fred:a:b\n    gina:R\n    no colon\npassword: p\nusers: [{name: hans, plain_text_passwd: q}]", schema.System{
 			ExpirePasswords: val(false),
 			Passwords: []schema.Password{
-				{User: val("hans"), Text: val(schema.Secret("q")), Lasting: true},
+				{User: val("hans"), Text: val(schema.Secret("q")), OfUsers: true},
 				{Text: val(schema.Secret("p"))},
 				{User: val("anna"), Text: val(schema.Secret(hash)), Hashed: true},
 				{User: val("bert"), Text: val(schema.Secret("$x$"))},

@@ -76,8 +76,9 @@ type Password struct {
 	// Text is the password, or its hash where Hashed says so.
 	Text   Value[Secret]
 	Hashed bool
-	// Lasting says that it is from users, and so never expires by ExpirePasswords.
-	Lasting bool
+	// OfUsers says that it is plain_text_passwd of an item of users: lock_passwd counts for it, and
+	// ExpirePasswords does not.
+	OfUsers bool
 }
 
 // Certificate is an item of certificates: a key and what belongs to it, in files of the user's choice.

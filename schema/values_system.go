@@ -206,12 +206,12 @@ func (c *checker) noHostKey(path string, n *yamltree.Node, why string) {
 }
 
 func isPrivateHostKey(c *checker, path string, n *yamltree.Node) {
-	kind, err := sshkey.PrivateType(n.Value)
+	key, err := sshkey.Public([]byte(n.Value))
 	switch {
 	case err != nil:
 		c.noHostKey(path, n, err.Error())
-	case kind != "" && kind != hostKeyType(path):
-		c.noHostKey(path, n, "it is of type "+kind)
+	case sshkey.Family(key.Type) != hostKeyType(path):
+		c.noHostKey(path, n, "it is of type "+sshkey.Family(key.Type))
 	}
 }
 

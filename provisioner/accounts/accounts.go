@@ -51,12 +51,28 @@ type State struct {
 	UserRecords, GroupRecords [][]byte
 	// Now dates new passwords; before Built it cannot be right, and they get no date.
 	Now, Built time.Time
+	// Salt is random bytes, for the hashes of passwords that are given in plain text.
+	Salt []byte
 }
 
 // Want is the accounts that are asked for.
 type Want struct {
 	Groups []schema.Group
 	Users  []User
+	// Passwords are for those users and for others that exist; of one user the last counts, and it counts
+	// before what Users says.
+	Passwords []Password
+	// HashLater leaves passwords in plain text alone: to hash one costs milliseconds.
+	HashLater bool
+}
+
+// Password is a password for a user, or its hash.
+type Password struct {
+	schema.Password
+	// Expire says that it must be changed at the first login after it was set.
+	Expire bool
+	// Lockable says that the account's lock counts, as with a hash in Users; else the password opens it.
+	Lockable bool
 }
 
 // User is an account that is asked for. What its fields do not say is left as it is, or for a new account
@@ -69,6 +85,8 @@ type User struct {
 	// do not exist are passed over.
 	NewShell  string
 	NewGroups []string
+	// expire says that the password, if it is set now, must be changed at the first login.
+	expire bool
 }
 
 // Result is the accounts as they will be.
@@ -111,8 +129,8 @@ type Account struct {
 	New, MakeHome bool
 }
 
-// Edit computes the account files that have what is asked for. Groups are made first, then users in order,
-// then memberships, so a user may be put in a group that another item makes.
+// Edit computes the account files that have what is asked for. Groups are made first, then users in order, then
+// passwords of others, then memberships, so a user may be put in a group that another item makes.
 //
 // What an existing account has and the item does not name stays. Its password, comment, shell and memberships
 // become what the item says; another id, login group or home directory is a finding, because files would have
@@ -123,8 +141,18 @@ func Edit(now State, want Want) Result {
 	for i, g := range want.Groups {
 		e.ensureGroup(i, g)
 	}
+	passwords := map[string]Password{}
+	for _, p := range want.Passwords {
+		passwords[p.User.V] = p
+	}
 	for _, u := range want.Users {
+		if p, given := passwords[u.Name.V]; given {
+			e.setPassword(&u, p, want.HashLater)
+		}
 		e.ensureUser(u)
+	}
+	for _, p := range want.Passwords {
+		e.ensurePassword(p, passwords, want)
 	}
 	for i, g := range want.Groups {
 		e.members(i, g)

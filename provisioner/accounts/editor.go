@@ -27,6 +27,7 @@ type editor struct {
 	subGIDs    *subIDs
 	isNew      map[string]bool
 	makeHome   map[string]bool
+	salt       []byte
 	today      string // in days since 1970, as shadow has it; empty if the clock cannot be right
 	diags      diag.List
 }
@@ -53,6 +54,7 @@ func newEditor(now State) *editor {
 		gids:     newIDs(d.gidMin, d.gidMax, d.sysGIDMin, d.sysGIDMax),
 		uidOwner: map[int]string{}, gidName: map[int]string{},
 		isNew: map[string]bool{}, makeHome: map[string]bool{},
+		salt: now.Salt,
 	}
 	if !now.Now.Before(now.Built) {
 		e.today = strconv.FormatInt(now.Now.Unix()/secondsPerDay, 10)
@@ -94,6 +96,13 @@ func (e *editor) useGID(gid int, name string) {
 func (e *editor) report(rule *diag.Rule, at source.Range, field, format string, args ...any) {
 	d := diag.New(rule, at, format, args...)
 	d.Path = field
+	e.diags.Add(d)
+}
+
+// reportSecret adds a finding about a line that has a password in it.
+func (e *editor) reportSecret(rule *diag.Rule, at source.Range, format string, args ...any) {
+	d := diag.New(rule, at, format, args...)
+	d.Secret = true
 	e.diags.Add(d)
 }
 
@@ -238,7 +247,9 @@ func (e *editor) fieldsAreWhole(u User) bool {
 	check := func(field, value string, at source.Range) {
 		if !isField(value) {
 			whole = false
-			e.report(rules.AccountField, at, fieldOf(u.Path, field), "a colon or control character in %s of %s", field, u.Name.V)
+			d := diag.New(rules.AccountField, at, "a colon or control character in %s of %s", field, u.Name.V)
+			d.Path, d.Secret = fieldOf(u.Path, field), field == "passwd"
+			e.diags.Add(d)
 		}
 	}
 	check("gecos", u.Gecos.V, u.Gecos.At)
@@ -335,19 +346,88 @@ func (e *editor) changePassword(l *line, u User) {
 	if want == have || !u.Passwd.Set && !u.LockPasswd.Set {
 		return
 	}
-	r := Record{Name: "user " + name, Action: "changed", Detail: "password (secret)", Why: places(u.Passwd.At, u.LockPasswd.At)}
+	secret := "password (secret)"
+	if u.expire {
+		secret += ", to be changed at the first login"
+	}
+	r := Record{Name: "user " + name, Action: "changed", Detail: secret, Why: places(u.Passwd.At, u.LockPasswd.At)}
 	if s == nil {
 		r.Action = "added"
-		e.shadow.add(r, e.shadowFields(name, want, u.System.V)...)
+		fields := e.shadowFields(name, want, u.System.V)
+		fields[2] = e.changed(u)
+		e.shadow.add(r, fields...)
 	} else {
 		e.shadow.set(s, 1, want)
-		e.shadow.set(s, 2, e.today)
+		e.shadow.set(s, 2, e.changed(u))
 		e.shadow.records = append(e.shadow.records, r)
 	}
 	if l.fields[1] != "x" {
 		e.passwd.set(l, 1, "x")
 		e.passwd.records = append(e.passwd.records, Record{Name: "user " + name, Action: "changed", Detail: "password moved to shadow", Why: r.Why})
 	}
+}
+
+// changed is the date of a password that is set now. 1970 means to PAM that it must be changed.
+//
+// Source: shadow(5) of shadow-utils 4.13, "date of last password change".
+func (e *editor) changed(u User) string {
+	if u.expire {
+		return "0"
+	}
+	return e.today
+}
+
+// setPassword puts a password into what an item says of its user. Where the hash that is there is one of that
+// password already, it stays.
+func (e *editor) setPassword(u *User, p Password, later bool) {
+	text := p.Text.V.Reveal()
+	have := e.hashOf(u.Name.V)
+	open := strings.TrimLeft(have, "!")
+	switch {
+	case p.Hashed:
+	case len(text) > maxPassword:
+		e.reportSecret(rules.PasswordLong, p.Text.At, "the password of %s has more than %d bytes", u.Name.V, maxPassword)
+		return
+	case later, matches(open, text):
+		text = open
+	default:
+		text = hash(text, u.Name.V, e.salt)
+	}
+	u.Passwd = schema.Value[schema.Secret]{V: schema.Secret(text), At: p.Text.At, Set: true}
+	u.expire = p.Expire
+	if !p.Lockable {
+		u.LockPasswd = schema.Value[bool]{}
+	}
+}
+
+// hashOf is what stands in place of a user's password, "" if there is no such user.
+func (e *editor) hashOf(name string) string {
+	if s := e.shadow.byName[name]; s != nil {
+		return s.fields[1]
+	}
+	if l := e.passwd.byName[name]; l != nil && l.fields[1] != "x" {
+		return l.fields[1]
+	}
+	return ""
+}
+
+// ensurePassword sets the password of a user of whom no item of users says anything, by the last that is given.
+func (e *editor) ensurePassword(p Password, last map[string]Password, want Want) {
+	name := p.User.V
+	if slices.ContainsFunc(want.Users, func(u User) bool { return u.Name.V == name }) {
+		return
+	}
+	if !e.userExists(name) {
+		e.reportSecret(rules.PasswordUser, p.User.At, "there is no user %q to have a password", name)
+		return
+	}
+	if last[name] != p {
+		return
+	}
+	u := User{}
+	u.Name = p.User
+	e.setPassword(&u, p, want.HashLater)
+	e.ensureUser(u)
 }
 
 // noPassword is a hash that no password has. It locks the password, not the account.
@@ -403,11 +483,16 @@ func (e *editor) addUser(u User) {
 	if hash != noPassword {
 		secret = "password (secret)"
 	}
+	if u.expire {
+		secret += ", to be changed at the first login"
+	}
 	r := Record{Name: "user " + name, Action: "added", Why: places(u.At),
 		Detail: fmt.Sprintf("uid %d, gid %d, home %s, shell %s, %s", uid, gid, home, shell, secret)}
 	e.passwd.add(r, name, "x", strconv.Itoa(uid), strconv.Itoa(gid), u.Gecos.V, home, shell)
 	r.Detail = secret
-	e.shadow.put(r, e.shadowFields(name, hash, system)...)
+	fields := e.shadowFields(name, hash, system)
+	fields[2] = e.changed(u)
+	e.shadow.put(r, fields...)
 	if !system && e.defs.uidMin <= uid && uid <= e.defs.uidMax {
 		e.addSubIDs(u, e.subuid, e.subUIDs)
 		e.addSubIDs(u, e.subgid, e.subGIDs)

@@ -6,6 +6,7 @@ package facts
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,7 +23,7 @@ import (
 	"cloudconfig/provisioner/plan"
 )
 
-// Gather takes the facts that are not in files: the clock, the COREOS_* variables, and, if root is the
+// Gather takes the facts that are not in files: the clock, the COREOS_* variables, random bytes, and, if root is the
 // running system's (live), the kernel's hostname and the addresses of the default route's interface. Not to
 // have a route, an address or a name is no error. Paths is empty; see [Look].
 func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) {
@@ -32,7 +33,9 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 		Live:        live,
 		Paths:       map[string]plan.Seen{},
 		Environment: map[string]string{},
+		Salt:        make([]byte, 16),
 	}
+	_, _ = rand.Read(f.Salt) // which never fails
 	for _, variable := range os.Environ() {
 		if name, value, ok := strings.Cut(variable, "="); ok && strings.HasPrefix(name, "COREOS_") {
 			f.Environment[name] = value

@@ -95,6 +95,11 @@ func (r *run) again(ctx context.Context) report.State {
 		return r.failed(err)
 	}
 	r.request.Reload = r.request.Reload || anyUnit(made)
+	for _, c := range kept.Commands {
+		if ended.Ended[c.Inputs] == "" {
+			r.request.Commands = append(r.request.Commands, handoff.Command{Argv: c.Argv, Inputs: c.Inputs})
+		}
+	}
 	for _, j := range kept.Jobs {
 		switch j.Action {
 		case "restart", "reload-or-restart":
@@ -365,6 +370,9 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 		defer c.Close()
 	}
 	digests := map[string]string{}
+	for _, c := range r.request.Commands {
+		digests[c.Name()] = c.Inputs
+	}
 	for _, s := range r.request.Scripts {
 		digests[s.Name] = plan.Digest(s.Content)
 	}

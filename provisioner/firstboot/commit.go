@@ -74,14 +74,16 @@ func (r *run) floor(ctx context.Context) report.State {
 
 // floorConfigs are the configurations to try for the access floor.
 func (r *run) floorConfigs() []*schema.Config {
-	configs := []*schema.Config{{}}
 	if r.config == nil || r.found.HasErrors() {
-		return configs
+		return []*schema.Config{{}}
 	}
+	// Who keeps the machine's name keeps it from the platform too.
+	kept := schema.System{PreserveHostname: r.config.System.PreserveHostname, CreateHostnameFile: r.config.System.CreateHostnameFile}
+	configs := []*schema.Config{{System: kept}}
 	for _, u := range r.config.Users {
 		if u.Default || u.Name.V == r.settings.DefaultUser {
 			u.SSHAuthorizedKeys, u.ImportGitHub, u.ImportURL = nil, nil, schema.Value[string]{}
-			with := &schema.Config{Users: []schema.User{u}}
+			with := &schema.Config{Users: []schema.User{u}, System: kept}
 			for _, g := range r.config.Groups {
 				named := func(v schema.Value[string]) bool { return v.V == g.Name.V }
 				if named(u.PrimaryGroup) || slices.ContainsFunc(u.Groups, named) {

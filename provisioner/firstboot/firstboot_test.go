@@ -680,3 +680,23 @@ func TestAFileAppliedByHandStays(t *testing.T) {
 		t.Errorf("without a datasource: %q", calls)
 	}
 }
+
+func TestACommandThatWasCutShortRunsLater(t *testing.T) {
+	m := fromFile(t, "#cloud-config\nhostname: web1\n")
+	m.run(firstboot.BootMain)
+	kept, err := filepath.Glob(filepath.Join(m.dir, "var/lib/provisioner/instances/*/runtime.json"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("%q, %v", kept, err)
+	}
+	if err := os.WriteFile(kept[0], []byte(`{"version":1,"commands":[{"argv":["/usr/sbin/update-ca-certificates"],"inputs":"digest"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const run = "run provisioner-command-update-ca-certificates-1.service"
+	for _, want := range []bool{true, false} {
+		m.reboot()
+		m.run(firstboot.BootMain)
+		if _, calls := m.run(firstboot.BootHandoff); slices.Contains(calls, run) != want {
+			t.Errorf("systemd was asked %q; the command is to be run: %v", calls, want)
+		}
+	}
+}

@@ -1,5 +1,5 @@
 // Package handoff does what cannot be undone, after the commit: it sets the hostname in the kernel, has
-// systemd read its units again, asks it for jobs, and runs scripts.
+// systemd read its units again, runs the distribution's programs, asks for jobs, and runs scripts.
 //
 // [Start] is the thing to call. A boot calls [Enqueue] and [Watch.Wait] instead, since between the two it says
 // [Ready]: every job is enqueued without blocking, so a unit that is ordered after ours cannot deadlock.
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"cloudconfig/provisioner/plan"
@@ -38,7 +39,7 @@ type Manager interface {
 type Transient struct {
 	Unit, Description string
 	Command           []string // the program's absolute path, then its arguments, each taken literally
-	After             []string // units that must have ended first
+	After, Before     []string // units that must have ended first, and units that wait for this one
 }
 
 // State is a unit as systemd sees it.
@@ -66,9 +67,19 @@ type Request struct {
 	Hostname string     `json:"hostname,omitempty"`
 	Reload   bool       `json:"reload,omitempty"`
 	Networkd bool       `json:"networkd,omitempty"`
+	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
 }
+
+// Command is a program of the distribution to run.
+type Command struct {
+	Argv   []string `json:"argv"`   // the program's absolute path, then its arguments
+	Inputs string   `json:"inputs"` // a digest of what it acts on
+}
+
+// Name is the name of the program, by which its outcome is known.
+func (c Command) Name() string { return filepath.Base(c.Argv[0]) }
 
 // Script is a script to run once. Its first line names the interpreter.
 type Script struct {
@@ -79,6 +90,9 @@ type Script struct {
 // Of is the request of a plan.
 func Of(p plan.Plan) Request {
 	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs}
+	for _, c := range p.Commands {
+		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
+	}
 	for _, s := range p.Scripts {
 		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})
 	}
@@ -87,7 +101,7 @@ func Of(p plan.Plan) Request {
 
 // IsEmpty says that there is nothing to do.
 func (r Request) IsEmpty() bool {
-	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Jobs) == 0 && len(r.Scripts) == 0
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0
 }
 
 // Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
@@ -102,7 +116,7 @@ type Options struct {
 	ScriptDir string
 	// Progress, if not nil, is told what is waited for, every 15 s.
 	Progress func(line string)
-	// ScriptEnded, if not nil, is told of each script as soon as it has ended, well or not; not of one that was
+	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
 	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
 	// Success, if not empty, is a unit to start when everything has ended well, for hooks; nobody waits for it.
@@ -112,14 +126,14 @@ type Options struct {
 // Outcome is what became of one job or script.
 type Outcome struct {
 	Unit   string `json:"unit"`
-	Action string `json:"action"` // of plan.Job; "run" of a script
+	Action string `json:"action"` // of plan.Job; "run" of a command or script
 	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled".
 	Result string `json:"result"`
 	// Detail says more, in words of ours and systemd's: "exit-code, status 3".
 	Detail string `json:"detail,omitempty"`
 	// ExitStatus is that of the main process if it failed, else 0.
 	ExitStatus int `json:"exit_status,omitempty"`
-	// Script is the name of the script, if it is one.
+	// Script is the name of the script or of the command's program, if it is one.
 	Script string `json:"script,omitempty"`
 }
 
@@ -137,7 +151,7 @@ func (o Outcome) String() string {
 
 // Result is what became of a hand-off.
 type Result struct {
-	Outcomes []Outcome // jobs in order, then scripts
+	Outcomes []Outcome // commands in order, then jobs, then scripts
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
 }
@@ -183,8 +197,8 @@ type pending struct {
 	script  string // the file to remove when a script has ended
 }
 
-// Enqueue does everything but wait: hostname, one reload if units changed, the jobs in order, then the scripts,
-// each ordered after the one before. If units cannot be read again it asks for nothing, since what would start
+// Enqueue does everything but wait: hostname, one reload if units changed, the commands, which the units of the
+// jobs wait for, the jobs in order, then the scripts, each ordered after the one before. If units cannot be read again it asks for nothing, since what would start
 // then is not what was asked for. Wait has the errors of all of it.
 func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	if o.Timeout == 0 {
@@ -210,6 +224,10 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 			return w
 		}
 	}
+	after := ""
+	for i, c := range r.Commands {
+		after = w.command(ctx, i+1, c, after, r.Jobs)
+	}
 	jobs := r.Jobs
 	if r.Networkd {
 		jobs = append([]plan.Job{{Unit: networkdUnit, Action: "reload-or-try-restart"}}, jobs...)
@@ -217,7 +235,6 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	for _, j := range jobs {
 		w.enqueue(ctx, j)
 	}
-	after := ""
 	for i, s := range r.Scripts {
 		after = w.run(ctx, i+1, s, after)
 	}

@@ -48,6 +48,9 @@ func (r *recorder) Enqueue(_ context.Context, unit, action string) (<-chan strin
 }
 
 func (r *recorder) Run(_ context.Context, t handoff.Transient) (<-chan string, error) {
+	if strings.HasPrefix(t.Unit, "provisioner-command-") {
+		return r.job(t.Unit), r.call("run %s after %q before %q: %q", t.Unit, t.After, t.Before, t.Command)
+	}
 	file := t.Command[len(t.Command)-1]
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -102,6 +105,17 @@ func TestOrderOfAHandOff(t *testing.T) {
 		{"the network comes before the agents that need it",
 			handoff.Request{Networkd: true, Jobs: jobs("start", etcd)},
 			[]string{"reload-or-try-restart " + networkd, "start etcd2.service"}},
+		{"what the distribution makes is there before the agents and scripts that need it",
+			handoff.Request{Jobs: jobs("start", etcd, "restart", etcd, "start", fleet),
+				Commands: []handoff.Command{{Argv: []string{"/usr/sbin/update-ca-certificates"}}, {Argv: []string{"/bin/true", "--x"}}},
+				Scripts:  []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}}},
+			[]string{"reset provisioner-command-update-ca-certificates-1.service",
+				`run provisioner-command-update-ca-certificates-1.service after [] before ["etcd2.service" "fleet.service"]: ["/usr/sbin/update-ca-certificates"]`,
+				"reset provisioner-command-true-2.service",
+				`run provisioner-command-true-2.service after ["provisioner-command-update-ca-certificates-1.service"] before ["etcd2.service" "fleet.service"]: ["/bin/true" "--x"]`,
+				"start etcd2.service", "restart etcd2.service", "start fleet.service",
+				"reset " + script,
+				"run " + script + ` after ["provisioner-command-true-2.service"]: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`}},
 		{"scripts come last, one after the other",
 			handoff.Request{Jobs: jobs("stop", etcd), Scripts: []handoff.Script{
 				{Name: "user-data", Content: []byte("#!/bin/sh\necho 1\n")},

@@ -8,8 +8,37 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"cloudconfig/provisioner/plan"
 )
+
+// command starts command number n (from 1) in a unit of its own, after the unit named last, and returns the name
+// of the unit that the next one is to wait for. The units of the jobs wait for it too: they are asked for at once,
+// and systemd puts them in order.
+func (w *Watch) command(ctx context.Context, n int, c Command, last string, jobs []plan.Job) string {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	t := Transient{Unit: fmt.Sprintf("provisioner-command-%s-%d.service", unitPart(c.Name()), n), Description: "Run " + c.Name(), Command: c.Argv}
+	if last != "" {
+		t.After = []string{last}
+	}
+	for _, j := range jobs {
+		if !slices.Contains(t.Before, j.Unit) {
+			t.Before = append(t.Before, j.Unit)
+		}
+	}
+	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
+	_ = w.manager.Reset(ctx, t.Unit)
+	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: c.Name()}}
+	p.result, p.refused = w.manager.Run(ctx, t)
+	w.pending = append(w.pending, p)
+	if p.refused != nil {
+		return last
+	}
+	return t.Unit
+}
 
 // run starts script number n (from 1) in a unit of its own, after the unit named last, and returns the name of
 // the unit that the next one is to wait for.

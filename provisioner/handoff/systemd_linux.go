@@ -119,6 +119,9 @@ func (s *Systemd) Run(ctx context.Context, t Transient) (<-chan string, error) {
 	if len(t.After) > 0 {
 		properties = append(properties, dbus.PropAfter(t.After...))
 	}
+	if len(t.Before) > 0 {
+		properties = append(properties, dbus.PropBefore(t.Before...))
+	}
 	result := make(chan string, 1)
 	if _, err := conn.StartTransientUnitContext(ctx, t.Unit, "replace", properties, result); err != nil {
 		return nil, err

@@ -56,8 +56,8 @@ func (t *userTable) load(want accounts.Want) {
 // accounts plans users and groups: the account files, the homes of new users, and their sudo rules.
 func (c *computation) accounts() {
 	c.users = userTable{c: c}
-	want := accounts.Want{Groups: c.Config.Groups, Users: c.people()}
-	if len(want.Groups) == 0 && len(want.Users) == 0 {
+	want := accounts.Want{Groups: c.Config.Groups, Users: c.people(), Passwords: c.passwords(), HashLater: c.hashLater}
+	if len(want.Groups)+len(want.Users)+len(want.Passwords) == 0 {
 		return
 	}
 	c.users.load(want)
@@ -79,8 +79,22 @@ func (c *computation) accounts() {
 	c.sudoers(want.Users)
 }
 
+// passwords are those that are given apart from users.
+func (c *computation) passwords() []accounts.Password {
+	s := c.Config.System
+	var out []accounts.Password
+	for _, p := range s.Passwords {
+		if !p.User.Set {
+			p.User = schema.Value[string]{V: c.DefaultUser, At: p.Text.At}
+		}
+		expire := !p.OfUsers && (!s.ExpirePasswords.Set || s.ExpirePasswords.V)
+		out = append(out, accounts.Password{Password: p, Expire: expire, Lockable: p.OfUsers})
+	}
+	return out
+}
+
 // people are the accounts that something is said about, in order. The default user stands first where it has
-// keys and nobody names it: the access floor makes it before anything else is known, and it must get the same
+// keys or a password and nobody names it: the access floor makes it before anything else is known, and it must get the same
 // uid either way.
 func (c *computation) people() []accounts.User {
 	var out []accounts.User
@@ -99,7 +113,8 @@ func (c *computation) people() []accounts.User {
 		}
 		out = append(out, item)
 	}
-	if !named && c.DefaultUser != "" && len(c.Config.SSHAuthorizedKeys)+len(c.Meta.SSHKeys) > 0 {
+	password := slices.ContainsFunc(c.Config.System.Passwords, func(p schema.Password) bool { return !p.User.Set })
+	if !named && c.DefaultUser != "" && (len(c.Config.SSHAuthorizedKeys)+len(c.Meta.SSHKeys) > 0 || password) {
 		u := accounts.User{NewShell: "/bin/bash", NewGroups: []string{"sudo", "wheel", "docker"}}
 		u.Name = schema.Value[string]{V: c.DefaultUser, Set: true}
 		out = slices.Insert(out, 0, u)
@@ -141,6 +156,7 @@ func (c *computation) accountState() accounts.State {
 		OutsideGroup:  c.texts("usr/lib/group", "usr/share/baselayout/group"),
 		Now:           c.Facts.Now,
 		Built:         c.Facts.Built,
+		Salt:          c.Facts.Salt,
 	}
 	for _, p := range accounts.Paths() {
 		s.Texts[p] = c.text(p)

@@ -120,7 +120,7 @@ func TestAHomeThatIsThereIsLeftAlone(t *testing.T) {
 }
 
 func TestDefaultUser(t *testing.T) {
-	key := ed25519("A", "me")
+	key := publicKey("A", "me")
 	core := func(change func(*schema.Config)) *schema.Config {
 		cfg := &schema.Config{}
 		change(cfg)
@@ -325,5 +325,46 @@ func TestANewHomeThroughALink(t *testing.T) {
 	p, diags := d.compute(t, plan.Input{Facts: clock(), Config: &schema.Config{Users: []schema.User{named("bert")}}})
 	if len(diags) > 0 || slices.ContainsFunc(p.Changes, func(c plan.Change) bool { return strings.HasPrefix(c.Path, "home/") }) {
 		t.Errorf("the home is there, behind a link: %v %v", findings(diags), listing(p))
+	}
+}
+
+func TestPasswordsOfSystem(t *testing.T) {
+	secret := func(s string) schema.Value[schema.Secret] { return val(schema.Secret(s), 3) }
+	for _, tt := range []struct {
+		name   string
+		system schema.System
+		users  []schema.User
+		want   string // how the user's line in shadow begins, and its date
+		date   string
+	}{
+		{name: "the default user is made", system: schema.System{Passwords: []schema.Password{{Text: secret("secret")}}}, want: "core:$6$", date: "0"},
+		{name: "not to be changed", system: schema.System{Passwords: []schema.Password{{Text: secret("secret")}}, ExpirePasswords: val(false)}, want: "core:$6$", date: "20000"},
+		{name: "of root", system: schema.System{Passwords: []schema.Password{{User: val("root"), Text: secret("$6$s$h"), Hashed: true}}}, want: "root:$6$s$h:", date: "0"},
+		{name: "of an item, which locks it", users: []schema.User{{Name: val("anna"), LockPasswd: val(true)}},
+			system: schema.System{Passwords: []schema.Password{{User: val("anna"), Text: secret("secret"), OfUsers: true}}}, want: "anna:!$6$", date: "20000"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDisk(map[string]string{
+				"etc/passwd": "root:x:0:0::/root:/bin/bash\n", "etc/shadow": "root:*:1::::::\n", "etc/group": "root:x:0:\n", "home/": "",
+			})
+			in := plan.Input{DefaultUser: "core", Config: &schema.Config{System: tt.system, Users: tt.users}}
+			in.Facts.Now, in.Facts.Salt = time.Unix(20000*24*60*60, 0), []byte("salt")
+			p := d.applied(t, in)
+			found := false
+			for line := range strings.Lines(d.content("etc/shadow")) {
+				fields := strings.Split(line, ":")
+				found = found || strings.HasPrefix(line, tt.want) && fields[2] == tt.date
+			}
+			if !found {
+				t.Errorf("no line that begins with %s is of %s:\n%s", tt.want, tt.date, d.content("etc/shadow"))
+			}
+			var shown strings.Builder
+			if err := plan.Write(&shown, p, plan.DrawOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if text := shown.String(); strings.Contains(text, "$6$") || strings.Contains(text, ": secret") || !strings.Contains(text, "password (secret)") {
+				t.Errorf("the plan shows\n%s", text)
+			}
+		})
 	}
 }

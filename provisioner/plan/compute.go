@@ -24,7 +24,16 @@ func Compute(in Input) (Plan, diag.List) {
 	if in.Config == nil {
 		in.Config = &schema.Config{}
 	}
-	c := &computation{Input: in, claims: map[string]*claim{}}
+	// To hash a password takes milliseconds, and the first few answers only say what to look at.
+	p, found := compute(in, true)
+	if len(p.Unseen) == 0 && slices.ContainsFunc(in.Config.System.Passwords, func(p schema.Password) bool { return !p.Hashed }) {
+		return compute(in, false)
+	}
+	return p, found
+}
+
+func compute(in Input, hashLater bool) (Plan, diag.List) {
+	c := &computation{Input: in, claims: map[string]*claim{}, hashLater: hashLater}
 	c.values = c.instanceValues()
 	c.hostname()
 	c.accounts()
@@ -32,6 +41,7 @@ func Compute(in Input) (Plan, diag.List) {
 	c.certificates()
 	c.keys()
 	c.etcFiles()
+	c.system()
 	c.agents()
 	c.units()
 	c.reloads()
@@ -48,11 +58,14 @@ type computation struct {
 	diags  diag.List
 	users  userTable
 	values schema.Values
+	names  names
 
 	order  []*claim
 	claims map[string]*claim // by real path
 	unseen []string
 	filing bool // write_files are being planned
+	// hashLater says that passwords in plain text are left alone: this is not the answer that counts.
+	hashLater bool
 }
 
 // claim is what the plan wants at one path.

@@ -14,30 +14,76 @@ import (
 
 const hostnameFile = "etc/hostname"
 
-// hostname plans the machine's name: the configuration's, else the platform's, whole, without a dot at the
-// end. Without either there is nothing to do.
+// names is what the machine is called: host by its kernel, fqdn in full; each is empty if nobody says so.
+type names struct{ host, fqdn string }
+
+// hostname plans the machine's name: the configuration's, else the platform's, without a dot at the end. A name
+// of several labels stays whole unless fqdn or prefer_fqdn_over_hostname says otherwise. Where the user keeps
+// the name, or there is none, there is nothing to do.
 func (c *computation) hostname() {
 	want := Change{Kind: WriteFile, Path: hostnameFile, Attr: fsroot.Attr{Mode: 0o644}}
-	name := ""
-	if h := c.Config.Hostname; h.Set && h.V != "" {
-		name = strings.TrimSuffix(c.setting(h.V, h.At), ".")
-		want.Why = []source.Range{h.At}
-		if !schema.ValidHostname(name) {
-			c.report(rules.Hostname, h.At, "%q is not a hostname", name)
-			return
-		}
-	} else {
-		name = c.platformHostname()
+	var ok bool
+	if c.names, want.Why, ok = c.wantedNames(); !ok {
+		return
+	}
+	if c.Config.System.PreserveHostname.V {
+		c.names.host = ""
+		return
+	}
+	if c.names.host == "" {
+		c.names.host = c.platformHostname()
 		want.Origin = OriginMetadata
 	}
+	name := c.names.host
 	if name == "" {
 		return
 	}
-	want.Data = []byte(name + "\n")
-	c.put(want)
+	if c.writesHostname() {
+		want.Data = []byte(name + "\n")
+		c.put(want)
+	}
 	if c.Facts.Live && c.Facts.SystemHostname != name {
 		c.plan.Hostname = name
 	}
+}
+
+// writesHostname says that the name goes to /etc/hostname, and not to the kernel alone.
+func (c *computation) writesHostname() bool {
+	create := c.Config.System.CreateHostnameFile
+	return !create.Set || create.V
+}
+
+// wantedNames are the names that the configuration gives, and where it does; ok is false, and reported, if one
+// is no name.
+func (c *computation) wantedNames() (n names, why []source.Range, ok bool) {
+	s := c.Config.System
+	for _, v := range []struct {
+		schema.Value[string]
+		name *string
+	}{{c.Config.Hostname, &n.host}, {s.FQDN, &n.fqdn}} {
+		if !v.Set || v.V == "" {
+			continue
+		}
+		*v.name = strings.TrimSuffix(c.setting(v.V, v.At), ".")
+		why = append(why, v.At)
+		if !schema.ValidHostname(*v.name) {
+			c.report(rules.Hostname, v.At, "%q is not a hostname", *v.name)
+			return names{}, nil, false
+		}
+	}
+	short := func(name string) string { first, _, _ := strings.Cut(name, "."); return first }
+	switch {
+	case s.PreferFQDN.Set && !s.PreferFQDN.V && n.host != "":
+		if n.fqdn == "" && strings.Contains(n.host, ".") {
+			n.fqdn = n.host
+		}
+		n.host = short(n.host)
+	case s.PreferFQDN.V && n.fqdn != "":
+		n.host = n.fqdn
+	case n.host == "":
+		n.host = short(n.fqdn)
+	}
+	return n, why, true
 }
 
 // platformHostname is the platform's name for the machine. It comes from outside, so it may be too long, or
@@ -74,13 +120,13 @@ func (c *computation) hosts() {
 		return
 	}
 	why := []source.Range{c.Config.ManageEtcHosts.At}
-	name := c.ownName()
-	if name == "" {
+	own := c.ownNames()
+	if len(own) == 0 {
 		c.report(rules.HostsName, why[0], "there is no hostname to put into /etc/hosts")
 		return
 	}
 	old, attr, _ := c.shared("etc/hosts")
-	lines, records := setHost(strings.SplitAfter(string(old), "\n"), name)
+	lines, records := setHost(strings.SplitAfter(string(old), "\n"), own)
 	for i := range records {
 		records[i].Why = why
 	}
@@ -90,7 +136,24 @@ func (c *computation) hosts() {
 	})
 }
 
-// ownName is the name that /etc/hostname will have, else the kernel's.
+// ownNames are the machine's names as a line of /etc/hosts has them, the full one first.
+func (c *computation) ownNames() []string {
+	name := c.names.host
+	if name == "" || c.writesHostname() { // an entry of write_files may have changed it since
+		name = c.ownName()
+	}
+	out := []string{c.names.fqdn, name}
+	if c.names.fqdn == "" {
+		short, _, _ := strings.Cut(name, ".")
+		out = []string{name, short}
+	} else if short, _, _ := strings.Cut(name, "."); short != name {
+		out = append(out, short)
+	}
+	out = slices.DeleteFunc(out, func(n string) bool { return n == "" })
+	return slices.Compact(out)
+}
+
+// ownName is the name that /etc/hostname has, else the kernel's.
 func (c *computation) ownName() string {
 	data, _ := c.current(hostnameFile)
 	for line := range strings.Lines(string(data)) {
@@ -105,20 +168,16 @@ func (c *computation) ownName() string {
 	return ""
 }
 
-// setHost makes the line of 127.0.1.1 that of a name; lines keep their ends.
-func setHost(lines []string, name string) ([]string, []Record) {
+// setHost makes the line of 127.0.1.1 that of some names; lines keep their ends.
+func setHost(lines, names []string) ([]string, []Record) {
 	const own, loopback = "127.0.1.1", "127.0.0.1"
-	names := []string{name}
-	if short, _, dotted := strings.Cut(name, "."); dotted {
-		names = append(names, short)
-	}
 	if n := len(lines); lines[n-1] == "" {
 		lines = lines[:n-1]
 	} else if !strings.HasSuffix(lines[n-1], "\n") {
 		lines[n-1] += "\n"
 	}
 	line := own + " " + strings.Join(names, " ")
-	record := Record{Name: "host " + name, Action: "added", Detail: line}
+	record := Record{Name: "host " + names[0], Action: "added", Detail: line}
 
 	var out []string
 	records := []Record{}         // never nil: the file is shared even if nothing of ours changes

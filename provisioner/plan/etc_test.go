@@ -63,6 +63,63 @@ func TestHostnameBelowAnotherRoot(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	long := strings.Repeat("a", 40)
+	for _, tt := range []struct {
+		name   string
+		config schema.Config
+		disk   map[string]string
+		// What is in etc/hostname and which names etc/hosts has for the machine.
+		file, hosts string
+		kernel      string
+		findings    []string
+	}{
+		{name: "the short name is the host's, both are in hosts", config: schema.Config{System: schema.System{FQDN: val("web1.example.com")}},
+			file: "web1\n", hosts: "web1.example.com web1", kernel: "web1"},
+		{name: "hostname beside fqdn is the host's", config: schema.Config{Hostname: val("front"), System: schema.System{FQDN: val("web1.example.com.")}},
+			file: "front\n", hosts: "web1.example.com front", kernel: "front"},
+		{name: "fqdn is preferred", config: schema.Config{Hostname: val("web1"), System: schema.System{FQDN: val("web1.example.com"), PreferFQDN: val(true)}},
+			file: "web1.example.com\n", hosts: "web1.example.com web1", kernel: "web1.example.com"},
+		{name: "a hostname of several labels stays whole", config: schema.Config{Hostname: val("web1.example.com")},
+			file: "web1.example.com\n", hosts: "web1.example.com web1", kernel: "web1.example.com"},
+		{name: "unless the short one is preferred", config: schema.Config{Hostname: val("web1.example.com"), System: schema.System{PreferFQDN: val(false)}},
+			file: "web1\n", hosts: "web1.example.com web1", kernel: "web1"},
+		{name: "a preference without fqdn changes nothing", config: schema.Config{Hostname: val("web1"), System: schema.System{PreferFQDN: val(true)}},
+			file: "web1\n", hosts: "web1", kernel: "web1"},
+		{name: "a name that is kept", config: schema.Config{Hostname: val("web1"), System: schema.System{PreserveHostname: val(true)}},
+			disk: map[string]string{"etc/hostname": "old\n"}, file: "old\n", hosts: "old"},
+		{name: "a name that is kept, with a domain", config: schema.Config{System: schema.System{FQDN: val("old.example.com"), PreserveHostname: val(true)}},
+			disk: map[string]string{"etc/hostname": "old\n"}, file: "old\n", hosts: "old.example.com old"},
+		{name: "the kernel alone", config: schema.Config{Hostname: val("web1"), System: schema.System{CreateHostnameFile: val(false)}},
+			disk: map[string]string{"etc/hostname": "old\n"}, file: "old\n", hosts: "web1", kernel: "web1"},
+		{name: "a variable", config: schema.Config{System: schema.System{FQDN: val("$instance_id.example.com")}},
+			file: "i-1\n", hosts: "i-1.example.com i-1", kernel: "i-1"},
+		{name: "no name", config: schema.Config{System: schema.System{FQDN: val(long + "." + long)}},
+			file: "(none)", hosts: "before", findings: []string{"error hostname"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := plan.Input{Config: &tt.config, Meta: schema.Metadata{InstanceID: "i-1", Hostname: "platform"}}
+			in.Config.ManageEtcHosts = val("localhost")
+			in.Facts.Live, in.Facts.SystemHostname = true, "before"
+			d := newDisk(tt.disk)
+			p, diags := d.compute(t, in)
+			d.apply(p)
+			if got := d.content("etc/hostname"); got != tt.file {
+				t.Errorf("etc/hostname is %q, want %q", got, tt.file)
+			}
+			if got, want := d.content("etc/hosts"), "127.0.0.1 localhost\n127.0.1.1 "+tt.hosts+"\n"; got != want {
+				t.Errorf("etc/hosts is %q, want %q", got, want)
+			}
+			if p.Hostname != tt.kernel {
+				t.Errorf("the kernel is told %q, want %q", p.Hostname, tt.kernel)
+			}
+			if got := findings(diags); !slices.Equal(got, tt.findings) {
+				t.Errorf("findings %q, want %q", got, tt.findings)
+			}
+		})
+	}
+}
+
 func TestHosts(t *testing.T) {
 	for _, tt := range []struct {
 		name, hostname string

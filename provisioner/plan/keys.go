@@ -31,7 +31,7 @@ func (c *computation) keys() {
 	for _, u := range c.people() {
 		set := sets[u.Name.V]
 		if set == nil {
-			set = &keySet{user: u.Name.V, at: u.At, seen: map[string]bool{}}
+			set = &keySet{user: u.Name.V, at: u.At, seen: map[string]bool{}, options: c.disabledOptions(u.Name.V)}
 			sets[u.Name.V] = set
 			order = append(order, set)
 		}
@@ -84,6 +84,8 @@ type keySet struct {
 	at   source.Range
 	keys []wantedKey
 	seen map[string]bool
+	// options, if not empty, stand before every key of the set in place of its own, wherever in the file it is.
+	options string
 	// malformed is where the first line stands that is no key.
 	malformed source.Range
 }
@@ -99,6 +101,9 @@ func (s *keySet) add(line string, at source.Range) error {
 	k, err := sshkey.Parse(line)
 	if err != nil {
 		return err
+	}
+	if s.options != "" {
+		k.Options = s.options
 	}
 	if id := keyID(k); !s.seen[id] {
 		s.seen[id] = true
@@ -184,7 +189,7 @@ func (c *computation) authorize(set *keySet) {
 	}
 	attr := fsroot.Attr{Mode: 0o600, UID: uid, GID: gid}
 	have, _ := c.current(file)
-	c.putKeys(set, file, attr, have, mergeKeys(have, set.keys))
+	c.putKeys(set, file, attr, have, set.merge(have))
 
 	if c.see(own).Kind != fsroot.Directory {
 		return
@@ -238,6 +243,8 @@ func (s *keySet) records(have, want []byte) []Record {
 	for i, k := range s.keys {
 		if id := keyID(k.Key); after[id] && !before[id] {
 			out = append(out, Record{Name: fmt.Sprintf("key %d of %s", i+1, s.user), Action: "added", Detail: describe(k.Key), Why: unique([]source.Range{k.at})})
+		} else if s.options != "" && before[id] && !bytes.Contains(have, []byte(k.String())) {
+			out = append(out, Record{Name: fmt.Sprintf("key %d of %s", i+1, s.user), Action: "changed", Detail: describe(k.Key) + ", with other options", Why: unique([]source.Range{k.at})})
 		}
 	}
 	block, _, _ := cutBlock(have)
@@ -269,16 +276,31 @@ func (s *keySet) origin() string {
 // OriginMetadata marks what the platform asked for.
 const OriginMetadata = "metadata"
 
-// mergeKeys is a file of keys with our block as it should be: in the place of the old one, else at the end.
-// A key that stands outside the block already is not in it. Everything else stays, byte for byte.
-func mergeKeys(have []byte, keys []wantedKey) []byte {
+// merge is a file of keys with our block as it should be: in the place of the old one, else at the end. A key
+// that stands outside the block already is not in it, but where it must have our options it is there alone.
+// Everything else stays, byte for byte.
+func (s *keySet) merge(have []byte) []byte {
 	_, before, after := cutBlock(have)
+	if s.options != "" {
+		before, after = s.without(before), s.without(after)
+	}
 	others := keysIn(slices.Concat(before, after))
-	block := keyBlock(slices.DeleteFunc(slices.Clone(keys), func(k wantedKey) bool { return others[keyID(k.Key)] }))
+	block := keyBlock(slices.DeleteFunc(slices.Clone(s.keys), func(k wantedKey) bool { return others[keyID(k.Key)] }))
 	if len(block) > 0 && len(before) > 0 && before[len(before)-1] != '\n' {
 		before = append(bytes.Clone(before), '\n')
 	}
 	return slices.Concat(before, block, after)
+}
+
+// without is a text without the lines that are keys of the set.
+func (s *keySet) without(text []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(text) {
+		if k, err := sshkey.Parse(string(line)); err != nil || !s.seen[keyID(k)] {
+			out = append(out, line...)
+		}
+	}
+	return out
 }
 
 // keyBlock is our block; nil if there is no key.

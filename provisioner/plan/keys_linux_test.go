@@ -84,7 +84,7 @@ func TestNothingIsReadThroughALinkOfTheUsers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			in := plan.Input{Facts: seen, Config: &schema.Config{Users: []schema.User{named("anna", withKeys(ed25519("A", "")))}}}
+			in := plan.Input{Facts: seen, Config: &schema.Config{Users: []schema.User{named("anna", withKeys(publicKey("A", "")))}}}
 			p, diags := plan.Compute(in)
 			for len(p.Unseen) > 0 {
 				if err := facts.Look(root, &in.Facts, p.Unseen); err != nil {

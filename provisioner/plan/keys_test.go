@@ -14,8 +14,8 @@ import (
 	"cloudconfig/schema"
 )
 
-// ed25519 is a public key of a letter.
-func ed25519(letter, comment string) string {
+// publicKey is a public key of a letter.
+func publicKey(letter, comment string) string {
 	raw := "\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + strings.Repeat(letter, 32)
 	return strings.TrimSpace("ssh-ed25519 " + base64.StdEncoding.EncodeToString([]byte(raw)) + " " + comment)
 }
@@ -47,7 +47,7 @@ func give(d disk, p string, n node) {
 }
 
 func TestKeys(t *testing.T) {
-	a, b, c := ed25519("A", "a@x"), ed25519("B", "b@x"), ed25519("C", "")
+	a, b, c := publicKey("A", "a@x"), publicKey("B", "b@x"), publicKey("C", "")
 	for _, tc := range []struct {
 		name string
 		have string // empty for no file
@@ -55,7 +55,7 @@ func TestKeys(t *testing.T) {
 		want string
 	}{
 		{"no file", "", []string{a, b}, begin + a + "\n" + b + "\n" + end},
-		{"the same key twice", "", []string{a, ed25519("A", "again"), "  " + b + "  "}, begin + a + "\n" + b + "\n" + end},
+		{"the same key twice", "", []string{a, publicKey("A", "again"), "  " + b + "  "}, begin + a + "\n" + b + "\n" + end},
 		{"options are kept", "", []string{`from="10.0.0.0/8",no-pty ` + a}, begin + `from="10.0.0.0/8",no-pty ` + a + "\n" + end},
 		{"a malformed key is left out", "", []string{"ssh-ed25519 AAAA", a, "$key"}, begin + a + "\n" + end},
 		{"other lines stay, byte for byte", "# mine\r\n\n" + c + "\n garbage", []string{a}, "# mine\r\n\n" + c + "\n garbage\n" + begin + a + "\n" + end},
@@ -93,7 +93,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestWhoseKeysTheyAre(t *testing.T) {
-	a, b, c, e := ed25519("A", ""), ed25519("B", ""), ed25519("C", ""), ed25519("E", "")
+	a, b, c, e := publicKey("A", ""), publicKey("B", ""), publicKey("C", ""), publicKey("E", "")
 	in := plan.Input{
 		Facts: clock(),
 		Config: &schema.Config{
@@ -133,7 +133,7 @@ func TestWhoseKeysTheyAre(t *testing.T) {
 }
 
 func TestKeyRecords(t *testing.T) {
-	a, b := ed25519("A", "a@x"), ed25519("B", "b@x")
+	a, b := publicKey("A", "a@x"), publicKey("B", "b@x")
 	d := debianDisk(nil)
 	give(d, annasKeys, node{kind: fsroot.Regular, data: begin + a + "\n" + end, attr: fsroot.Attr{Mode: 0o600}})
 	p := d.applied(t, plan.Input{Facts: clock(), Config: &schema.Config{Users: []schema.User{named("anna", withKeys("malformed", b))}}})
@@ -158,7 +158,7 @@ func TestKeyRecords(t *testing.T) {
 }
 
 func TestKeysOfFlatcar(t *testing.T) {
-	a, c := ed25519("A", ""), ed25519("C", "")
+	a, c := publicKey("A", ""), publicKey("C", "")
 	d := debianDisk(nil)
 	give(d, "home/anna/.ssh/authorized_keys.d/other", node{kind: fsroot.Regular, data: c + "\n"})
 	give(d, annasKeys, node{kind: fsroot.Regular, data: c + "\n", attr: fsroot.Attr{Mode: 0o600}})
@@ -172,7 +172,7 @@ func TestKeysOfFlatcar(t *testing.T) {
 }
 
 func TestKeyFindings(t *testing.T) {
-	key := ed25519("A", "")
+	key := publicKey("A", "")
 	for _, tc := range []struct {
 		name   string
 		change func(disk)

@@ -26,6 +26,9 @@ type Plan struct {
 	Reload bool
 	// Networkd says that a networkd file changed.
 	Networkd bool
+	// Commands are programs of the distribution, run after the commit, in order, before the units of Jobs start
+	// and before Scripts.
+	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
 	// Scripts are run after the commit, in order.
@@ -120,6 +123,8 @@ type Facts struct {
 	Environment map[string]string
 	// DefaultRouteIPv4 and DefaultRouteIPv6 are addresses of the interface of the default route, if any.
 	DefaultRouteIPv4, DefaultRouteIPv6 string
+	// Salt is random bytes, for the hashes of passwords that are given in plain text.
+	Salt []byte
 	// SystemHostname is the kernel's hostname on a running system.
 	SystemHostname string
 }
@@ -132,6 +137,14 @@ type Job struct {
 	// Once says that the job is for what this plan changes, and none of later boots.
 	Once bool
 	Why  []source.Range
+}
+
+// Command is a program of the distribution that makes something of files that this plan writes.
+type Command struct {
+	Argv []string // the program's absolute path, then its arguments
+	// Inputs is a digest of those files. Where a run was cut short before the program ended, a later boot runs it.
+	Inputs string
+	Why    []source.Range
 }
 
 // Script is something to run once after the commit.

@@ -54,10 +54,11 @@ type Drawing struct {
 	// Reload says that systemd reads its units again, Networkd that networkd reads its files again.
 	Reload   bool `json:"reload"`
 	Networkd bool `json:"networkd"`
-	// Jobs and Scripts are what comes after the commit, in order.
-	Jobs    []DrawnJob    `json:"jobs"`
-	Scripts []DrawnScript `json:"scripts"`
-	Summary Summary       `json:"summary"`
+	// Commands, Jobs and Scripts are what comes after the commit, in order.
+	Commands []DrawnCommand `json:"commands"`
+	Jobs     []DrawnJob     `json:"jobs"`
+	Scripts  []DrawnScript  `json:"scripts"`
+	Summary  Summary        `json:"summary"`
 }
 
 // DrawnChange is a change in the JSON form of a plan.
@@ -102,6 +103,13 @@ type DrawnRecord struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// DrawnCommand is a program of the distribution that is run.
+type DrawnCommand struct {
+	// Argv is the program's absolute path, then its arguments.
+	Argv []string `json:"argv"`
+	Why  []string `json:"why,omitempty"`
+}
+
 // DrawnJob is what systemd is asked to do.
 type DrawnJob struct {
 	Unit   string   `json:"unit"`
@@ -118,17 +126,18 @@ type DrawnScript struct {
 
 // Summary counts what a plan does.
 type Summary struct {
-	Added   int `json:"added"`
-	Changed int `json:"changed"`
-	Removed int `json:"removed"`
-	Jobs    int `json:"jobs"`
-	Scripts int `json:"scripts"`
+	Added    int `json:"added"`
+	Changed  int `json:"changed"`
+	Removed  int `json:"removed"`
+	Commands int `json:"commands"`
+	Jobs     int `json:"jobs"`
+	Scripts  int `json:"scripts"`
 }
 
 func drawing(p Plan, owners owners) Drawing {
 	d := Drawing{
 		Version: 1, Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Summary: summarize(p),
-		Changes: []DrawnChange{}, Jobs: []DrawnJob{}, Scripts: []DrawnScript{},
+		Changes: []DrawnChange{}, Commands: []DrawnCommand{}, Jobs: []DrawnJob{}, Scripts: []DrawnScript{},
 	}
 	add := func(changes []Change, runtime bool) {
 		for _, c := range changes {
@@ -144,6 +153,9 @@ func drawing(p Plan, owners owners) Drawing {
 	}
 	add(p.Changes, false)
 	add(p.Runtime, true)
+	for _, c := range p.Commands {
+		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
+	}
 	for _, j := range p.Jobs {
 		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
 	}
@@ -234,6 +246,9 @@ func (d *drawer) plan(p Plan, facts Facts) {
 		return
 	}
 	end := fmt.Sprintf("%d to add, %d to change, %d to remove, %s", s.Added, s.Changed, s.Removed, count(s.Jobs, "job"))
+	if s.Commands > 0 {
+		end += ", " + count(s.Commands, "command")
+	}
 	if s.Scripts > 0 {
 		end += ", " + count(s.Scripts, "script")
 	}
@@ -242,7 +257,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 
 // after draws what comes after the commit.
 func (d *drawer) after(p Plan, facts Facts) {
-	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Jobs)+len(p.Scripts) == 0 {
+	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts) == 0 {
 		return
 	}
 	headline := "after the commit:"
@@ -262,6 +277,9 @@ func (d *drawer) after(p Plan, facts Facts) {
 	}
 	if p.Networkd {
 		d.line("", "  reload networkd")
+	}
+	for _, c := range p.Commands {
+		d.line("", "  run %s%s", strings.Join(c.Argv, " "), because(c.Why, ""))
 	}
 	for _, j := range p.Jobs {
 		d.line("", "  %s %s%s", j.Action, j.Unit, because(j.Why, ""))
@@ -399,7 +417,7 @@ func isText(data []byte) bool {
 }
 
 func summarize(p Plan) Summary {
-	s := Summary{Jobs: len(p.Jobs), Scripts: len(p.Scripts)}
+	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts)}
 	for _, changes := range [][]Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
 			switch c.action() {

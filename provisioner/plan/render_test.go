@@ -133,8 +133,9 @@ func TestDrawWhatComesAfter(t *testing.T) {
 		Changes:  []plan.Change{fileChange("etc/a", "x", absent)},
 		Runtime:  []plan.Change{fileChange("run/a", "x", absent)},
 		Hostname: "web1", Reload: true, Networkd: true,
-		Jobs:    []plan.Job{{Unit: "a.service", Action: "start", Why: why(3)}},
-		Scripts: []plan.Script{{Name: "user-data part 2", Content: []byte("#!/bin/sh\necho canary"), Why: why(9)}},
+		Commands: []plan.Command{{Argv: []string{"/usr/sbin/update", "--now"}, Inputs: "digest", Why: why(2)}},
+		Jobs:     []plan.Job{{Unit: "a.service", Action: "start", Why: why(3)}},
+		Scripts:  []plan.Script{{Name: "user-data part 2", Content: []byte("#!/bin/sh\necho canary"), Why: why(9)}},
 	}
 	want := `+ file /etc/a 0644 root:root 1 byte  (user-data:5:1)
 below /run, and again at each boot:
@@ -143,9 +144,10 @@ after the commit:
   set hostname web1 (was localhost)
   reload systemd
   reload networkd
+  run /usr/sbin/update --now  (user-data:2:1)
   start a.service  (user-data:3:1)
   run script user-data part 2, 2 lines  (user-data:9:1)
-2 to add, 0 to change, 0 to remove, 1 job, 1 script
+2 to add, 0 to change, 0 to remove, 1 job, 1 command, 1 script
 `
 	if diff := cmp.Diff(want, draw(t, p, plan.DrawOptions{Facts: plan.Facts{Live: true, SystemHostname: "localhost"}})); diff != "" {
 		t.Error(diff)
@@ -180,8 +182,9 @@ func TestDrawJSON(t *testing.T) {
 		},
 		Runtime:  []plan.Change{{Kind: plan.Remove, Path: "run/m", Was: plan.Seen{Info: fsroot.Info{Kind: fsroot.Link, Target: "/dev/null"}}, Origin: "metadata"}},
 		Hostname: "web1", Reload: true,
-		Jobs:    []plan.Job{{Unit: "a.service", Action: "start", Why: why(3)}},
-		Scripts: []plan.Script{{Name: "user-data", Content: []byte("canary\n"), Why: why(9)}},
+		Commands: []plan.Command{{Argv: []string{"/usr/sbin/update", "--now"}, Inputs: "digest", Why: why(2)}},
+		Jobs:     []plan.Job{{Unit: "a.service", Action: "start", Why: why(3)}},
+		Scripts:  []plan.Script{{Name: "user-data", Content: []byte("canary\n"), Why: why(9)}},
 	}
 	got := draw(t, p, plan.DrawOptions{JSON: true})
 	if strings.Contains(got, "canary") || strings.Contains(got, plan.Digest([]byte("canary"))) || strings.Contains(got, plan.Digest([]byte("canary-old"))) {
@@ -203,9 +206,10 @@ func TestDrawJSON(t *testing.T) {
 				"was":{"kind":"file",`+attr+`,"size_bytes":1,"sha256":"`+plan.Digest([]byte("x"))+`"}},
 			{"action":"removed","kind":"remove","path":"/run/m","runtime":true,"why":["metadata"],"was":{"kind":"link","target":"/dev/null"}}
 		],
+		"commands": [{"argv":["/usr/sbin/update","--now"],"why":["user-data:2:1"]}],
 		"jobs": [{"unit":"a.service","action":"start","why":["user-data:3:1"]}],
 		"scripts": [{"name":"user-data","lines":1,"why":["user-data:9:1"]}],
-		"summary": {"added":1,"changed":3,"removed":1,"jobs":1,"scripts":1}
+		"summary": {"added":1,"changed":3,"removed":1,"commands":1,"jobs":1,"scripts":1}
 	}`), &want); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +220,7 @@ func TestDrawJSON(t *testing.T) {
 
 func TestDrawJSONOfNothing(t *testing.T) {
 	got := draw(t, plan.Plan{}, plan.DrawOptions{JSON: true})
-	for _, list := range []string{`"changes": []`, `"jobs": []`, `"scripts": []`} {
+	for _, list := range []string{`"changes": []`, `"commands": []`, `"jobs": []`, `"scripts": []`} {
 		if !strings.Contains(got, list) {
 			t.Errorf("%s is not in %s", list, got)
 		}

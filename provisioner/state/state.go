@@ -7,7 +7,7 @@
 //	  instance.json       the metadata, for boots on which the datasource is lost
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
-//	  scripts.json        the digests of the scripts that have ended
+//	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
 //
 // All of it is readable by root alone, and written as changes of the same transaction as everything else.
 package state
@@ -65,7 +65,8 @@ type Floor struct {
 	Digest  string `json:"digest"`
 }
 
-// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text.
+// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text, and the commands by that of
+// their inputs.
 type Scripts struct {
 	Version int               `json:"version"`
 	Ended   map[string]string `json:"ended"` // digest to result
@@ -74,10 +75,18 @@ type Scripts struct {
 // Runtime is what a later boot does: it has all that takes, so that neither the datasource nor the configuration
 // is needed for it.
 type Runtime struct {
-	Version int      `json:"version"`
-	Items   []Kept   `json:"items,omitempty"`
-	Jobs    []Job    `json:"jobs,omitempty"`
-	Scripts []Script `json:"scripts,omitempty"`
+	Version int    `json:"version"`
+	Items   []Kept `json:"items,omitempty"`
+	// Commands are those that a boot which was cut short has left to be run.
+	Commands []Command `json:"commands,omitempty"`
+	Jobs     []Job     `json:"jobs,omitempty"`
+	Scripts  []Script  `json:"scripts,omitempty"`
+}
+
+// Command is a program of the distribution to run.
+type Command struct {
+	Argv   []string `json:"argv"`
+	Inputs string   `json:"inputs"`
 }
 
 // Job is what the configuration asks of systemd.
@@ -125,6 +134,9 @@ func Keep(p plan.Plan) Runtime {
 	r := Runtime{Version: 1}
 	for _, c := range p.Kept {
 		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
+	}
+	for _, c := range p.Commands {
+		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}
 	for _, j := range p.Jobs {
 		if !j.Once {

@@ -30,6 +30,7 @@ func All() []*diag.Rule {
 		assembleRules(),
 		targetRules(),
 		certificateRules(),
+		systemTargetRules(),
 	)
 }
 

@@ -27,6 +27,8 @@ var (
 		Example: "resolv_conf:\n  nameservers: [192.0.2.53]", Instead: "manage_resolv_conf: true\nresolv_conf:\n  nameservers: [192.0.2.53]"}
 	HostKey = &diag.Rule{ID: "ssh-host-key", Severity: diag.Warning, Title: "not a host key of the type that its name says",
 		Help: "The key is left out. sshd takes a private key in the form of OpenSSH or in PEM, without a passphrase; a public key or certificate is one line. What ssh_keys calls rsa must be an RSA key, and so on."}
+	HostKeyMismatch = &diag.Rule{ID: "host-key-mismatch", Severity: diag.Error, Title: "the public host key is not that of the private one",
+		Help: "sshd would present a key that it cannot prove to have. Leave the public key out, since it is made from the private one, or give both of one pair."}
 	PasswordPlaintext = &diag.Rule{ID: "password-plaintext", Severity: diag.Warning, Title: "a password that everybody can read who sees the configuration",
 		Help:    "Configurations are kept in repositories and metadata services, and on many platforms every process of the machine can read them. Give a hash, which mkpasswd --method=yescrypt makes, or SSH keys alone.",
 		Example: "users:\n  - name: anna\n    plain_text_passwd: ...", Instead: "users:\n  - name: anna\n    passwd: $y$j9T$..."}
@@ -39,6 +41,6 @@ var (
 
 func systemRules() []*diag.Rule {
 	return []*diag.Rule{
-		Timezone, Locale, Keyboard, HostOrAddress, Nameserver, DomainName, ResolverIdle, HostKey, PasswordPlaintext, PasswordLine, AccountExpiry,
+		Timezone, Locale, Keyboard, HostOrAddress, Nameserver, DomainName, ResolverIdle, HostKey, HostKeyMismatch, PasswordPlaintext, PasswordLine, AccountExpiry,
 	}
 }

@@ -32,7 +32,7 @@ func (k Key) String() string {
 	return strings.Join(slices.DeleteFunc(fields, func(s string) bool { return s == "" }), " ")
 }
 
-// maxLine is far beyond any key: one of RSA with 16,384 bits has 2,800 bytes.
+// maxLine is far beyond any key: one of RSA with 16,384 bits has 2,800 bytes, and the private one 12,700.
 const maxLine = 16 << 10
 
 const certificate = "-cert-v01@openssh.com"

@@ -1,0 +1,6 @@
+package accounts
+
+var (
+	Hash    = hash
+	Matches = matches
+)
