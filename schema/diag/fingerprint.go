@@ -34,7 +34,7 @@ func (p *printer) fingerprints(l List) []string {
 		if d.Subject.IsZero() {
 			text = d.Rule.Title
 		}
-		name := relative(d.Subject.File, p.Root)
+		name := Relative(d.Subject.File, p.Root)
 		same := strings.Join([]string{"1", d.Rule.ID, name, withoutIndices(d.Path), text}, "\x00")
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", same, seen[same]))
 		seen[same]++

@@ -28,7 +28,7 @@ func (p *printer) github(l List) {
 		fmt.Fprintf(p.w, "::notice title=provisioner::GitHub shows %d annotations of a kind; the log of this step has more: %s\n", githubShows, strings.Join(more, ", "))
 	}
 	for _, u := range p.Unread {
-		fmt.Fprintf(p.w, "::error file=%s::%s\n", githubProperty(Printable(relative(u.Name, p.Root))), githubData("it cannot be read: "+p.words(u.Reason)))
+		fmt.Fprintf(p.w, "::error file=%s::%s\n", githubProperty(Printable(Relative(u.Name, p.Root))), githubData("it cannot be read: "+p.words(u.Reason)))
 	}
 	for _, d := range l {
 		v := p.view(&d)

@@ -36,7 +36,7 @@ func (p *printer) junit(l List) {
 		p.junitFile(name, of[name], failOn)
 	}
 	for _, u := range p.Unread {
-		name := p.attribute(relative(u.Name, p.Root))
+		name := p.attribute(Relative(u.Name, p.Root))
 		fmt.Fprintf(p.w, "  <testsuite name=\"%s\" tests=\"1\" failures=\"0\" errors=\"1\">\n    <testcase classname=\"provisioner.validate\" name=\"%s\" file=\"%s\">\n", name, name, name)
 		fmt.Fprintf(p.w, "      <error type=\"unread\" message=\"%s\"></error>\n    </testcase>\n  </testsuite>\n", p.attribute(u.Reason))
 	}
@@ -48,7 +48,7 @@ func (p *printer) junitFile(name string, found List, failOn Severity) {
 	if found.Reaches(failOn) {
 		failures = 1
 	}
-	shown := p.attribute(relative(name, p.Root))
+	shown := p.attribute(Relative(name, p.Root))
 	if name == "" {
 		shown = "provisioner"
 	}

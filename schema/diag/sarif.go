@@ -107,7 +107,7 @@ func (p *printer) sarif(l List) {
 	for _, u := range p.Unread {
 		run.Invocations[0].Notifications = append(run.Invocations[0].Notifications, sarifNotification{
 			Level: "error", Message: p.sarifText("it cannot be read: " + u.Reason),
-			Locations: []sarifLocation{{Physical: &sarifPhysical{Artifact: sarifFile(relative(u.Name, p.Root))}}},
+			Locations: []sarifLocation{{Physical: &sarifPhysical{Artifact: sarifFile(Relative(u.Name, p.Root))}}},
 		})
 	}
 	index := map[*Rule]int{}

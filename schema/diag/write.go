@@ -247,7 +247,7 @@ type place struct {
 func (p *printer) place(at source.Range) place {
 	name, of := p.fileOf(at.File)
 	c := p.files[at.File]
-	where := place{name: relative(name, p.Root), at: at}
+	where := place{name: Relative(name, p.Root), at: at}
 	if of && (c == nil || c.file.Line == 0) {
 		where.part, where.at = at.String(), source.Range{}
 	}
@@ -267,9 +267,9 @@ func (p *printer) fileOf(name string) (string, bool) {
 	return name, false
 }
 
-// relative is a file's name as seen from the directory root, with / between its parts. What is not below root
+// Relative is a file's name as seen from the directory root, with / between its parts. What is not below root
 // stays absolute.
-func relative(name, root string) string {
+func Relative(name, root string) string {
 	if strings.Contains(root, `\`) { // as on Windows alone
 		name, root = strings.ReplaceAll(name, `\`, "/"), strings.ReplaceAll(root, `\`, "/")
 	}
