@@ -46,8 +46,8 @@ type override struct {
 	rules severities
 }
 
-// skips says that the file at an absolute path is not checked.
-func (c *Config) skips(path string) bool {
+// Skips says that the file at an absolute path is not checked.
+func (c *Config) Skips(path string) bool {
 	return c != nil && c.about(path, c.ignore)
 }
 
@@ -267,6 +267,14 @@ func (p *configParser) patterns(n *yamltree.Node) []string {
 		out = append(out, strings.TrimPrefix(item.Value, "./"))
 	}
 	return out
+}
+
+// FindConfig is the configuration for the file at an absolute path, as Run finds it: nil if there is none. If
+// anything is found wrong with it, it must not be used.
+func FindConfig(path string) (*Config, diag.List, error) {
+	c := configs{root: filepath.Dir(path)}
+	config, err := c.of(c.root)
+	return config, c.found, err
 }
 
 // configs finds the configuration of each file, and reads each once.

@@ -2,7 +2,7 @@
 //
 // [Run] is the thing to call: it finds the files that its arguments name, reads one after the other, checks each, and
 // leaves out of what is found what comments, .provisioner.yaml and a baseline say. [Check] does the same with a text
-// at hand, as an editor has it. How findings are written is package diag's.
+// at hand, as an editor has it, for which [FindConfig] says what holds. How findings are written is package diag's.
 //
 // It reads regular files that it is given or that lie below a folder it is given, .provisioner.yaml above them, and
 // nothing else; inside a folder no link is followed.
@@ -91,7 +91,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return r, nil
 	}
 	for i, in := range inputs.all {
-		if config[i].skips(in.path) {
+		if config[i].Skips(in.path) {
 			r.Skipped++
 			continue
 		}

@@ -175,6 +175,31 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
+func TestFindConfig(t *testing.T) {
+	dir := tree(t, "a/b/web.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(dir, "a", review.ConfigName), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "a/b/web.yaml")
+	write("ignore: b\nimage: x\n")
+	c, found, err := review.FindConfig(path)
+	if err != nil || len(found) > 0 || c == nil || c.Image != "x" || c.Dir != filepath.Join(dir, "a") || !c.Skips(path) {
+		t.Errorf("found is %+v, with %v and %v", c, found, err)
+	}
+	write("imag: x\n")
+	if _, found, err := review.FindConfig(path); err != nil || !found.HasErrors() {
+		t.Errorf("of a wrong one: %v and %v", found, err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "a/b/.git"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if c, found, err := review.FindConfig(path); c != nil || len(found) > 0 || err != nil {
+		t.Errorf("above a working tree: %+v, %v and %v", c, found, err)
+	}
+}
+
 // FuzzParseConfig: nothing panics, and every finding has a place inside its file.
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("image: x\nrules: {hostname: off, x: 1}\nignore: [a, '[']\noverrides:\n  - paths: a\n    unknown_keys: warn\n  - rules\n"))

@@ -78,9 +78,9 @@ func TestWriteGitHubCaps(t *testing.T) {
 		want string
 	}{
 		{list(10, 10, 10), ""},
-		{list(11, 10, 10), "1 of errors\n"},
-		{list(13, 0, 25), "3 of errors, 15 of notices\n"},
-		{list(0, 12, 0), "2 of warnings\n"},
+		{list(11, 10, 10), " 1 more errors\n"},
+		{list(13, 0, 25), " 3 more errors, 15 more notices\n"},
+		{list(0, 12, 0), " 2 more warnings\n"},
 	} {
 		got := string(write(t, tt.l, diag.Options{Format: "github"}))
 		line, _, _ := strings.Cut(got, "\n")

@@ -21,11 +21,11 @@ func (p *printer) github(l List) {
 			n += len(p.Unread)
 		}
 		if n > githubShows {
-			more = append(more, fmt.Sprintf("%d of %ss", n-githubShows, githubLevel(s)))
+			more = append(more, fmt.Sprintf("%d more %ss", n-githubShows, githubLevel(s)))
 		}
 	}
 	if len(more) > 0 {
-		fmt.Fprintf(p.w, "::notice title=provisioner::GitHub shows %d annotations of a kind; the log of this step has more: %s\n", githubShows, strings.Join(more, ", "))
+		fmt.Fprintf(p.w, "::notice title=provisioner::GitHub shows %d annotations of a kind; the log of this step has %s\n", githubShows, strings.Join(more, ", "))
 	}
 	for _, u := range p.Unread {
 		fmt.Fprintf(p.w, "::error file=%s::%s\n", githubProperty(Printable(Relative(u.Name, p.Root))), githubData("it cannot be read: "+p.words(u.Reason)))
