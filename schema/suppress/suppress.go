@@ -129,28 +129,29 @@ func names() []string {
 	return out
 }
 
-// find reads the comments of a file.
+const mark = "provisioner:"
+
+// find reads the comments of a file. A place in the text is looked up for comments alone: in a hostile text the mark
+// is there a million times, on one line.
 func find(f *source.File) []*comment {
 	var out []*comment
-	mark := []byte("provisioner:")
-	next := 0 // the line that comments of a line to themselves, up to it, are about
+	next := 0 // what comments of a line to themselves are about, up to this line
 	for offset := 0; len(out) < maxComments; {
-		i := bytes.Index(f.Bytes[offset:], mark)
+		i := bytes.Index(f.Bytes[offset:], []byte(mark))
 		if i < 0 {
 			break
 		}
-		offset += i
-		n := f.Pos(offset).Line
-		begin := f.Offset(n, 1)
-		line := f.Text(n)
-		c := parse(f, begin, line, offset-begin+len(mark))
-		offset += len(mark)
-		if c == nil {
+		offset += i + len(mark)
+		from, ids := opening(f.Bytes, offset)
+		if from < 0 {
 			continue
 		}
-		offset = max(offset, begin+len(line))
+		n := f.Pos(from).Line
+		begin := f.Offset(n, 1)
+		end := begin + len(f.Text(n))
+		c := parse(f, from, ids, end)
 		c.target = n
-		if len(bytes.TrimSpace(line[:c.at.Start.Offset-begin])) == 0 {
+		if len(bytes.TrimSpace(f.Bytes[begin:from])) == 0 {
 			for next = max(next, n+1); next < f.FirstLine()+f.Lines() && !counts(f.Text(next)); next++ {
 			}
 			c.target = next
@@ -159,8 +160,24 @@ func find(f *source.File) []*comment {
 			}
 		}
 		out = append(out, c)
+		offset = max(offset, end)
 	}
 	return out
+}
+
+// opening says where the comment whose mark ends at an offset begins, and where its rules do; below 0 if it is none.
+func opening(text []byte, after int) (from, ids int) {
+	before := bytes.TrimRight(text[:after-len(mark)], " \t")
+	from = len(bytes.TrimRight(before, "#"))
+	if from == len(before) || from > 0 && !bytes.ContainsRune([]byte(" \t\r\n"), rune(text[from-1])) {
+		return -1, 0
+	}
+	ids = after + blanks(text[after:])
+	rest, ok := bytes.CutPrefix(text[ids:], []byte("ignore"))
+	if !ok || len(rest) > 0 && !bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])) {
+		return -1, 0
+	}
+	return from, len(text) - len(rest)
 }
 
 // counts says that a line is neither blank nor a comment, as YAML, units and scripts have them.
@@ -169,32 +186,21 @@ func counts(line []byte) bool {
 	return len(line) > 0 && line[0] != '#' && line[0] != ';'
 }
 
-// parse reads the comment of a line whose mark ends at an offset of it; nil if it is none.
-func parse(f *source.File, begin int, line []byte, after int) *comment {
-	before := bytes.TrimRight(line[:after-len("provisioner:")], " \t")
-	hash := len(bytes.TrimRight(before, "#"))
-	if hash == len(before) || hash > 0 && line[hash-1] != ' ' && line[hash-1] != '\t' {
-		return nil
-	}
-	at := after + blanks(line[after:])
-	rest, ok := bytes.CutPrefix(line[at:], []byte("ignore"))
-	if !ok || len(rest) > 0 && rest[0] != ' ' && rest[0] != '\t' {
-		return nil
-	}
-	at = len(line) - len(rest)
-	c := &comment{at: f.Range(begin+hash, begin+len(bytes.TrimRight(line, " \t")))}
+// parse reads the comment between two offsets of a file, whose rules begin at another.
+func parse(f *source.File, from, at, end int) *comment {
+	line := f.Bytes[:end]
+	c := &comment{at: f.Range(from, len(bytes.TrimRight(line, " \t")))}
 	for more := true; more; {
 		at += blanks(line[at:])
-		end := at
-		for end < len(line) && line[end] != ',' && line[end] != ' ' && line[end] != '\t' {
-			end++
+		last := at
+		for last < end && line[last] != ',' && line[last] != ' ' && line[last] != '\t' {
+			last++
 		}
-		if name := string(line[at:end]); name != "" && !slices.ContainsFunc(c.ids, func(i id) bool { return i.name == name }) && len(c.ids) < maxIDs {
-			c.ids = append(c.ids, id{name: name, at: f.Range(begin+at, begin+end), rule: rules.Lookup(name)})
+		if name := string(line[at:last]); name != "" && len(c.ids) < maxIDs && !slices.ContainsFunc(c.ids, func(i id) bool { return i.name == name }) {
+			c.ids = append(c.ids, id{name: name, at: f.Range(at, last), rule: rules.Lookup(name)})
 		}
-		end += blanks(line[end:])
-		more = end < len(line) && line[end] == ','
-		if at = end; more {
+		at = last + blanks(line[last:])
+		if more = at < end && line[at] == ','; more {
 			at++
 		}
 	}
