@@ -12,6 +12,7 @@ import (
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/script"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/spelling"
 )
 
 // partKind is what a part of the user-data is. The zero value is nothing at all.
@@ -205,7 +206,7 @@ func misspelt(line string) (meant bool, detail string) {
 	case "cloud", "cloudinit", "cloudconf", "coreos", "coreosconfig":
 		return strings.HasPrefix(line, "#"), config
 	}
-	return letters != "" && len(letters) <= len(line) && len(line)-len(letters) <= 6 && distance(letters, "cloudconfig") <= 2, config
+	return letters != "" && len(letters) <= len(line) && len(line)-len(letters) <= 6 && spelling.Distance(letters, "cloudconfig") <= 2, config
 }
 
 // headerBelow finds a header below the first line: its offset, or -1.

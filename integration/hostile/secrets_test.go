@@ -58,6 +58,9 @@ func (r *root) quiet(t *testing.T, status int) {
 	file := []string{"--datasource", "file=" + r.userData, "--root", r.dir}
 	commands := [][]string{
 		{"validate", r.userData}, {"validate", "--format", "json", r.userData}, {"validate", "--strict", r.userData},
+		{"validate", "--format", "sarif", r.userData}, {"validate", "--format", "github", r.userData},
+		{"validate", "--format", "gitlab", r.userData}, {"validate", "--format", "junit", r.userData},
+		{"validate", "--write-baseline", "/dev/stdout", r.userData},
 		append([]string{"plan"}, file...), append([]string{"plan", "--format", "json"}, file...), append([]string{"plan", "--color", "always"}, file...),
 		append([]string{"apply"}, file...),
 		{"status", "--root", r.dir}, {"status", "--format", "json", "--root", r.dir},

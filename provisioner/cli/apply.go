@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -98,13 +99,21 @@ func isRunning(dir string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(top, info)
 }
 
+// maxMetadata is how much of a file of metadata is read, in bytes.
+const maxMetadata = 1 << 20
+
 func readMetadata(path string) (schema.Metadata, error) {
 	var meta schema.Metadata
-	f, err := readFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return meta, err
 	}
-	if err := json.Unmarshal(f.Bytes, &meta); err != nil {
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxMetadata))
+	if err != nil {
+		return meta, err
+	}
+	if err := json.Unmarshal(text, &meta); err != nil {
 		// The JSON decoder's words may quote the text.
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {

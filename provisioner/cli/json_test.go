@@ -61,7 +61,16 @@ func TestJSON(t *testing.T) {
 	}
 	example := "../../examples/files-in-every-encoding.yaml"
 	for _, bad := range []string{"duplicate-key", "many-at-once", "account-name-path"} {
-		hold("validate", run(1, "validate", "--format", "json", "../../schema/testdata/bad/"+bad+".yaml"))
+		bad = "../../schema/testdata/bad/" + bad + ".yaml"
+		hold("validate", run(1, "validate", "--format", "json", bad))
+		hold("gitlab", run(1, "validate", "--format", "gitlab", bad))
+		baseline := filepath.Join(t.TempDir(), "baseline.json")
+		run(0, "validate", "--write-baseline", baseline, bad)
+		text, err := os.ReadFile(baseline)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold("baseline", text)
 	}
 	hold("validate", run(0, "validate", "--format", "json", example))
 	hold("render", run(0, "render", "--format", "json", "--metadata", "../../examples/metadata.json", example, "../../docs/testdata/parts.mime", "../../schema/testdata/ok/everything.yaml"))

@@ -2,10 +2,14 @@ package cli
 
 import (
 	"context"
+	"net/url"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/provisioner/lsp"
+	"cloudconfig/provisioner/review"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 )
@@ -34,9 +38,16 @@ Exit status: 0 the editor said goodbye; 3 it did not.`,
 type checker struct{}
 
 func (checker) Check(ctx context.Context, f *source.File) diag.List {
-	_, found, err := decode(ctx, f)
+	o := review.CheckOptions{Now: time.Now()}
+	if u, err := url.Parse(f.Name); err == nil && u.Scheme == "file" {
+		o.Path = filepath.FromSlash(u.Path)
+		if config, wrong, err := review.FindConfig(o.Path); err == nil && !wrong.HasErrors() {
+			o.Config = config
+		}
+	}
+	checked, err := review.Check(ctx, f, o)
 	if err != nil {
 		return nil // the context has ended
 	}
-	return found.Sorted()
+	return checked.Found
 }

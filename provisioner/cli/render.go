@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/provisioner/report"
+	"cloudconfig/provisioner/review"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
@@ -94,7 +96,7 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 // instance.
 func (t *target) configuration(ctx context.Context, c *Command, args []string) (files []*source.File, values schema.Values, err error) {
 	if len(t.datasources) == 0 {
-		files, err = c.read(args)
+		files, err = review.Read(args, c.Stdin)
 	} else {
 		console := report.Console{W: c.Stderr}
 		env := datasources.Env{Root: "/", Waiting: func(what string) { console.Say("fetch", "waiting for %s", what) }}
@@ -249,4 +251,15 @@ func valueOf(n *yamltree.Node) any {
 		return json.RawMessage(n.Value)
 	}
 	return n.Value
+}
+
+// texts are the files that findings in parts of f may be in, f first.
+func texts(f *source.File, parts []*source.File) []*source.File {
+	all := []*source.File{f}
+	for _, p := range parts {
+		if w := p.Whole(); !slices.Contains(all, w) {
+			all = append(all, w)
+		}
+	}
+	return all
 }

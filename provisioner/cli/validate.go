@@ -2,217 +2,237 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"cloudconfig/datasources/assemble"
 	"cloudconfig/provisioner/report"
-	"cloudconfig/schema"
+	"cloudconfig/provisioner/review"
 	"cloudconfig/schema/diag"
-	"cloudconfig/schema/source"
 )
 
-// maxDocument is how much of a file is read, in bytes.
-const maxDocument = 32 << 20
+// rulesAddress is the page of the rules, docs/rules.md, for readers that are not on this machine; a rule's id is put
+// at its end. Whoever publishes the page puts its address here: names below .example are nobody's (RFC 2606).
+const rulesAddress = "https://provisioner.example/docs/rules#"
+
+// validation is the flags of validate.
+type validation struct {
+	output
+	review.Options
+	strict, quiet bool
+	failOn        string
+	outputs       []string
+	baseline      string
+	writeBaseline string
+}
 
 func (c *Command) validate() *cobra.Command {
-	var out output
-	var strict bool
+	var v validation
 	cmd := &cobra.Command{
-		Use:   "validate [FILE|DIR|-]...",
+		Use:   "validate [FILE|DIR|PATTERN|-]...",
 		Short: "Check configurations without a machine, a network or root",
 		Long: `Check configurations without a machine, a network or root. Of a directory, files named *.yaml,
-*.yml and *.cfg are checked, and those whose first line names a kind of user-data. Without an
-argument, or with -, standard input is checked.
+*.yml and *.cfg are checked, and those whose first line names a kind of user-data. A pattern in
+quotes, such as 'conf/**/*.yaml', is what a shell would make of it. Without an argument, or with -,
+standard input is checked.
 
 Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 		Example: `  provisioner validate web.yaml
   provisioner validate --strict configs/
-  provisioner validate --format json - < user-data`,
+  provisioner validate --format github --output sarif=report.sarif 'configs/**/*.yaml'
+  provisioner validate --format json --stdin-name web.yaml - < web.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := out.check(); err != nil {
-				return err
+			v.Args, v.Stdin, v.Now = args, c.Stdin, time.Now()
+			err := v.run(cmd, c)
+			var told exitStatus
+			if err != nil && !errors.As(err, &told) {
+				return errors.New(diag.Printable(err.Error())) // it names files, which others may have named
 			}
-			files, err := c.read(args)
-			if err != nil {
-				return err
-			}
-			var all diag.List
-			for i := range files {
-				parts, found, err := decode(cmd.Context(), files[i])
-				if err != nil {
-					return err
-				}
-				files = append(files, parts...)
-				all = append(all, found...)
-			}
-			all = all.Sorted()
-			if strict {
-				all = all.Strict()
-			}
-			if err := diag.Write(c.Stdout, all, diag.Options{Format: out.format, Color: out.inColor(c), Files: files}); err != nil {
-				return err
-			}
-			if out.format == "text" && len(all) > 0 {
-				fmt.Fprintf(c.Stderr, "%s\n", tally(all))
-			}
-			if all.HasErrors() {
-				return status(report.ExitRefused)
-			}
-			return nil
+			return err
 		},
 	}
-	out.flags(cmd, "text", "json")
-	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
+	v.flags(cmd, diag.Formats()...)
+	f := cmd.Flags()
+	f.StringArrayVar(&v.outputs, "output", nil, "write `FORMAT=FILE` too, or instead if FILE is -; may be given again")
+	f.BoolVar(&v.strict, "strict", false, "take warnings for errors")
+	f.StringVar(&v.failOn, "fail-on", "error", "exit with 1 from this `SEVERITY` on: error, warning or info")
+	complete(cmd, "fail-on", []string{"error", "warning", "info"})
+	f.BoolVarP(&v.quiet, "quiet", "q", false, "print findings alone, without how many there are")
+	f.StringVar(&v.StdinName, "stdin-name", "", "what standard input is called: the `NAME` of the file that it will be")
+	f.StringVar(&v.Config, "config", "", "take which rules hold from `FILE` instead of the nearest .provisioner.yaml above each file")
+	f.BoolVar(&v.NoConfig, "no-config", false, "let all rules hold, whatever a .provisioner.yaml says")
+	f.StringVar(&v.baseline, "baseline", "", "leave out the findings that `FILE` knows")
+	f.StringVar(&v.writeBaseline, "write-baseline", "", "write every finding to `FILE`, for --baseline, and print none")
+	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
+	cmd.MarkFlagsMutuallyExclusive("baseline", "write-baseline")
 	return cmd
 }
 
-// decode checks one file. The files that came out of it, such as what was compressed in it, are for excerpts.
-func decode(ctx context.Context, f *source.File) ([]*source.File, diag.List, error) {
-	parts, found, err := assemble.Parts(ctx, f)
+func (v *validation) run(cmd *cobra.Command, c *Command) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	var failOn diag.Severity
+	if err := failOn.UnmarshalText([]byte(v.failOn)); err != nil {
+		return fmt.Errorf("--fail-on takes error, warning or info, not %q", v.failOn)
+	}
+	outputs, err := v.destinations(cmd.Flags().Changed("format"))
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	_, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now(), Raw: f.Bytes})
-	return texts(f, parts)[1:], append(found, ds...), nil
-}
-
-// texts are the files that findings in parts of f may be in, f first.
-func texts(f *source.File, parts []*source.File) []*source.File {
-	all := []*source.File{f}
-	for _, p := range parts {
-		if w := p.Whole(); !slices.Contains(all, w) {
-			all = append(all, w)
+	if v.baseline != "" {
+		if v.Baseline, err = review.ReadBaseline(v.baseline); err != nil {
+			return err
 		}
 	}
-	return all
-}
-
-// tally is "2 errors, 1 warning".
-func tally(l diag.List) string {
-	var words []string
-	for _, s := range []diag.Severity{diag.Error, diag.Warning, diag.Info} {
-		switch n := l.Count(s); {
-		case n == 1:
-			words = append(words, fmt.Sprintf("1 %s", s))
-		case n > 1 && s == diag.Info:
-			words = append(words, fmt.Sprintf("%d infos", n))
-		case n > 1:
-			words = append(words, fmt.Sprintf("%d %ss", n, s))
-		}
+	// What a file is decoded into is garbage as soon as the next one's turn comes. To collect it every 4 MiB would
+	// take a third of the time that many files take.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	r, err := review.Run(cmd.Context(), v.Options)
+	if err != nil {
+		return err
 	}
-	return strings.Join(words, ", ")
-}
-
-// read reads what the arguments name.
-func (c *Command) read(args []string) ([]*source.File, error) {
-	if len(args) == 0 {
-		args = []string{"-"}
+	for _, u := range r.Unread {
+		fmt.Fprintf(c.Stderr, "provisioner: %s: %s\n", diag.Printable(u.Name), u.Reason)
 	}
-	var files []*source.File
-	for _, arg := range args {
-		if arg == "-" {
-			data, err := readAll(c.Stdin)
-			if err != nil {
-				return nil, fmt.Errorf("read standard input: %w", err)
-			}
-			files = append(files, &source.File{Name: "<stdin>", Bytes: data})
-			continue
-		}
-		info, err := os.Stat(arg)
-		if err != nil {
-			return nil, err
-		}
-		if !info.IsDir() {
-			f, err := readFile(arg)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, f)
-			continue
-		}
-		found, err := readDir(arg)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 0 {
-			return nil, fmt.Errorf("%s: no configuration in this directory", arg)
-		}
-		files = append(files, found...)
+	if v.writeBaseline != "" && !r.Misconfigured {
+		return v.keep(c, &r)
 	}
-	return files, nil
-}
-
-var (
-	configName   = regexp.MustCompile(`\.(yaml|yml|cfg)$`)
-	configHeader = regexp.MustCompile(`^(\xef\xbb\xbf)?(#cloud-config\s|#!|(?i:Content-Type|MIME-Version):|From nobody )`)
-)
-
-// readDir reads the configurations below a directory: regular files only, so that no link leads out of it.
-func readDir(dir string) ([]*source.File, error) {
-	var files []*source.File
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	if v.strict {
+		r.Found = r.Found.Strict()
+	}
+	for _, o := range outputs {
+		drawn := diag.Options{
+			Format: o.format, Files: r.Files, Checked: r.Checked, Unread: r.Unread, FailOn: failOn,
+			Root: r.Root, Docs: rulesAddress, Version: c.Version,
+		}
+		if o.file == "-" {
+			drawn.Color = v.inColor(c)
+			err = diag.Write(c.Stdout, r.Found, drawn)
+		} else {
+			err = writeFile(o.file, func(w io.Writer) error { return diag.Write(w, r.Found, drawn) })
+		}
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != dir {
-			return filepath.SkipDir
-		}
-		if !entry.Type().IsRegular() {
-			return nil
-		}
-		if !configName.MatchString(entry.Name()) && !hasHeader(path) {
-			return nil
-		}
-		f, err := readFile(path)
-		if err == nil {
-			files = append(files, f)
-		}
+	}
+	if said := tally(&r); said != "" && !v.quiet {
+		fmt.Fprintln(c.Stderr, said)
+	}
+	switch {
+	case r.Misconfigured, len(r.Unread) > 0:
+		return status(report.ExitUsage)
+	case r.Found.Reaches(failOn):
+		return status(report.ExitRefused)
+	}
+	return nil
+}
+
+// keep writes a baseline.
+func (v *validation) keep(c *Command, r *review.Result) error {
+	b := review.NewBaseline(r)
+	err := writeFile(v.writeBaseline, func(w io.Writer) error {
+		_, err := w.Write(b.JSON())
 		return err
 	})
-	return files, err
+	if err != nil {
+		return err
+	}
+	if !v.quiet {
+		said := r.Found.Tally()
+		if said == "" {
+			said = "no findings"
+		}
+		fmt.Fprintf(c.Stderr, "%s written to %s\n", said, diag.Printable(v.writeBaseline))
+	}
+	if len(r.Unread) > 0 {
+		return status(report.ExitUsage)
+	}
+	return nil
 }
 
-func hasHeader(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
+// tally is "2 errors, 1 warning; 3 ignored by comments; 4 known, 1 of the baseline gone"; empty if there is nothing
+// to say.
+func tally(r *review.Result) string {
+	var words []string
+	add := func(n int, one, many string) {
+		switch {
+		case n == 1:
+			words = append(words, one)
+		case n > 1:
+			words = append(words, fmt.Sprintf(many, n))
+		}
 	}
-	defer f.Close()
-	start := make([]byte, 64)
-	n, _ := io.ReadFull(f, start)
-	return configHeader.Match(start[:n])
+	if found := r.Found.Tally(); found != "" {
+		words = append(words, found)
+	}
+	add(r.Ignored, "1 ignored by a comment", "%d ignored by comments")
+	add(r.Known, "1 known from the baseline", "%d known from the baseline")
+	add(r.Gone, "1 of the baseline is gone", "%d of the baseline are gone")
+	add(r.Skipped, "1 file left out by "+review.ConfigName, "%d files left out by "+review.ConfigName)
+	return strings.Join(words, "; ")
 }
 
-func readFile(path string) (*source.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// destination is a form and where it goes: a file, or - for standard output.
+type destination struct{ format, file string }
+
+// destinations are those of --output, and that of --format unless another goes to standard output.
+func (v *validation) destinations(formatGiven bool) ([]destination, error) {
+	out := []destination{{v.format, "-"}}
+	seen := map[string]bool{}
+	for _, o := range v.outputs {
+		format, file, found := strings.Cut(o, "=")
+		switch {
+		case !found || file == "":
+			return nil, fmt.Errorf("--output takes FORMAT=FILE, not %q", o)
+		case !slices.Contains(v.formats, format):
+			return nil, fmt.Errorf("--output takes %s, not %q", strings.Join(v.formats, ", "), format)
+		case seen[file] || file == "-" && formatGiven:
+			return nil, fmt.Errorf("two forms for %s", strings.Replace(file, "-", "standard output", 1))
+		case file == "-":
+			out[0] = destination{format, file}
+		default:
+			out = append(out, destination{format, file})
+		}
+		seen[file] = true
 	}
-	defer f.Close()
-	data, err := readAll(f)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return &source.File{Name: path, Bytes: data}, nil
+	return out, nil
 }
 
-func readAll(r io.Reader) ([]byte, error) {
+// writeFile writes a file whole or not at all, so that nothing reads half of one. What is there and no regular
+// file, such as a pipe, is written to as it is.
+func writeFile(path string, write func(io.Writer) error) (err error) {
 	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(r, maxDocument+1))
-	if err == nil && n > maxDocument {
-		err = errors.New("larger than the 32 MiB that a document may have")
+	if err := write(&b); err != nil {
+		return err
 	}
-	return b.Bytes(), err
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, b.Bytes(), 0o666)
+	}
+	beside := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
+	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(beside)
+		}
+	}()
+	_, err = f.Write(b.Bytes())
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(beside, path)
+	}
+	return err
 }

@@ -7,6 +7,7 @@ package diag
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"cloudconfig/schema/source"
 )
@@ -117,6 +118,30 @@ func (l List) Count(s Severity) int {
 		}
 	}
 	return n
+}
+
+// Reaches says whether any finding is as grave as a severity, or graver.
+func (l List) Reaches(s Severity) bool {
+	for _, d := range l {
+		if d.Severity <= s {
+			return true
+		}
+	}
+	return false
+}
+
+// Tally is "2 errors, 1 warning"; empty for no findings.
+func (l List) Tally() string {
+	var words []string
+	for _, s := range []Severity{Error, Warning, Info} {
+		switch n := l.Count(s); {
+		case n == 1:
+			words = append(words, "1 "+s.String())
+		case n > 1:
+			words = append(words, fmt.Sprintf("%d %ss", n, s))
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // Sorted is the list in source order, one finding per place and rule. Files keep the order in which they

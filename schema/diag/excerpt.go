@@ -20,7 +20,7 @@ const (
 
 // draw lays out a line in the cells of a terminal. Tabs become spaces, so that the carets are right wherever
 // the terminal has its stops.
-func draw(v *view) excerpt {
+func draw(v *view, forCI bool) excerpt {
 	type cell struct {
 		glyph string
 		at    int
@@ -36,7 +36,7 @@ func draw(v *view) excerpt {
 		}
 		r, size := utf8.DecodeRune(v.line[i:])
 		written := string(v.line[i : i+size])
-		g := glyph(r, written)
+		g := glyph(r, v.line, i, size, forCI)
 		width := len(g)
 		switch {
 		case r == '\t':

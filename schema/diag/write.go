@@ -2,7 +2,6 @@ package diag
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -15,13 +14,33 @@ import (
 
 // Options say how a list is written.
 type Options struct {
-	// Format is "text", for people, or "json", for programs; empty is "text".
+	// Format is one of [Formats]; empty is "text".
 	Format string
 	// Color marks up the text form for a terminal.
 	Color bool
 	// Files are those whose lines are drawn. Without its file a finding has no excerpt.
 	Files []*source.File
+	// Checked names every file that was looked at, in order, for the forms that say of each how it fared. A part
+	// of a file is called after it, "NAME part 2" or "NAME (gunzipped)", and counts as that file.
+	Checked []string
+	// Unread is what could not be looked at.
+	Unread []Unread
+	// FailOn is the severity from which on a finding makes a file fail in JUnit's form; 0 is Error.
+	FailOn Severity
+	// Root is the absolute directory that the command runs in. Where a form wants names below it, they are
+	// written relative to it.
+	Root string
+	// Docs is the address of a page that has a section a rule; the rule's id is put at its end. Empty for none.
+	Docs string
+	// Version is the program's.
+	Version string
 }
+
+// Unread is a file that could not be looked at, and why: "permission denied".
+type Unread struct{ Name, Reason string }
+
+// Formats are the forms that [Write] knows, the one for people first.
+func Formats() []string { return []string{"text", "json", "sarif", "github", "gitlab", "junit"} }
 
 // Write writes the findings of a list in its order.
 //
@@ -34,36 +53,55 @@ type Options struct {
 //
 // The JSON form is one document, {"version": 1, "diagnostics": [...]}. Lines and columns count from 1, columns
 // in code points; a finding without a place has line 0. Class is "machine" if the finding depends on the
-// machine, else "text".
+// machine, else "text". The other forms are for what reads logs and reports of CI, each in a file of its own.
 //
-// A line that touches a secret is drawn as (secret), and so is what a message quotes of it. Control,
-// direction and separator characters of the user's are written as \u{..}.
+// In every form a line that touches a secret is (secret), and so is what a message quotes of it; control,
+// direction and separator characters of the user's are written as \u{..}; and nothing of the user's is left
+// that a CI system would take for a command.
 //
 // The error is that of w, or says that there is no such format.
 func Write(w io.Writer, l List, o Options) error {
-	p := &printer{color: o.Color, files: map[string]*concealer{}}
+	p := newPrinter(w, o)
+	switch o.Format {
+	case "", "text":
+		for _, d := range l {
+			p.text(d)
+		}
+	case "json":
+		p.json(l)
+	case "sarif":
+		p.sarif(l)
+	case "github":
+		p.github(l)
+	case "gitlab":
+		p.gitlab(l)
+	case "junit":
+		p.junit(l)
+	default:
+		return fmt.Errorf("no format %q; there are %s", o.Format, strings.Join(Formats(), ", "))
+	}
+	return p.w.Flush()
+}
+
+// printer writes. An error of what it writes to is kept by the buffer until that is flushed.
+type printer struct {
+	Options
+	w       *bufio.Writer
+	files   map[string]*concealer
+	checked map[string]bool
+}
+
+func newPrinter(w io.Writer, o Options) *printer {
+	p := &printer{Options: o, w: bufio.NewWriter(w), files: map[string]*concealer{}, checked: map[string]bool{}}
+	for _, name := range o.Checked {
+		p.checked[name] = true
+	}
 	for _, f := range o.Files {
 		if p.files[f.Name] == nil {
 			p.files[f.Name] = newConcealer(f)
 		}
 	}
-	switch o.Format {
-	case "", "text":
-		p.w = bufio.NewWriter(w)
-		for _, d := range l {
-			p.text(d)
-		}
-		return p.w.Flush()
-	case "json":
-		return p.json(w, l)
-	}
-	return fmt.Errorf("no format %q; there are text and json", o.Format)
-}
-
-type printer struct {
-	w     *bufio.Writer
-	color bool
-	files map[string]*concealer
+	return p
 }
 
 // A view is what of the user's text a finding may show.
@@ -107,174 +145,158 @@ func (p *printer) view(d *Diagnostic) view {
 // Shown is the list with every message as it may be shown of the files: what it quotes of a secret is concealed, and
 // what does not print is written out.
 func (l List) Shown(files ...*source.File) List {
-	p := &printer{files: map[string]*concealer{}}
-	for _, f := range files {
-		p.files[f.Name] = newConcealer(f)
-	}
+	p := newPrinter(io.Discard, Options{Files: files})
 	out := slices.Clone(l)
 	for i := range out {
 		d := &out[i]
 		v := p.view(d)
-		d.Summary, d.Detail, d.Related = v.message(d.Summary), v.message(d.Detail), slices.Clone(d.Related)
+		d.Summary, d.Detail, d.Related = p.message(&v, d.Summary), p.message(&v, d.Detail), slices.Clone(d.Related)
 		for j := range d.Related {
-			d.Related[j].Message = v.message(d.Related[j].Message)
+			d.Related[j].Message = p.message(&v, d.Related[j].Message)
 		}
 	}
 	return out
 }
 
 // message makes a message fit to print.
-func (v *view) message(text string) string {
+func (p *printer) message(v *view, text string) string {
 	if text == "" {
 		return ""
 	}
-	return Printable(conceal(text, string(v.line), v.hidden))
+	return p.words(conceal(text, string(v.line), v.hidden))
 }
 
+// whole is a finding's message with what to do, and the related places, on one line.
+func (p *printer) whole(d *Diagnostic, v *view) string {
+	text := p.message(v, d.Summary)
+	if d.Detail != "" {
+		text += ": " + p.message(v, d.Detail)
+	}
+	for _, r := range d.Related {
+		text += "; " + p.message(v, r.Message)
+		if !r.At.IsZero() {
+			text += " at " + p.words(r.At.String())
+		}
+	}
+	return text
+}
+
+// words makes a text of others fit to print in the form that is written: it may not begin as a command does, and
+// in the forms that CI reads it may not go on as one either.
+func (p *printer) words(s string) string {
+	s = printable(s, p.forCI())
+	if blanks := len(s) - len(strings.TrimLeft(s, " ")); strings.HasPrefix(s[blanks:], "::") {
+		s = s[:blanks] + `:\u{3a}` + s[blanks+2:]
+	}
+	return s
+}
+
+func (p *printer) forCI() bool { return p.Format != "" && p.Format != "text" }
+
 // Printable is a text of others as it may be shown anywhere: what does not print, acts on a terminal or changes the
-// order of what is around it is \u{..}, and bytes that are no text are \x{..}. It has no line end and no tab.
-func Printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) < 0 {
+// order of what is around it is \u{..}, and bytes that are no text are \x{..}. It has no line end and no tab, and
+// the second # of ##[ and ##vso[, which CI systems look for anywhere in a line, is \u{23}.
+func Printable(s string) string { return printable(s, false) }
+
+func printable(s string, forCI bool) string {
+	unfit := func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }
+	if strings.IndexFunc(s, unfit) < 0 && !strings.Contains(s, "##") && !(forCI && strings.Contains(s, "::")) {
 		return s
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		b.WriteString(glyph(r, s[i:i+size]))
+		b.WriteString(glyph(r, s, i, size, forCI))
 		i += size
 	}
 	return b.String()
 }
 
-// glyph is how one character is shown.
-func glyph(r rune, written string) string {
+// glyph is how the character at an offset of a text is shown.
+func glyph[T string | []byte](r rune, text T, at, size int, forCI bool) string {
 	switch {
-	case r == utf8.RuneError && len(written) == 1:
-		return fmt.Sprintf(`\x{%02x}`, written[0])
-	case !strconv.IsPrint(r):
+	case r == utf8.RuneError && size == 1:
+		return fmt.Sprintf(`\x{%02x}`, text[at])
+	case !strconv.IsPrint(r), r == '#' && opensCommand(text, at), r == ':' && forCI && namesCommand(text, at):
 		return fmt.Sprintf(`\u{%x}`, r)
 	}
-	return written
+	return string(text[at : at+size])
 }
 
-// The colours of a terminal.
-const (
-	bold  = "1"
-	faint = "2"
-	red   = "1;31"
-	amber = "1;33"
-	blue  = "1;34"
-)
-
-func hue(s Severity) string {
-	switch s {
-	case Error:
-		return red
-	case Warning:
-		return amber
+// opensCommand says that the # at an offset is the second one of ##[, ##vso[ or ##teamcity[.
+//
+// Source: actions/runner, src/Runner.Common/ActionCommand.cs, TryParse; Azure Pipelines' logging commands (2026).
+func opensCommand[T string | []byte](text T, at int) bool {
+	if at == 0 || text[at-1] != '#' {
+		return false
 	}
-	return blue
+	at++
+	for at < len(text) && text[at]|0x20 >= 'a' && text[at]|0x20 <= 'z' {
+		at++
+	}
+	return at < len(text) && text[at] == '['
 }
 
-func (p *printer) paint(color, s string) string {
-	if !p.color || s == "" {
-		return s
+// namesCommand says that the : at an offset is the second one of ::, and what follows can be the name of a command,
+// as in ::error file=x::y. The groups of an address, as in fd00::1, are none.
+//
+// Source: GitHub, "Workflow commands for GitHub Actions" (2026).
+func namesCommand[T string | []byte](text T, at int) bool {
+	if at == 0 || text[at-1] != ':' {
+		return false
 	}
-	return "\x1b[" + color + "m" + s + "\x1b[0m"
+	n, address := 0, true
+	for at++; at < len(text) && isWordByte(text[at]); at++ {
+		c := text[at] | 0x20
+		address = address && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f')
+		n++
+	}
+	return n > 4 || !address
 }
 
-// text writes one finding. An error is kept by the buffer until it is flushed.
-func (p *printer) text(d Diagnostic) {
-	v := p.view(&d)
-	if !d.Subject.IsZero() {
-		fmt.Fprintf(p.w, "%s ", p.paint(bold, Printable(d.Subject.String())+":"))
+// place is where a finding is for a reader who has files and not their parts.
+type place struct {
+	name string // relative to Root if below it, with / between its parts, and exactly as the file is called
+	at   source.Range
+	part string // "name:line:column" of the part, if lines of that are none of the file; then at is no place
+}
+
+func (p *printer) place(at source.Range) place {
+	name, of := p.fileOf(at.File)
+	c := p.files[at.File]
+	where := place{name: Relative(name, p.Root), at: at}
+	if of && (c == nil || c.file.Line == 0) {
+		where.part, where.at = at.String(), source.Range{}
 	}
-	fmt.Fprintf(p.w, "%s %s [%s]\n", p.paint(hue(d.Severity), d.Severity.String()+":"), v.message(d.Summary), d.Rule.ID)
-	detail := v.message(d.Detail)
-	switch {
-	case v.line != nil:
-		p.frame(&d, &v, detail)
-	case detail != "":
-		fmt.Fprintf(p.w, "   %s %s\n", p.paint(faint, "|"), detail)
+	return where
+}
+
+// fileOf is the name of the file that a part is of, and whether it is of one.
+func (p *printer) fileOf(name string) (string, bool) {
+	if p.checked[name] {
+		return name, false
 	}
-	for _, r := range d.Related {
-		if !r.At.IsZero() {
-			fmt.Fprintf(p.w, "%s ", p.paint(bold, Printable(r.At.String())+":"))
+	for i := len(name) - 1; i > 0; i-- {
+		if name[i] == ' ' && p.checked[name[:i]] {
+			return name[:i], true
 		}
-		fmt.Fprintf(p.w, "%s %s\n", p.paint(blue, "note:"), v.message(r.Message))
 	}
+	return name, false
 }
 
-// frame draws the line of a finding, and under it the carets with the detail.
-func (p *printer) frame(d *Diagnostic, v *view, detail string) {
-	number := strconv.Itoa(d.Subject.Start.Line)
-	margin := strings.Repeat(" ", len(number)) + " " + p.paint(faint, "|")
-	fmt.Fprintf(p.w, "%s\n%s ", margin, p.paint(faint, number+" |"))
-	if v.hidden {
-		fmt.Fprintf(p.w, "%s\n", concealed)
-		if detail != "" {
-			fmt.Fprintf(p.w, "%s %s\n", margin, detail)
-		}
-		return
+// Relative is a file's name as seen from the directory root, with / between its parts. What is not below root
+// stays absolute.
+func Relative(name, root string) string {
+	if strings.Contains(root, `\`) { // as on Windows alone
+		name, root = strings.ReplaceAll(name, `\`, "/"), strings.ReplaceAll(root, `\`, "/")
 	}
-	e := draw(v)
-	carets := p.paint(hue(d.Severity), strings.Repeat("^", e.width))
-	if detail != "" {
-		carets += " " + detail
+	if root != "" {
+		if rest, below := strings.CutPrefix(name, strings.TrimSuffix(root, "/")+"/"); below {
+			name = rest
+		}
 	}
-	fmt.Fprintf(p.w, "%s\n%s %s%s\n", strings.TrimRight(e.text, " "), margin, strings.Repeat(" ", e.indent), carets)
-}
-
-type jsonList struct {
-	Version     int              `json:"version"`
-	Diagnostics []jsonDiagnostic `json:"diagnostics"`
-}
-
-type jsonDiagnostic struct {
-	Rule      string        `json:"rule"`
-	Severity  Severity      `json:"severity"`
-	Class     string        `json:"class"`
-	Summary   string        `json:"summary"`
-	Detail    string        `json:"detail"`
-	Path      string        `json:"path"`
-	File      string        `json:"file"`
-	Line      int           `json:"line"`
-	Column    int           `json:"column"`
-	EndLine   int           `json:"end_line"`
-	EndColumn int           `json:"end_column"`
-	Related   []jsonRelated `json:"related"`
-}
-
-type jsonRelated struct {
-	Message string `json:"message"`
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-}
-
-func (p *printer) json(w io.Writer, l List) error {
-	out := jsonList{Version: 1, Diagnostics: []jsonDiagnostic{}}
-	for _, d := range l {
-		v := p.view(&d)
-		j := jsonDiagnostic{
-			Rule: d.Rule.ID, Severity: d.Severity, Class: "text",
-			Summary: v.message(d.Summary), Detail: v.message(d.Detail), Path: d.Path,
-			File: Printable(d.Subject.File), Line: d.Subject.Start.Line, Column: d.Subject.Start.Column,
-			EndLine: d.Subject.End.Line, EndColumn: d.Subject.End.Column,
-			Related: []jsonRelated{},
-		}
-		if d.Rule.Machine {
-			j.Class = "machine"
-		}
-		for _, r := range d.Related {
-			j.Related = append(j.Related, jsonRelated{
-				Message: v.message(r.Message), File: Printable(r.At.File), Line: r.At.Start.Line, Column: r.At.Start.Column,
-			})
-		}
-		out.Diagnostics = append(out.Diagnostics, j)
+	for strings.HasPrefix(name, "./") {
+		name = strings.TrimLeft(name[2:], "/")
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	return name
 }

@@ -31,6 +31,7 @@ func All() []*diag.Rule {
 		targetRules(),
 		certificateRules(),
 		systemTargetRules(),
+		reviewRules(),
 	)
 }
 
