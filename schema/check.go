@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/near"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -348,42 +349,7 @@ func levelsOf(name string) []string {
 }
 
 // nearest is the word that was most likely meant, or "".
-func nearest(word string, words []string) string {
-	best, bestDistance := "", 1+max(1, min(3, len(word)/3))
-	for _, w := range words {
-		if d := distance(fold(strings.ToLower(word)), fold(w)); d < bestDistance {
-			best, bestDistance = w, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to add, drop, change or swap with a neighbour.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
-	for j := range rows[1] {
-		rows[1][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row := rows[0], rows[1], rows[2]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		rows = [3][]int{last, row, before}
-	}
-	return rows[1][len(b)]
-}
+func nearest(word string, words []string) string { return near.Word(word, words) }
 
 // firstLine is the part of a range that is on its first line, since a finding about a whole list or mapping
 // is shown where that begins.
