@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"cloudconfig/schema/diag"
@@ -20,6 +21,8 @@ type passage struct {
 // slips reports what is wrong inside a passage, each at its own place in the user's file. What was written in
 // base64 or compressed has no such place: the finding is at the value, and says the line inside it.
 func (c *checker) slips(p passage, found []diag.Slip) {
+	slices.SortStableFunc(found, func(a, b diag.Slip) int { return a.From - b.From })
+	places := p.node.Places(c.files[p.node.Range.File])
 	for _, s := range found {
 		at := p.node.Range
 		summary := s.Summary
@@ -30,7 +33,7 @@ func (c *checker) slips(p passage, found []diag.Slip) {
 			at = firstLine(at)
 			summary += fmt.Sprintf(" (line %d of what is decoded)", 1+strings.Count(p.text[:min(s.From, len(p.text))], "\n"))
 		default:
-			at = p.node.Span(c.files[at.File], s.From, s.To)
+			at = places.Span(s.From, s.To)
 		}
 		d := c.reportAt(s.Rule, p.path, at, "%s", summary)
 		if s.Severity != 0 {

@@ -69,7 +69,24 @@ func (n *Node) Get(key string) *Node {
 // Place is where the byte at an offset of Value stands in the file that the node is from: from there to the
 // end of its line, or of the value. It is exact in a literal block scalar, and in a scalar that is on one
 // line and has no escapes; elsewhere it is the range of the node.
-func (n *Node) Place(f *source.File, offset int) source.Range {
+func (n *Node) Place(f *source.File, offset int) source.Range { return n.Places(f).place(offset) }
+
+// Span is where the bytes of Value from one offset to another stand in the file that the node is from: as exact as
+// [Node.Place], and on the line where they begin.
+func (n *Node) Span(f *source.File, from, to int) source.Range { return n.Places(f).Span(from, to) }
+
+// Places finds many places in one node. Asked in order, it counts each line of the value once.
+func (n *Node) Places(f *source.File) *Places { return &Places{n: n, f: f} }
+
+// Places is what [Node.Places] gives.
+type Places struct {
+	n             *Node
+	f             *source.File
+	offset, above int // where it was last, and the line ends before that
+}
+
+func (p *Places) place(offset int) source.Range {
+	n, f := p.n, p.f
 	if n.Kind != Scalar || n.Range.File != f.Name || offset < 0 || offset > len(n.Value) {
 		return n.Range
 	}
@@ -83,10 +100,14 @@ func (n *Node) Place(f *source.File, offset int) source.Range {
 		}
 		return f.Range(from+offset, to)
 	}
-	above := strings.Count(n.Value[:offset], "\n")
+	if offset < p.offset {
+		p.offset, p.above = 0, 0
+	}
+	p.above += strings.Count(n.Value[p.offset:offset], "\n")
+	p.offset = offset
 	begin := strings.LastIndexByte(n.Value[:offset], '\n') + 1
 	line, _, _ := strings.Cut(n.Value[begin:], "\n")
-	number := n.Range.Start.Line + 1 + above
+	number := n.Range.Start.Line + 1 + p.above
 	written := f.Text(number)
 	if !bytes.HasSuffix(written, []byte(line)) {
 		return n.Range
@@ -95,17 +116,17 @@ func (n *Node) Place(f *source.File, offset int) source.Range {
 	return f.Range(end-len(line)+offset-begin, end)
 }
 
-// Span is where the bytes of Value from one offset to another stand in the file that the node is from: as exact as
-// [Node.Place], and on the line where they begin.
-func (n *Node) Span(f *source.File, from, to int) source.Range {
-	r := n.Place(f, from)
+// Span is as [Node.Span].
+func (p *Places) Span(from, to int) source.Range {
+	n := p.n
+	r := p.place(from)
 	if r == n.Range && from != 0 {
 		return r
 	}
 	if to = min(to, len(n.Value)); to > from {
 		line, _, _ := strings.Cut(n.Value[from:to], "\n")
 		if end := r.Start.Offset + len(line); end < r.End.Offset {
-			r.End = f.Pos(end)
+			r.End = p.f.Pos(end)
 		}
 	}
 	return r
