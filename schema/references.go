@@ -41,6 +41,7 @@ func (d *decoder) references() {
 	c.Users = mergeUsers(c.Users)
 	c.Agents = mergeAgents(c.Agents)
 	d.checkUsers()
+	d.checkUnits()
 }
 
 func (d *decoder) once(seen map[string]source.Range, key string, at source.Range, format string, args ...any) {
