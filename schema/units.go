@@ -151,8 +151,11 @@ func (d *decoder) checkInstall(u *unitTexts, all []*unitTexts) {
 	}
 	install := unitfile.InstallOf(sections)
 	if install.IsZero() {
-		at := u.entry.Enable.At
-		d.reportAt(rules.UnitEnable, "", at, "%s has no [Install] section to enable it by", u.name).Detail = "such as [Install] with WantedBy=multi-user.target"
+		what := "has no [Install] section to enable it by"
+		if slices.ContainsFunc(sections, func(s unitfile.Section) bool { return s.Name == "Install" }) {
+			what = "has an [Install] section that asks for nothing"
+		}
+		d.reportAt(rules.UnitEnable, "", u.entry.Enable.At, "%s %s", u.name, what).Detail = "such as [Install] with WantedBy=multi-user.target"
 	}
 	known := strings.Fields(targets)
 	names := slices.Concat(install.WantedBy, install.RequiredBy)

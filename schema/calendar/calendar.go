@@ -22,6 +22,9 @@ func Check(text string) error {
 		"annually", "yearly", "anually", "biannually", "bi-annually", "semiannually", "semi-annually":
 		return nil
 	}
+	if fields := strings.Fields(text); len(fields) == 5 && strings.Trim(fields[0]+fields[1], "0123456789*/,-") == "" {
+		return errors.New("these are the fields of cron; four in the morning of each day is *-*-* 04:00")
+	}
 	return p.spec()
 }
 

@@ -268,7 +268,7 @@ func (c *checker) about(d Directive, what string) string {
 	if strings.HasPrefix(what, "cannot ") {
 		return d.Name + "= " + what
 	}
-	return d.Name + "=: " + what
+	return d.Name + ": " + what
 }
 
 // unitDetail guesses why a word is not a unit.

@@ -119,6 +119,8 @@ func judgeOfNetwork(kind string) func(value, words string) []wrong {
 	switch kind {
 	case "mtu":
 		return plain(func(v string) bool { n, ok := sizeOf(v); return ok && n >= 68 && n <= 1<<32-1 }, "a number of bytes, 68 at least")
+	case "ifname":
+		return plain(isInterfaceName, "the name of an interface: 15 characters at most, no blank, slash or colon")
 	case "vlan":
 		return plain(func(v string) bool { return isNumber(v, 0, 4094) }, "a VLAN's id from 0 to 4094")
 	case "port":
@@ -436,6 +438,11 @@ func isOutput(v string) bool {
 		return true
 	}
 	return strings.HasPrefix(v, "file:") || strings.HasPrefix(v, "append:") || strings.HasPrefix(v, "truncate:") || strings.HasPrefix(v, "fd:")
+}
+
+// isInterfaceName is what the kernel takes: dev_valid_name of Linux; systemd leaves out names of digits alone.
+func isInterfaceName(v string) bool {
+	return v != "" && len(v) <= 15 && v != "." && v != ".." && !strings.ContainsAny(v, " \t/:%") && strings.Trim(v, "0123456789") != ""
 }
 
 func isIP(v string) bool { _, err := netip.ParseAddr(v); return err == nil }
