@@ -13,7 +13,8 @@ import (
 //
 // Sources: systemd 252, --dump-configuration-items and the tables in its daemons; of later versions up to 259,
 // src/core/load-fragment-gperf.gperf.in, src/network/networkd-network-gperf.gperf,
-// src/network/netdev/netdev-gperf.gperf and src/udev/net/link-config-gperf.gperf of systemd's repository.
+// src/network/netdev/netdev-gperf.gperf and src/udev/net/link-config-gperf.gperf of systemd's repository. A few
+// names of networkd, udev and the daemons are newer than the files that were read, and have a + for that.
 //
 //go:embed directives.txt
 var directives string
