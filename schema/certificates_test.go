@@ -118,7 +118,7 @@ func TestCertificateGoldens(t *testing.T) {
 		"bad/certificate-no-names":          host + pair(signed("2020-01-01", "2069-12-31")),
 		"bad/certificate-names-service":     host + pair(signed("2020-01-01", "2069-12-31", "www.example.com")),
 		"bad/certificate-names-machine":     host + "coreos:\n  etcd2:\n    advertise_client_urls: https://10.0.0.2:2379\n" + pair(signed("2020-01-01", "2069-12-31", "infra0", "10.0.0.1")),
-		"bad/certificate-names-network":     host + "coreos:\n  units:\n    - name: 10-lan.network\n      content: |\n        [Network]\n        Address=10.0.0.2/24\n" + pair(signed("2020-01-01", "2069-12-31", "10.0.0.1")),
+		"bad/certificate-names-network":     host + "coreos:\n  units:\n    - name: 10-lan.network\n      content: |\n        [Match]\n        Name=eth0\n        [Network]\n        Address=10.0.0.2/24\n" + pair(signed("2020-01-01", "2069-12-31", "10.0.0.1")),
 		"bad/certificate-names-localhost":   host + pair(signed("2020-01-01", "2069-12-31", "localhost", "127.0.0.1")),
 		"bad/certificate-key-encrypted":     host + entry(encrypted, web.PEM(), "", ""),
 		"bad/certificate-key-encrypted-8":   host + entry(ct.Block("ENCRYPTED PRIVATE KEY", make([]byte, 96)), web.PEM(), "", ""),

@@ -56,13 +56,13 @@ func TestParts(t *testing.T) {
 				return fmt.Sprintf("%d %s %s", len(c.Files), c.Files[1].Content.V, c.Files[1].Path.At)
 			}, "3 y a:2:46"},
 		{"a file twice in one of them", []string{"write_files: [{path: /a}, {path: //a}]\n", "write_files: [{path: /a}]\n"}, "a:2:34 item-twice  (a:2:22)\n", nil, nil},
-		{"a unit twice in one document", []string{"coreos: {units: [{name: a.service, content: x}, {name: a.service, content: y}]}\n"}, "a:2:56 item-twice  (a:2:25)\n", nil, nil},
-		{"a drop-in twice", []string{"coreos: {units: [{name: a.service, drop_ins: [{name: a.conf, content: x}]}, {name: a.service, drop_ins: [{name: a.conf, content: y}]}]}\n"},
+		{"a unit twice in one document", []string{"coreos: {units: [{name: a.service, content: ;}, {name: a.service, content: ;;}]}\n"}, "a:2:56 item-twice  (a:2:25)\n", nil, nil},
+		{"a drop-in twice", []string{"coreos: {units: [{name: a.service, drop_ins: [{name: a.conf, content: ;}]}, {name: a.service, drop_ins: [{name: a.conf, content: ;;}]}]}\n"},
 			"a:2:113 item-twice  (a:2:54)\n", nil, nil},
-		{"a unit in pieces", []string{"coreos: {units: [{name: a.service, content: x}, {name: b.service, command: start}, {name: a.service, command: start}]}\n"}, "",
+		{"a unit in pieces", []string{"coreos: {units: [{name: a.service, content: ;}, {name: b.service, command: start}, {name: a.service, command: start}]}\n"}, "",
 			func(c *schema.Config) any {
 				return fmt.Sprint(len(c.Units), c.Units[0].Content.V, c.Units[0].Command.V, c.Units[0].At)
-			}, "2xstarta:2:18"},
+			}, "2;starta:2:18"},
 		{"commands one after the other", []string{"coreos: {units: [{name: a.service, command: stop}, {name: a.service, command: start}]}\n"}, "",
 			func(c *schema.Config) any { return len(c.Units) }, 2},
 		{"a user", []string{"users: [{name: anna, groups: [a], shell: /bin/sh}]\n", "users: [{name: anna, groups: 'b, c', shell: /bin/bash}, {name: bert}]\n"},

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,14 +24,22 @@ type passage struct {
 	secret bool
 }
 
-// maxSlips is how much wrong is reported inside one passage: nobody reads more.
+// maxSlips is how much wrong is reported inside one passage: nobody reads more. One error is told in any case.
 const maxSlips = 200
 
 // slips reports what is wrong inside a passage, each at its own place in the user's file. What was written in
 // base64 or compressed has no such place: the finding is at the value, and says the line inside it.
 func (c *checker) slips(p passage, found []diag.Slip) {
+	slices.SortStableFunc(found, func(a, b diag.Slip) int { return a.From - b.From })
 	counted, line := 0, 1 // how far the lines of the text are counted
-	for _, s := range found[:min(len(found), maxSlips)] {
+	told, refused := 0, false
+	for _, s := range found {
+		isError := cmp.Or(s.Severity, s.Rule.Severity) == diag.Error
+		if told >= maxSlips && (refused || !isError) {
+			continue
+		}
+		told++
+		refused = refused || isError
 		at := p.node.Range
 		switch {
 		case s.From == 0 && s.To == 0:

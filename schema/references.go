@@ -41,6 +41,7 @@ func (d *decoder) references() {
 	c.Users = mergeUsers(c.Users)
 	d.checkUsers()
 	d.etcd()
+	d.checkUnits()
 }
 
 func (d *decoder) once(seen map[string]source.Range, key string, at source.Range, format string, args ...any) {

@@ -89,7 +89,7 @@ coreos:
     - name: a.service
       content: |
         # $private_ipv4 and $private_ipv4
-      drop_ins: [{name: a.conf, content: $instance_zone}]
+      drop_ins: [{name: a.conf, content: ;$instance_zone}]
 `
 	const want = `hostname: host-z1  #instance_zone=z1
 x-note: $private_ipv4  #
@@ -113,7 +113,7 @@ coreos:
         # 10.0.0.1 and 10.0.0.1
       drop_ins:
         - name: a.conf  #
-          content: z1  #instance_zone=z1
+          content: ;z1  #instance_zone=z1
 `
 	values := Values{"private_ipv4": "10.0.0.1", "instance_zone": "z1"}
 	if diff := cmp.Diff(want, printed(t, values, text)); diff != "" {

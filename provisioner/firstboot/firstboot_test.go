@@ -661,7 +661,7 @@ func TestAFileAppliedByHandStays(t *testing.T) {
 	m := fromFile(t, config)
 	m.run(firstboot.BootMain, onPlatform("ip-1"))
 	m.run(firstboot.BootHandoff)
-	m.write("by-hand.yaml", "#cloud-config\ncoreos:\n  units:\n    - {name: new.service, command: start, content: '[Service]'}\n")
+	m.write("by-hand.yaml", "#cloud-config\ncoreos:\n  units:\n    - {name: new.service, command: start, content: \"[Service]\\nExecStart=/bin/true\"}\n")
 	m.run(firstboot.Apply, func(env *firstboot.Env) { env.Datasources = []string{"file=" + filepath.Join(m.dir, "by-hand.yaml")} })
 	for _, again := range []func(*firstboot.Env){onPlatform("ip-1"), func(*firstboot.Env) {}} {
 		m.reboot()

@@ -134,7 +134,7 @@ func (e *enabling) one(name string) (also []string) {
 	}
 	install := unitfile.InstallOf(e.sections(f))
 	if install.IsZero() {
-		if !e.also {
+		if !e.also && !e.written(f) {
 			e.report(rules.UnitNoInstall, "%s has no [Install] section to enable it by", f.name)
 		}
 		return nil
@@ -147,6 +147,12 @@ func (e *enabling) one(name string) (also []string) {
 		}
 	}
 	return also
+}
+
+// written says that the unit's text is in the configuration, so that the finding is one of the text.
+func (e *enabling) written(f unitFile) bool {
+	return slices.ContainsFunc(e.Config.Units, func(u schema.Unit) bool { return u.Name.V == f.name && u.Content.V != "" }) ||
+		slices.ContainsFunc(e.Config.Files, func(w schema.File) bool { return w.Path.V == "/"+f.path })
 }
 
 // aliases plans the links for other names of a unit.

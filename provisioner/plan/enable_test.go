@@ -171,6 +171,9 @@ var enableTests = []struct {
 		name: "a link through another name of the directory stays", disk: map[string]string{"lib": "-> usr/lib", lib + "a.service": "[Install]\nWantedBy=m.target\n", "etc/systemd/system/m.target.wants/a.service": "-> /lib/systemd/system/a.service"}, unit: "a.service",
 	},
 	{
+		name: "no [Install] section in the configuration, which the text's own findings say", unit: "n.service", content: "[Service]\nExecStart=/bin/true\n",
+	},
+	{
 		name: "no [Install] section", disk: map[string]string{lib + "n.service": "[Service]\n"}, unit: "n.service", want: []string{"warning unit-no-install"},
 	},
 	{name: "nowhere", unit: "nowhere.service", want: []string{"error unit-missing"}},

@@ -6,9 +6,13 @@ import "strings"
 // Nearest is the word of a list that was most likely meant, or "" if none is near. Case, and whether a hyphen or an
 // underscore stands between two words, makes no difference.
 func Nearest(word string, words []string) string {
+	word = fold(word)
 	best, bestDistance := "", 1+max(1, min(3, len(word)/3))
 	for _, w := range words {
-		if d := Distance(fold(word), fold(w)); d < bestDistance {
+		if len(w)-len(word) >= bestDistance || len(word)-len(w) >= bestDistance {
+			continue
+		}
+		if d := Distance(word, fold(w)); d < bestDistance {
 			best, bestDistance = w, d
 		}
 	}

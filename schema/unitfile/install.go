@@ -45,6 +45,9 @@ func InstallOf(sections []Section) Install {
 			}
 		}
 	}
+	for _, names := range []*[]string{&in.WantedBy, &in.RequiredBy, &in.UpheldBy, &in.Alias} {
+		*names = once(*names)
+	}
 	return in
 }
 
@@ -52,12 +55,17 @@ func list(old []string, value string) []string {
 	if value == "" {
 		return nil
 	}
-	for _, w := range words(value) {
-		if !slices.Contains(old, w) {
-			old = append(old, w)
-		}
-	}
-	return old
+	return append(old, words(value)...)
+}
+
+// once leaves out what is there already.
+func once(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	return slices.DeleteFunc(names, func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		return again
+	})
 }
 
 // words parts a value at its blanks, but for those inside quotes, which are dropped. A backslash is kept,

@@ -1,5 +1,6 @@
 // Package unitfile reads the text of a systemd unit: its sections and assignments with their places, and
-// what systemd would pass over in silence. It knows no section and no directive but those of [Install].
+// what systemd would pass over in silence ([Parse]). [Check] says what is wrong in units, drop-ins and networkd
+// files, by the table of sections and directives in directives.txt; [Cycles] finds units that wait for each other.
 //
 // Format: systemd.syntax(7) and systemd.unit(5) of systemd 252.
 package unitfile
@@ -22,8 +23,9 @@ type Directive struct {
 	// Value is without the blanks around it. Lines that go on with a backslash are joined, each backslash
 	// being a space; quotes and specifiers are as written.
 	Value string
-	// Offset and ValueOffset are where name and value begin in the text, in bytes.
-	Offset, ValueOffset int
+	// Offset and ValueOffset are where name and value begin in the text, in bytes; End is where the last line
+	// of the assignment ends.
+	Offset, ValueOffset, End int
 }
 
 // Fault is a line that systemd ignores or refuses.
@@ -31,12 +33,17 @@ type Fault struct {
 	Offset int // of the first character of the line that is no blank, in bytes
 	// Message says what is wrong, without any of the text.
 	Message string
+	// Refused says that systemd reads no further, and loads nothing of the file.
+	Refused bool
 }
 
 // maxLine is how long a line may be, with those that go on from it.
 const maxLine = 1 << 20
 
 const blanks = " \t"
+
+// include begins a line that named a file to be read in that place. systemd has dropped it.
+const include = ".include "
 
 // Parse reads the text of a unit or a drop-in. It reads on after a fault, unless a line is too long.
 func Parse(text string) ([]Section, []Fault) {
@@ -48,7 +55,7 @@ func Parse(text string) ([]Section, []Fault) {
 		offset, line, ok := p.logicalLine()
 		switch {
 		case !ok:
-			p.fault(offset, "the line is longer than %d bytes; systemd refuses the whole unit", maxLine)
+			p.refuse(offset, "the line is longer than %d bytes", maxLine)
 			return p.sections, p.faults
 		case line == "":
 		case line[0] == '[':
@@ -63,6 +70,7 @@ func Parse(text string) ([]Section, []Fault) {
 type parser struct {
 	text     string
 	next     int  // the offset of the next line
+	end      int  // where the last line ended
 	lost     bool // the last section line was none, so its directives have no section
 	sections []Section
 	faults   []Fault
@@ -72,15 +80,21 @@ func (p *parser) fault(offset int, format string, args ...any) {
 	p.faults = append(p.faults, Fault{Offset: offset, Message: fmt.Sprintf(format, args...)})
 }
 
+// refuse reports a fault that makes systemd refuse the whole file.
+func (p *parser) refuse(offset int, format string, args ...any) {
+	p.fault(offset, format+"; systemd refuses the whole unit", args...)
+	p.faults[len(p.faults)-1].Refused = true
+}
+
 // physicalLine cuts off a line without its end, which is LF, CR or both.
 func (p *parser) physicalLine() (offset int, line string) {
 	offset = p.next
 	end := strings.IndexAny(p.text[offset:], "\n\r\x00")
 	if end < 0 {
-		p.next = len(p.text)
+		p.next, p.end = len(p.text), len(p.text)
 		return offset, p.text[offset:]
 	}
-	p.next = offset + end + 1
+	p.next, p.end = offset+end+1, offset+end
 	if strings.HasPrefix(p.text[offset+end:], "\r\n") {
 		p.next++
 	}
@@ -123,9 +137,9 @@ func (p *parser) section(offset int, line string) {
 	name, closed := strings.CutSuffix(line[1:], "]")
 	switch {
 	case !closed && strings.Contains(name, "]"):
-		p.fault(offset, "text after the ] of a section; systemd refuses the whole unit")
+		p.refuse(offset, "text after the ] of a section")
 	case !closed:
-		p.fault(offset, "a section without its ]; systemd refuses the whole unit")
+		p.refuse(offset, "a section without its ]")
 	case name == "":
 		p.fault(offset, "a section without a name; systemd ignores it")
 	default:
@@ -138,6 +152,8 @@ func (p *parser) directive(offset int, line string) {
 	name, value, found := strings.Cut(line, "=")
 	name = strings.TrimRight(name, blanks)
 	switch {
+	case !found && strings.HasPrefix(line, include):
+		p.fault(offset, ".include is not read any more; drop_ins change a unit of the image")
 	case !found:
 		p.fault(offset, "neither a section, an assignment nor a comment; systemd ignores it")
 	case name == "":
@@ -146,13 +162,16 @@ func (p *parser) directive(offset int, line string) {
 		// One slip, one fault: that of the section.
 	case len(p.sections) == 0:
 		p.fault(offset, "an assignment before the first section; systemd ignores it")
+		p.lost = true
 	default:
 		s := &p.sections[len(p.sections)-1]
+		at := p.valueOffset(offset)
 		s.Directives = append(s.Directives, Directive{
 			Name:        name,
 			Value:       strings.TrimLeft(value, blanks),
 			Offset:      offset,
-			ValueOffset: p.valueOffset(offset),
+			ValueOffset: at,
+			End:         max(at, p.end),
 		})
 	}
 }

@@ -197,3 +197,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzUnit: nothing panics, and every slip and every step of a cycle lies inside its text.
+func FuzzUnit(f *testing.F) {
+	f.Add("a.service", "[Unit]\nAfter=b.service \\\n # c\n a.service\n[Service]\nType=x\nExecStart=/a \\ \n b\n[Install]\nWantedBy=multi-user.target\n", "[Service]\nExecStart=b/c \"\n")
+	f.Add("a.timer", "[Timer]\nOnCalendar=Mon..\nOnBootSec=5 x\n", "")
+	f.Add("a-b.mount", "[Mount]\nWhere=/a/c\n", "[Unit]\nBefore=a-b.mount")
+	f.Add("a.network", "[Match]\r\nName=é\r\n[Network]\r\nAddress=1\r\nDNS=1 2,\r\n", "[Netwrok]")
+	f.Add("journald.conf", "[Journal]\nStorage=\\\n", "=\x00[")
+	f.Fuzz(func(t *testing.T, name, text, dropIn string) {
+		texts := []string{text, dropIn}
+		for i, found := range unitfile.Check(name, true, texts...) {
+			for _, s := range found {
+				if s.From < 0 || s.To < s.From || s.To > len(texts[i]) || s.Summary == "" || s.Rule == nil {
+					t.Errorf("text %d of %d bytes: %+v", i, len(texts[i]), s)
+				}
+			}
+		}
+		other := unitfile.Node{Name: "b.service", Whole: true, Texts: []string{dropIn}, Enabled: true}
+		for _, c := range unitfile.Cycles([]unitfile.Node{{Name: name, Whole: true, Texts: texts, Enabled: true}, other}) {
+			for _, s := range c.Steps {
+				if s.Node == 0 && s.To > len(texts[s.Text]) || s.Node == 1 && s.To > len(dropIn) || s.From < 0 || s.To < s.From {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
+	})
+}
