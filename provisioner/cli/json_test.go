@@ -11,6 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"cloudconfig/provisioner/cli"
+	"cloudconfig/schema"
 )
 
 var schemaBlock = regexp.MustCompile("(?s)\n## (\\S+)\n.*?```json\n(.*?)```")
@@ -97,4 +98,12 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold("instance.json", metadata)
+	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
+	for _, name := range schema.Images() {
+		text, err := os.ReadFile("../../schema/image/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold("facts", text)
+	}
 }
