@@ -20,6 +20,8 @@ type Input struct {
 	Files []*source.File
 	// Now is the time that dates are held against.
 	Now time.Time
+	// Image is what the configuration is held against, where it is known what the image has; nil where not.
+	Image *Image
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -35,6 +37,7 @@ func Decode(in Input) (*Config, diag.List) {
 		d.part(f)
 	}
 	d.references()
+	d.objects(in.Image)
 	return d.config, d.diags.Sorted()
 }
 

@@ -17,11 +17,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
+// decode checks a text; with the comment "# image: NAME" on its second line against that facts profile.
 func decode(name string, text []byte) (*schema.Config, diag.List) {
-	return schema.Decode(schema.Input{
+	in := schema.Input{
 		Files: []*source.File{{Name: name, Bytes: text}},
 		Now:   time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
-	})
+	}
+	if _, after, found := strings.Cut(string(text), "#cloud-config\n# image: "); found {
+		image, _, _ := strings.Cut(after, "\n")
+		in.Image = schema.ShippedImage(image)
+	}
+	return schema.Decode(in)
 }
 
 // TestBad holds every file in testdata/bad against the findings beside it, a line each: place, severity, rule.

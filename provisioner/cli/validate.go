@@ -29,6 +29,7 @@ const maxDocument = 32 << 20
 func (c *Command) validate() *cobra.Command {
 	var out output
 	var strict bool
+	var image string
 	cmd := &cobra.Command{
 		Use:   "validate [FILE|DIR|-]...",
 		Short: "Check configurations without a machine, a network or root",
@@ -44,13 +45,17 @@ Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 			if err := out.check(); err != nil {
 				return err
 			}
+			im, err := imageOf(image)
+			if err != nil {
+				return err
+			}
 			files, err := c.read(args)
 			if err != nil {
 				return err
 			}
 			var all diag.List
 			for i := range files {
-				parts, found, err := decode(cmd.Context(), files[i])
+				parts, found, err := decode(cmd.Context(), files[i], im)
 				if err != nil {
 					return err
 				}
@@ -74,17 +79,18 @@ Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 		},
 	}
 	out.flags(cmd, "text", "json")
+	imageFlag(cmd, &image)
 	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for errors")
 	return cmd
 }
 
 // decode checks one file. Files that came out of it, such as what it was compressed from, are for excerpts.
-func decode(ctx context.Context, f *source.File) ([]*source.File, diag.List, error) {
+func decode(ctx context.Context, f *source.File, im *schema.Image) ([]*source.File, diag.List, error) {
 	parts, found, err := assemble.Parts(ctx, f)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now()})
+	_, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now(), Image: im})
 	return slices.DeleteFunc(slices.Clone(parts), func(p *source.File) bool { return p == f }), append(found, ds...), nil
 }
 

@@ -23,6 +23,7 @@ func All() []*diag.Rule {
 		variableRules(),
 		assembleRules(),
 		targetRules(),
+		objectRules(),
 	)
 }
 
