@@ -23,6 +23,7 @@ type unitText struct {
 
 // gatherUnits finds the texts of units.
 func (w *world) gatherUnits() {
+	w.byUnit = map[string][]int{}
 	add := func(unit string, dropIn bool, at source.Range, content source.Range) {
 		p, kept := w.passages[content]
 		if !kept || IsNetworkFile(unit) {
@@ -30,6 +31,7 @@ func (w *world) gatherUnits() {
 		}
 		t := unitText{unit: unit, dropIn: dropIn, at: at, passage: p}
 		t.sections, _ = unitfile.Parse(p.text)
+		w.byUnit[unit] = append(w.byUnit[unit], len(w.texts))
 		w.texts = append(w.texts, t)
 		if !dropIn {
 			w.units[unit] = true
@@ -107,9 +109,11 @@ func (w *world) dependencies() {
 		if w.image != nil {
 			w.references(t)
 		}
+		elsewhere := slices.ContainsFunc(t.sections, hasRoot)
 		for _, s := range t.sections {
 			for _, d := range s.Directives {
 				switch {
+				case elsewhere: // its programs and files are not those of the image
 				case d.Name == "EnvironmentFile":
 					w.environmentFile(t, d)
 				case isExec(d.Name) && s.Name != "Path":
@@ -193,10 +197,7 @@ func (w *world) trigger(t *unitText) {
 		return
 	}
 	stem := strings.TrimSuffix(t.unit, suffix)
-	for i := range w.texts {
-		if w.texts[i].unit != t.unit {
-			continue
-		}
+	for _, i := range w.byUnit[t.unit] {
 		for _, s := range w.texts[i].sections {
 			for _, d := range s.Directives {
 				switch {
@@ -298,7 +299,7 @@ func program(value string) (name string, at int, ignored bool) {
 // exec checks the program of a command line.
 func (w *world) exec(t *unitText, d unitfile.Directive) {
 	name, at, ignored := program(d.Value)
-	if name == "" || name == "/" || slices.ContainsFunc(t.sections, hasRoot) {
+	if name == "" || name == "/" {
 		return
 	}
 	from := d.ValueOffset + at

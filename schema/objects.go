@@ -34,8 +34,10 @@ type world struct {
 	users, groups, units map[string]bool
 	files                map[string]*File // that are written whole, by path
 	texts                []unitText
+	byUnit               map[string][]int // the texts of each unit
 	installing           *bool
 	written              map[string]bool // answers of mentions
+	guesses              int             // how often a near name was looked for
 }
 
 // gather fills the tables of what the configuration makes.
@@ -168,11 +170,12 @@ func (w *world) owners() {
 func (w *world) memberships() {
 	for i := range w.config.Users {
 		u := &w.config.Users[i]
+		isRoot := u.Name.V == "root" || len(u.Sudo) > 0 || slices.ContainsFunc(u.Groups, isAdmin)
 		for _, g := range append([]Value[string]{u.PrimaryGroup}, u.Groups...) {
 			if g.Set && !w.hasGroup(g.V) {
 				w.find(rules.GroupElsewhere, diag.Error, g.At, "group %q is not in this configuration", g.V).Detail = w.near(g.V, w.groups, w.imageGroups)
 			}
-			if isPowerful(g.V) && len(u.Sudo) == 0 && u.Name.V != "root" && !slices.ContainsFunc(u.Groups, isAdmin) {
+			if isPowerful(g.V) && !isRoot {
 				w.reportAt(rules.GroupPowerful, "", g.At, "%s can become root through the group %s", userName(u), g.V)
 			}
 		}
@@ -222,9 +225,15 @@ func (w *world) isMissing(program string) bool {
 	return slices.Contains([]string{"/bin", "/sbin", "/usr/bin", "/usr/sbin"}, dir) || !w.mentions(dir)
 }
 
+// maxGuesses bounds how often a near name is looked for, since each time costs as much as there are names.
+const maxGuesses = 32
+
 // near is the name that was most likely meant, in words, of those that the configuration makes and those of the
 // image.
 func (w *world) near(name string, made map[string]bool, more func() []string) string {
+	if w.guesses++; w.guesses > maxGuesses {
+		return ""
+	}
 	var names []string
 	for n := range made {
 		names = append(names, n)
@@ -341,23 +350,33 @@ func agentService(agent string) string {
 // access checks that somebody can log in, and that somebody who can is able to become root. Whether the platform
 // brings a key is not known here, so this says nothing of configurations that leave it to the platform.
 func (w *world) access() {
-	var first *User // who is a person and cannot log in
-	login, admin := len(w.config.SSHAuthorizedKeys) > 0, len(w.config.SSHAuthorizedKeys) > 0
-	for i := range w.config.Users {
-		u := &w.config.Users[i]
-		if u.Default || u.Name.V == w.defaultUser() || len(u.ImportGitHub) > 0 && len(u.Sudo) > 0 {
-			return // who has the platform's keys, and may become root
-		}
-		if w.canLogin(u) {
-			login = true
-			admin = admin || w.canBecomeRoot(u)
-		} else if first == nil && isPerson(u) {
-			first = u
-		}
-	}
-	for _, p := range w.config.System.Passwords {
+	c := w.config
+	login, admin := len(c.SSHAuthorizedKeys) > 0, len(c.SSHAuthorizedKeys) > 0
+	password := map[string]bool{}
+	for _, p := range c.System.Passwords {
+		password[p.User.V] = true
 		login = true
 		admin = admin || !p.User.Set || p.User.V == "root" || p.User.V == w.defaultUser()
+	}
+	for file := range w.files {
+		// A file for sudoers or polkit is the user's own way to say who becomes root.
+		admin = admin || strings.HasPrefix(file, "/etc/sudoers") || strings.HasPrefix(file, "/etc/polkit-1/")
+	}
+	var can, cannot *User // the first of each
+	for i := range c.Users {
+		u := &c.Users[i]
+		switch {
+		case u.Default || u.Name.V == w.defaultUser():
+			return // who has the platform's keys, and may become root
+		case canLogin(u) || password[u.Name.V]:
+			login = true
+			admin = admin || w.canBecomeRoot(u)
+			if can == nil {
+				can = u
+			}
+		case cannot == nil && isPerson(u):
+			cannot = u
+		}
 	}
 	if w.image != nil {
 		for i := range w.image.Users {
@@ -371,17 +390,12 @@ func (w *world) access() {
 		}
 	}
 	switch {
-	case first != nil && !login:
-		f := w.reportAt(rules.NoLogin, "", first.At, "nobody whom this configuration names can log in")
-		f.Severity, f.Detail = w.severity(diag.Warning), "give "+first.Name.V+" an SSH key or a password"
-	case login && !admin:
-		for i := range w.config.Users {
-			if u := &w.config.Users[i]; w.canLogin(u) {
-				f := w.reportAt(rules.NoRoot, "", u.At, "nobody who can log in can become root")
-				f.Severity, f.Detail = w.severity(diag.Warning), "such as sudo: ALL=(ALL) ALL for "+u.Name.V
-				return
-			}
-		}
+	case cannot != nil && !login:
+		f := w.reportAt(rules.NoLogin, "", cannot.At, "nobody whom this configuration names can log in")
+		f.Severity, f.Detail = w.severity(diag.Warning), "give "+cannot.Name.V+" an SSH key or a password"
+	case can != nil && !admin:
+		f := w.reportAt(rules.NoRoot, "", can.At, "nobody who can log in can become root")
+		f.Severity, f.Detail = w.severity(diag.Warning), "such as sudo: ALL=(ALL) ALL for "+can.Name.V
 	}
 }
 
@@ -391,7 +405,8 @@ func isPerson(u *User) bool {
 	return !u.System.V && shell != "nologin" && shell != "false"
 }
 
-func (w *world) canLogin(u *User) bool {
+// canLogin says that a user has a key, or will have one, or a password.
+func canLogin(u *User) bool {
 	hash := u.Passwd.V.Reveal()
 	switch {
 	case !isPerson(u) && u.Shell.Set:
@@ -399,8 +414,6 @@ func (w *world) canLogin(u *User) bool {
 	case len(u.ImportGitHub) > 0 || u.ImportURL.Set:
 		return true
 	case u.Passwd.Set && !u.LockPasswd.V && hash != "" && hash[0] != '!' && hash[0] != '*':
-		return true
-	case slices.ContainsFunc(w.config.System.Passwords, func(p Password) bool { return p.User.V == u.Name.V }):
 		return true
 	}
 	return slices.ContainsFunc(u.SSHAuthorizedKeys, func(key Value[string]) bool {
@@ -410,19 +423,7 @@ func (w *world) canLogin(u *User) bool {
 }
 
 func (w *world) canBecomeRoot(u *User) bool {
-	if u.Name.V == "root" || len(u.Sudo) > 0 {
-		return true
-	}
-	for _, g := range append([]Value[string]{u.PrimaryGroup}, u.Groups...) {
-		if isAdmin(g) || isPowerful(g.V) || g.V == "admin" || w.image != nil && slices.Contains(w.image.AdminGroups, g.V) {
-			return true
-		}
-	}
-	// A file for sudoers is the user's own way to say it.
-	for file := range w.files {
-		if strings.HasPrefix(file, "/etc/sudoers") || strings.HasPrefix(file, "/etc/polkit-1/") {
-			return true
-		}
-	}
-	return false
+	return u.Name.V == "root" || len(u.Sudo) > 0 || slices.ContainsFunc(append([]Value[string]{u.PrimaryGroup}, u.Groups...), func(g Value[string]) bool {
+		return isAdmin(g) || isPowerful(g.V) || g.V == "admin" || w.image != nil && slices.Contains(w.image.AdminGroups, g.V)
+	})
 }
