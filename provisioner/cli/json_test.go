@@ -98,6 +98,9 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold("instance.json", metadata)
+	for _, sides := range [][2]string{{"/dev/null", example}, {example, "../../examples/users-and-keys.yaml"}, {example, example}, {"../../docs/testdata/diff-old.yaml", "../../docs/testdata/diff-new.yaml"}} {
+		hold("diff", run(0, "diff", "--format", "json", sides[0], sides[1]))
+	}
 	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
 	for _, name := range schema.Images() {
 		text, err := os.ReadFile("../../schema/image/" + name + ".json")
