@@ -99,6 +99,7 @@ func (w *world) dependencies() {
 		for i := range w.config.Units {
 			w.asked(&w.config.Units[i])
 		}
+		w.agents()
 	}
 	for i := range w.texts {
 		t := &w.texts[i]
@@ -147,8 +148,42 @@ func (w *world) asked(u *Unit) {
 		w.find(rules.UnitElsewhere, severity, u.Name.At, "unit %q, to be %s, is not in this configuration", u.Name.V, what).Detail = w.nearUnit(u.Name.V)
 		return
 	}
-	if there := w.image.Unit(u.Name.V); there != nil && there.Masked && !w.units[u.Name.V] && what != "changed" {
+	there := w.image.Unit(u.Name.V)
+	if there == nil || w.units[u.Name.V] || what == "changed" {
+		return
+	}
+	if there.Masked {
 		w.reportAt(rules.UnitMaskedImage, "", u.Name.At, "unit %q, to be %s, is masked in %s", u.Name.V, what, w.image.Name).Severity = severity
+		return
+	}
+	if own := w.image.Unit(there.Alias); own != nil {
+		there = own
+	}
+	if u.Enable.V && len(there.Install) == 0 && !slices.ContainsFunc(w.byUnit[u.Name.V], func(i int) bool { return !unitfile.InstallOf(w.texts[i].sections).IsZero() }) {
+		w.reportAt(rules.UnitStaticImage, "", u.Enable.At, "unit %q of %s has no [Install] section to enable it by", u.Name.V, w.image.Name)
+	}
+}
+
+// agents checks that somebody reads the settings of agents.
+func (w *world) agents() {
+	check := func(unit, key string, at source.Range) {
+		if !w.hasUnit(unit) {
+			w.find(rules.AgentElsewhere, diag.Warning, at, "unit %q, which %s is for, is not in this configuration", unit, key)
+		}
+	}
+	for _, a := range w.config.Agents {
+		if len(a.Settings) > 0 {
+			check(agentService(a.Name), "coreos."+a.Name, a.Settings[0].Value.At)
+		}
+	}
+	if u := w.config.Update; u.RebootStrategy.Set && u.RebootStrategy.V != "off" {
+		check("locksmithd.service", "coreos.update.reboot_strategy", u.RebootStrategy.At)
+	}
+	for _, v := range []Value[string]{w.config.Update.Group, w.config.Update.Server} {
+		if v.Set {
+			check("update-engine.service", "coreos.update", v.At)
+			break
+		}
 	}
 }
 

@@ -98,3 +98,26 @@ func FuzzImage(f *testing.F) {
 		schema.Decode(schema.Input{Files: []*source.File{{Name: "fuzz", Bytes: []byte(text)}}, Image: im})
 	})
 }
+
+// TestSmallImage: what Debian's profile cannot show.
+func TestSmallImage(t *testing.T) {
+	small := &schema.Image{Version: 1, Name: "small", DefaultUser: "admin", Directories: map[string][]string{"/usr/bin": {"sh"}, "/opt/bin": {}}}
+	for _, c := range []struct{ name, text, want string }{
+		{"a sudo rule without sudo", "users: [{name: admin, sudo: ALL=(ALL) ALL}]", "warning sudo-missing"},
+		{"a script may install it", "users: [{name: admin, sudo: ALL=(ALL) ALL}]\nwrite_files: [{path: /a, content: apt-get install sudo}]", "info sudo-missing"},
+		{"the image says who the default user is", "write_files: [{path: /a, owner: admin}]", ""},
+		{"and who is not", "write_files: [{path: /a, owner: core}]", "error owner-elsewhere"},
+		{"a program that nothing fetches", "coreos: {units: [{name: a.service, content: \"[Service]\\nExecStart=/opt/bin/web\"}]}", "warning exec-missing"},
+		{"one that something fetches", "coreos: {units: [{name: a.service, content: \"[Service]\\nExecStartPre=/usr/bin/sh -c 'fetch > /opt/bin/web'\\nExecStart=/opt/bin/web\"}]}", ""},
+		{"one in another root", "coreos: {units: [{name: a.service, content: \"[Service]\\nRootDirectory=/srv\\nExecStart=/usr/bin/web\"}]}", ""},
+	} {
+		_, found := schema.Decode(schema.Input{Files: []*source.File{{Name: "f", Bytes: []byte("#cloud-config\n" + c.text + "\n")}}, Image: small})
+		var got []string
+		for _, d := range found {
+			got = append(got, d.Severity.String()+" "+d.Rule.ID)
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

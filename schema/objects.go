@@ -340,9 +340,11 @@ func unitDirectory(u *Unit) string {
 	return dir + "system/"
 }
 
+// agentService is the unit of an agent.
 func agentService(agent string) string {
-	if agent == "locksmith" {
-		return "locksmithd.service"
+	switch agent {
+	case "locksmith", "flannel":
+		agent += "d"
 	}
 	return agent + ".service"
 }

@@ -20,6 +20,10 @@ var (
 		Example: "coreos:\n  units:\n    - name: sssh.service\n      command: restart", Instead: "coreos:\n  units:\n    - name: ssh.service\n      command: restart"}
 	UnitMaskedImage = &diag.Rule{ID: "unit-masked-image", Severity: diag.Warning, Title: "the unit is masked in the image",
 		Help: "A masked unit can be neither enabled nor started: plan refuses the one, and the other fails. It needs a facts profile (--image)."}
+	UnitStaticImage = &diag.Rule{ID: "unit-static-image", Severity: diag.Warning, Title: "the unit of the image cannot be enabled",
+		Help: "The unit has no [Install] section, so that enabling it does nothing: others start it, or nobody does. Start it with command, or add the section in a drop-in. It needs a facts profile (--image)."}
+	AgentElsewhere = &diag.Rule{ID: "agent-elsewhere", Severity: diag.Warning, Title: "settings for an agent that exists nowhere",
+		Help: "The settings are written, and nobody reads them: neither the configuration nor the image has the unit of the agent. It needs a facts profile (--image)."}
 	UnitReference = &diag.Rule{ID: "unit-reference", Severity: diag.Warning, Title: "a unit refers to one that exists nowhere",
 		Help:    "A unit that requires another one is not started without it; one that is wanted by another one is never started by it; an order against it has no effect. It needs a facts profile (--image).",
 		Example: "[Install]\nWantedBy=multiuser.target", Instead: "[Install]\nWantedBy=multi-user.target"}
@@ -57,7 +61,7 @@ var (
 
 func objectRules() []*diag.Rule {
 	return []*diag.Rule{
-		OwnerElsewhere, GroupElsewhere, MemberElsewhere, UnitElsewhere, UnitMaskedImage, UnitReference, UnitTrigger, MountName, FileGenerated,
+		OwnerElsewhere, GroupElsewhere, MemberElsewhere, UnitElsewhere, UnitMaskedImage, UnitStaticImage, AgentElsewhere, UnitReference, UnitTrigger, MountName, FileGenerated,
 		ExecMode, ExecMissing, EnvironmentMissing, ShellMissing, SudoMissing, NoLogin, NoRoot,
 	}
 }
