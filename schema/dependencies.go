@@ -42,6 +42,9 @@ func (w *world) gatherUnits() {
 	}
 	for i := range w.config.Units {
 		u := &w.config.Units[i]
+		if !u.Name.Set {
+			continue // reported
+		}
 		if u.Content.V != "" {
 			add(u.Name.V, false, u.Name.At, u.Content.At)
 		}
@@ -127,7 +130,7 @@ func (w *world) dependencies() {
 
 // asked checks that a unit is there which is enabled, started or changed.
 func (w *world) asked(u *Unit) {
-	if IsNetworkFile(u.Name.V) || u.Content.V != "" {
+	if !u.Name.Set || IsNetworkFile(u.Name.V) || u.Content.V != "" {
 		return
 	}
 	severity, what := diag.Warning, ""
