@@ -26,9 +26,14 @@ type Input struct {
 	Now time.Time
 	// Meta is what is known of the instance; nil where nothing is.
 	Meta *Metadata
+	// Values are held against the variables, where no machine is at hand to say what they are: one without a value is
+	// a finding. With nil nothing is said of variables.
+	Values Values
 	// Raw is the user-data as a platform is to be given it, for its limits; nil where that is not known, or no
 	// longer matters.
 	Raw []byte
+	// Image is what the configuration is held against, where it is known what the image has; nil where not.
+	Image *Image
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -67,6 +72,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	}
 	d.reportOverridden()
 	d.references()
+	d.objects(in.Image)
 	d.checkCertificates(in)
 	if len(in.Files) > 0 {
 		d.size(in.Files[0], in.Raw)
@@ -74,6 +80,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	for _, f := range parts {
 		d.invisible(f)
 	}
+	d.unset(in.Values)
 	for i := range d.diags {
 		f := &d.diags[i]
 		f.Secret = f.Secret || d.hidden[line{f.Subject.File, f.Subject.Start.Line}]

@@ -20,10 +20,20 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 var now = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 func decode(name string, text []byte) (*schema.Config, diag.List) {
-	return schema.Decode(schema.Input{
+	return schema.Decode(inputOf(name, text))
+}
+
+// inputOf is a text; with the comment "# image: NAME" on its second line against that facts profile.
+func inputOf(name string, text []byte) schema.Input {
+	in := schema.Input{
 		Files: []*source.File{{Name: name, Bytes: text}},
 		Now:   now,
-	})
+	}
+	if _, after, found := strings.Cut(string(text), "#cloud-config\n# image: "); found {
+		image, _, _ := strings.Cut(after, "\n")
+		in.Image = schema.ShippedImage(image)
+	}
+	return in
 }
 
 // TestBad holds every file in testdata/bad against the findings beside it, a line each: place, severity, rule.

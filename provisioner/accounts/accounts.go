@@ -13,7 +13,6 @@ package accounts
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"cloudconfig/schema"
@@ -223,16 +222,6 @@ func (e *editor) memberships(u User) {
 			e.report(rules.GroupUnknown, g.At, indexed(u.Path, "groups", i), "no group %q for user %s", g.V, name)
 			continue
 		}
-		if e.join(name, id, g.At) && isPowerful(id) && len(u.Sudo) == 0 && !slices.ContainsFunc(groups, isAdmin) {
-			e.report(rules.GroupPowerful, g.At, indexed(u.Path, "groups", i), "%s can become root through the group %s", name, id)
-		}
+		e.join(name, id, g.At)
 	}
 }
-
-// isPowerful says that members of a group can become root, though it is not made for that.
-func isPowerful(group string) bool {
-	return slices.Contains([]string{"docker", "lxd", "incus", "disk"}, group)
-}
-
-// isAdmin says that a group is made for those who may become root.
-func isAdmin(group schema.Value[string]) bool { return group.V == "sudo" || group.V == "wheel" }

@@ -380,7 +380,6 @@ func TestFindings(t *testing.T) {
 		{"no gid left", func(f map[string]string) { f["etc/login.defs"] = "GID_MIN 1\nGID_MAX 1\n" }, users(user("ann")), "ids-full", "users[0].name"},
 		{"a range that is upside down", func(f map[string]string) { f["etc/login.defs"] = "UID_MIN 2000\nUID_MAX 1\n" }, users(user("ann")), "ids-full", "users[0].uid"},
 		{"no subordinate ids left", func(f map[string]string) { f["etc/login.defs"] = "SUB_UID_MAX 100001\n" }, users(user("ann")), "ids-full", "users[0].name"},
-		{"docker is root", nil, users(user("ann", in("docker"))), "group-powerful", "users[0].groups[0]"},
 		{"the root directory as home", nil, users(user("ann", home("/"))), "home-of-system", "users[0].homedir"},
 		{"/home as home", nil, users(user("ann", home("/home/"))), "home-of-system", "users[0].homedir"},
 		{"root's home as another's", nil, users(user("ann", home("/root"))), "home-of-system", "users[0].homedir"},

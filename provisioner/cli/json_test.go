@@ -11,6 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"cloudconfig/provisioner/cli"
+	"cloudconfig/schema"
 )
 
 var schemaBlock = regexp.MustCompile("(?s)\n## (\\S+)\n.*?```json\n(.*?)```")
@@ -108,4 +109,15 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	hold("instance.json", metadata)
+	for _, sides := range [][2]string{{"/dev/null", example}, {example, "../../examples/users-and-keys.yaml"}, {example, example}, {"../../docs/testdata/diff-old.yaml", "../../docs/testdata/diff-new.yaml"}} {
+		hold("diff", run(0, "diff", "--format", "json", sides[0], sides[1]))
+	}
+	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
+	for _, name := range schema.Images() {
+		text, err := os.ReadFile("../../schema/image/" + name + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold("facts", text)
+	}
 }

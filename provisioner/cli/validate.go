@@ -32,6 +32,7 @@ type validation struct {
 	outputs       []string
 	baseline      string
 	writeBaseline string
+	metadata      string
 }
 
 func (c *Command) validate() *cobra.Command {
@@ -69,6 +70,8 @@ Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 	f.StringVar(&v.StdinName, "stdin-name", "", "what standard input is called: the `NAME` of the file that it will be")
 	f.StringVar(&v.Config, "config", "", "take which rules hold from `FILE` instead of the nearest .provisioner.yaml above each file")
 	f.BoolVar(&v.NoConfig, "no-config", false, "let all rules hold, whatever a .provisioner.yaml says")
+	imageFlag(cmd, &v.Image)
+	f.StringVar(&v.metadata, "metadata", "", "take what is known of the instance from `FILE`, of the form of instance.json")
 	f.StringVar(&v.baseline, "baseline", "", "leave out the findings that `FILE` knows")
 	f.StringVar(&v.writeBaseline, "write-baseline", "", "write every finding to `FILE`, for --baseline, and print none")
 	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
@@ -87,6 +90,13 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 	outputs, err := v.destinations(cmd.Flags().Changed("format"))
 	if err != nil {
 		return err
+	}
+	if v.metadata != "" {
+		meta, err := readMetadata(v.metadata)
+		if err != nil {
+			return err
+		}
+		v.Meta = &meta
 	}
 	if v.baseline != "" {
 		if v.Baseline, err = review.ReadBaseline(v.baseline); err != nil {

@@ -13,9 +13,9 @@ const (
 	context      = 3 // lines around a change
 )
 
-// unified is the lines of a unified diff without the names of the files; ok is false if the texts are too
+// Unified is the lines of a unified diff without the names of the files; ok is false if the texts are too
 // large, or too different for it to be of use.
-func unified(before, after string) (lines []string, ok bool) {
+func Unified(before, after string) (lines []string, ok bool) {
 	if len(before) > maxDiffBytes || len(after) > maxDiffBytes {
 		return nil, false
 	}

@@ -26,7 +26,7 @@ func TestUnified(t *testing.T) {
 		{"no line end at the end", "a\nb", "a\nb\n", "@@ -1,2 +1,2 @@\n a\n-b\n\\ no newline at the end\n+b\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			lines, ok := unified(tt.before, tt.after)
+			lines, ok := Unified(tt.before, tt.after)
 			got := ""
 			for _, l := range lines {
 				got += l + "\n"
@@ -68,10 +68,10 @@ func TestDiffLinesRoundTrip(t *testing.T) {
 
 func TestDiffIsBounded(t *testing.T) {
 	start := time.Now()
-	if _, ok := unified(strings.Repeat("a\n", 100_000), strings.Repeat("b\n", 100_000)); ok {
+	if _, ok := Unified(strings.Repeat("a\n", 100_000), strings.Repeat("b\n", 100_000)); ok {
 		t.Error("two texts that have nothing in common are drawn")
 	}
-	if _, ok := unified(strings.Repeat("a", maxDiffBytes+1), ""); ok {
+	if _, ok := Unified(strings.Repeat("a", maxDiffBytes+1), ""); ok {
 		t.Error("a text beyond the bound is drawn")
 	}
 	if spent := time.Since(start); spent > 5*time.Second {

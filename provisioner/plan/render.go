@@ -371,7 +371,7 @@ func (d *drawer) content(c Change) {
 		return
 	}
 	if int64(len(c.Was.Data)) == c.Was.Size && isText(c.Was.Data) && isText(c.Data) {
-		if lines, ok := unified(string(c.Was.Data), string(c.Data)); ok {
+		if lines, ok := Unified(string(c.Was.Data), string(c.Data)); ok {
 			for _, l := range lines {
 				color := ""
 				switch l[0] {

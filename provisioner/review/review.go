@@ -40,6 +40,11 @@ type Options struct {
 	NoConfig bool
 	// Baseline holds the findings that are known; nil for none.
 	Baseline *Baseline
+	// Image is the facts profile that all are held against, by name or path; empty means the one that the
+	// configuration of each file names, if it does.
+	Image string
+	// Meta is what is known of the instance; nil for nothing.
+	Meta *schema.Metadata
 	// Now is the time that dates are held against.
 	Now time.Time
 }
@@ -119,6 +124,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		r.Found, r.Files, r.Misconfigured = configs.found, configs.files, true
 		return r, nil
 	}
+	profiles := profiles{}
 	for i, in := range inputs.all {
 		if config[i].Skips(in.path) {
 			r.Skipped++
@@ -129,7 +135,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 			r.Unread = append(r.Unread, unread(in.name, err))
 			continue
 		}
-		c, err := Check(ctx, &source.File{Name: in.name, Bytes: text}, CheckOptions{Now: o.Now, Config: config[i], Path: in.path})
+		image, err := profiles.of(o.Image, config[i])
+		if err != nil {
+			return r, err
+		}
+		c, err := Check(ctx, &source.File{Name: in.name, Bytes: text}, CheckOptions{Now: o.Now, Config: config[i], Path: in.path, Image: image, Meta: o.Meta})
 		if err != nil {
 			return r, err
 		}
@@ -153,6 +163,10 @@ type CheckOptions struct {
 	// The configuration may be nil.
 	Config *Config
 	Path   string
+	// Image is what the text is held against; nil for nothing.
+	Image *schema.Image
+	// Meta is what is known of the instance; nil for nothing.
+	Meta *schema.Metadata
 }
 
 // Checked is what came of the check of one file.
@@ -177,7 +191,11 @@ func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error)
 			c.Files = append(c.Files, w)
 		}
 	}
-	_, inside := schema.Decode(schema.Input{Files: parts, Now: o.Now, Raw: f.Bytes})
+	decoded := schema.Input{Files: parts, Now: o.Now, Raw: f.Bytes, Image: o.Image, Meta: o.Meta}
+	if o.Meta != nil {
+		decoded.Values = o.Meta.Values()
+	}
+	_, inside := schema.Decode(decoded)
 	c.Found, c.Ignored = suppress.Apply(c.Files, append(found, inside...).Sorted())
 	c.Found = o.Config.apply(o.Path, c.Found)
 	return c, nil

@@ -238,3 +238,16 @@ func looksHash(s string) bool {
 		s = rest
 	}
 }
+
+// Line is a line of the user's text as it may be shown: what looks like a password, a hash of one, a private key or
+// a token is (secret), the rest as [Printable] has it, with its tabs.
+func Line(text string) string {
+	if looksSecret(text) {
+		return concealed
+	}
+	parts := strings.Split(text, "\t")
+	for i := range parts {
+		parts[i] = Printable(parts[i])
+	}
+	return strings.Join(parts, "\t")
+}

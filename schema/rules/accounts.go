@@ -16,7 +16,7 @@ var (
 		Help: "The machine does not have the group and nothing here makes it. List it in the top-level groups, or leave it out."}
 	GroupNotOwn = &diag.Rule{ID: "group-not-own", Severity: diag.Error, Machine: true, Title: "a group has the name of the new user",
 		Help: "A new user gets a group of its own name, and this name is another group's. Set primary_group to that name if the user belongs in it, or no_user_group: true."}
-	GroupPowerful = &diag.Rule{ID: "group-powerful", Severity: diag.Info, Machine: true, Title: "membership in this group is as good as root",
+	GroupPowerful = &diag.Rule{ID: "group-powerful", Severity: diag.Info, Title: "membership in this group is as good as root",
 		Help: "Members of docker, lxd, incus and disk can become root without a password. Give sudo instead if that is what is meant."}
 	MemberUnknown = &diag.Rule{ID: "member-unknown", Severity: diag.Error, Machine: true, Title: "a member who is no user",
 		Help: "The group would name an account that does not exist; whoever gets that name later would be a member. Add the user to users, or leave it out."}

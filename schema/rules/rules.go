@@ -32,6 +32,7 @@ func All() []*diag.Rule {
 		certificateRules(),
 		systemTargetRules(),
 		reviewRules(),
+		objectRules(),
 	)
 }
 

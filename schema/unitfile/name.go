@@ -37,3 +37,32 @@ func cutSuffix(name string) (stem, suffix string, ok bool) {
 	}
 	return name[:i], name[i+1:], true
 }
+
+// PathName is an absolute path as it stands in the name of a unit, without a suffix: "srv-data" of "/srv/data",
+// and "-" of the root.
+//
+// Source: unit_name_path_escape in src/basic/unit-name.c of systemd 252.
+func PathName(path string) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" || part == "." {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		for i := 0; i < len(part); i++ {
+			switch c := part[i]; {
+			case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == ':', c == '_', c == '.' && (i > 0 || b.Len() > 0):
+				b.WriteByte(c)
+			default:
+				const hex = "0123456789abcdef"
+				b.WriteString(`\x` + hex[c>>4:c>>4+1] + hex[c&15:c&15+1])
+			}
+		}
+	}
+	if b.Len() == 0 {
+		return "-"
+	}
+	return b.String()
+}

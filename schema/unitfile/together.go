@@ -249,31 +249,10 @@ func (c *checker) namedAfter(section, name string) {
 		return
 	}
 	stem, suffix, _ := cutSuffix(c.name)
-	if want := EscapePath(path); want != stem && len(want)+len(suffix) < maxName {
-		c.on(s, fmt.Sprintf("the unit of %s cannot be called %s", quoted(path), c.name)).Detail = fmt.Sprintf("systemd wants the name %s.%s", want, suffix)
+	if want := PathName(path); want != stem && len(want)+len(suffix) < maxName {
+		slip := c.on(s, fmt.Sprintf("the unit of %s cannot be called %s", quoted(path), c.name))
+		slip.Rule, slip.Detail = rules.MountName, fmt.Sprintf("systemd wants the name %s.%s", want, suffix)
 	}
-}
-
-// EscapePath is the name of the unit for a path, without its suffix.
-//
-// Source: unit_name_path_escape in src/basic/unit-name.c of systemd 252.
-func EscapePath(path string) string {
-	parts := slices.DeleteFunc(strings.Split(path, "/"), func(p string) bool { return p == "" || p == "." })
-	if len(parts) == 0 {
-		return "-"
-	}
-	var b strings.Builder
-	for i, c := range []byte(strings.Join(parts, "/")) {
-		switch {
-		case c == '/':
-			b.WriteByte('-')
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == ':', c == '_', c == '.' && i > 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, `\x%02x`, c)
-		}
-	}
-	return b.String()
 }
 
 // match says that a networkd file does not name its interfaces.

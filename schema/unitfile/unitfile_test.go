@@ -224,3 +224,15 @@ func FuzzUnit(f *testing.F) {
 		}
 	})
 }
+
+func TestPathName(t *testing.T) {
+	// What systemd-escape -p of systemd 252 prints.
+	for path, want := range map[string]string{
+		"/": "-", "/srv/data": "srv-data", "/srv//data/": "srv-data", "/srv/./data": "srv-data", "/my-data": `my\x2ddata`,
+		"/.hidden/.b": `\x2ehidden-.b`, "/a b": `a\x20b`, "/é": `\xc3\xa9`, "/a:b_c.d": "a:b_c.d",
+	} {
+		if got := unitfile.PathName(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+}
