@@ -7,7 +7,8 @@ UNITDIR  ?= $(PREFIX)/lib/systemd/system
 FUZZTIME ?= 30s
 GO       ?= go
 LDFLAGS   = -s -w -X main.version=$(VERSION)
-BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# Metadata services speak HTTP/1.1, and the standard library is not worth its inlining: 1.1 MB for 10 % of CPU.
+BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -gcflags std=-l -ldflags '$(LDFLAGS)'
 TOOL      = $(GO) tool -modfile=integration/tools/go.mod
 UNITS     = $(wildcard provisioner/units/*.service provisioner/units/*.target)
 
