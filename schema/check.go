@@ -230,9 +230,14 @@ func (c *checker) wrongType(n *yamltree.Node, path string, s *shape) {
 		d.Subject = firstLine(n.Range)
 	} else if loose := *s; s.strict {
 		if loose.strict = false; loose.fits(n) {
+			cure := n.Value
 			d.Detail = "write it without quotes"
 			if n.Style == yamltree.Plain {
+				cure = `"` + n.Value + `"`
 				d.Detail = "write it in quotes"
+			}
+			if !strings.ContainsAny(n.Value, "\"\\\n") {
+				d.Fix = []diag.Edit{{At: n.Range, Text: cure}}
 			}
 		}
 	}

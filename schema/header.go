@@ -113,7 +113,11 @@ func accident(f *source.File, line string, text []byte) diag.Diagnostic {
 	case first == "" && beginsMessage(body):
 		return finding(rules.HeaderNotFirst, "begin with the header", "a blank line stands before the header of the message")
 	case meant:
-		return finding(rules.HeaderMisspelt, detail, "the first line is misspelt")
+		d := finding(rules.HeaderMisspelt, detail, "the first line is misspelt")
+		if strings.Contains(detail, configHeader) && !oneLine(text) {
+			d.Fix = []diag.Edit{{At: at, Text: configHeader}}
+		}
+		return d
 	case body[0] == '{' && !bytes.HasPrefix(body, []byte("{{")) && !bytes.HasPrefix(body, []byte("{%")):
 		if bytes.Contains(body, []byte(`"ignition"`)) || bytes.Contains(body, []byte("ignitionVersion")) {
 			return finding(rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Ignition's")

@@ -29,6 +29,7 @@ func (c *checker) readOtherwise(n *yamltree.Node, path string, s *shape) {
 		d.Summary = fmt.Sprintf("some tools read %s as %s", quote(n, s), read)
 	}
 	d.Detail = "quote it"
+	d.Fix = []diag.Edit{{At: n.Range, Text: `"` + n.Value + `"`}} // letters, digits and signs need no escape
 	d.Secret = s.secret
 	if s.secret {
 		d.Summary = "cloud-init does not read this as text"

@@ -33,6 +33,7 @@ type validation struct {
 	baseline      string
 	writeBaseline string
 	metadata      string
+	diff          bool // show what --fix would change, and change nothing
 }
 
 func (c *Command) validate() *cobra.Command {
@@ -45,10 +46,15 @@ func (c *Command) validate() *cobra.Command {
 quotes, such as 'conf/**/*.yaml', is what a shell would make of it. Without an argument, or with -,
 standard input is checked.
 
+With --fix, what has one cure is mended in the files themselves: a mode that a tool has made decimal, a
+deprecated name, a value that other tools read otherwise, a byte order mark, Windows line ends. Comments
+and layout stay, and what a sound configuration asks for does not change.
+
 Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 		Example: `  provisioner validate web.yaml
   provisioner validate --strict configs/
   provisioner validate --format github --output sarif=report.sarif 'configs/**/*.yaml'
+  provisioner validate --fix --diff configs/
   provisioner validate --format json --stdin-name web.yaml - < web.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v.Args, v.Stdin, v.Now = args, c.Stdin, time.Now()
@@ -72,6 +78,8 @@ Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 	f.BoolVar(&v.NoConfig, "no-config", false, "let all rules hold, whatever a .provisioner.yaml says")
 	imageFlag(cmd, &v.Image)
 	f.StringVar(&v.metadata, "metadata", "", "take what is known of the instance from `FILE`, of the form of instance.json")
+	f.BoolVar(&v.Mend, "fix", false, "mend what has one cure in the files themselves, then check them")
+	f.BoolVar(&v.diff, "diff", false, "with --fix: print what would change, and change nothing")
 	f.StringVar(&v.baseline, "baseline", "", "leave out the findings that `FILE` knows")
 	f.StringVar(&v.writeBaseline, "write-baseline", "", "write every finding to `FILE`, for --baseline, and print none")
 	cmd.MarkFlagsMutuallyExclusive("config", "no-config")
@@ -86,6 +94,12 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 	var failOn diag.Severity
 	if err := failOn.UnmarshalText([]byte(v.failOn)); err != nil {
 		return fmt.Errorf("--fail-on takes error, warning or info, not %q", v.failOn)
+	}
+	switch {
+	case v.diff && !v.Mend:
+		return errors.New("--diff goes with --fix; provisioner diff compares two configurations")
+	case v.Mend && !v.diff && (len(v.Args) == 0 || slices.Contains(v.Args, "-")):
+		return errors.New("standard input cannot be mended in place; --fix --diff shows what would change")
 	}
 	outputs, err := v.destinations(cmd.Flags().Changed("format"))
 	if err != nil {
@@ -110,6 +124,9 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 	if err != nil {
 		return err
 	}
+	if err := v.mended(c, r.Mended); err != nil {
+		return err
+	}
 	for _, u := range r.Unread {
 		fmt.Fprintf(c.Stderr, "provisioner: %s: %s\n", diag.Printable(u.Name), u.Reason)
 	}
@@ -128,7 +145,7 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 			drawn.Color = v.inColor(c)
 			err = diag.Write(c.Stdout, r.Found, drawn)
 		} else {
-			err = writeFile(o.file, func(w io.Writer) error { return diag.Write(w, r.Found, drawn) })
+			err = writeFile(o.file, 0o666, func(w io.Writer) error { return diag.Write(w, r.Found, drawn) })
 		}
 		if err != nil {
 			return err
@@ -149,7 +166,7 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 // keep writes a baseline.
 func (v *validation) keep(c *Command, r *review.Result) error {
 	b := review.NewBaseline(r)
-	err := writeFile(v.writeBaseline, func(w io.Writer) error {
+	err := writeFile(v.writeBaseline, 0o666, func(w io.Writer) error {
 		_, err := w.Write(b.JSON())
 		return err
 	})
@@ -217,18 +234,18 @@ func (v *validation) destinations(formatGiven bool) ([]destination, error) {
 	return out, nil
 }
 
-// writeFile writes a file whole or not at all, so that nothing reads half of one. What is there and no regular
-// file, such as a pipe, is written to as it is.
-func writeFile(path string, write func(io.Writer) error) (err error) {
+// writeFile writes a file whole or not at all, so that nothing reads half of one; a new one has the mode, less what
+// the umask takes away. What is there and no regular file, such as a pipe, is written to as it is.
+func writeFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
 		return err
 	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(path, b.Bytes(), 0o666)
+		return os.WriteFile(path, b.Bytes(), mode)
 	}
 	beside := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
-	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type Options struct {
 	NoConfig bool
 	// Baseline holds the findings that are known; nil for none.
 	Baseline *Baseline
+	// Mend has every text mended before it is checked. Run writes none: see Result.Mended.
+	Mend bool
 	// Image is the facts profile that all are held against, by name or path; empty means the one that the
 	// configuration of each file names, if it does.
 	Image string
@@ -89,6 +91,8 @@ type Result struct {
 	Root string
 	// Misconfigured says that the findings are about a .provisioner.yaml, and that nothing was checked.
 	Misconfigured bool
+	// Mended are the texts that were mended.
+	Mended []Mended
 	// Skipped counts files that the configuration leaves out; Ignored, findings that comments do; Known, findings
 	// that the baseline has; and Gone, what the baseline has of files that were checked and is no longer found.
 	Skipped, Ignored, Known, Gone int
@@ -139,7 +143,17 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		if err != nil {
 			return r, err
 		}
-		c, err := Check(ctx, &source.File{Name: in.name, Bytes: text}, CheckOptions{Now: o.Now, Config: config[i], Path: in.path, Image: image, Meta: o.Meta})
+		options := CheckOptions{Now: o.Now, Config: config[i], Path: in.path, Image: image, Meta: o.Meta}
+		if o.Mend {
+			m, err := Mend(ctx, &source.File{Name: in.name, Bytes: text}, options)
+			if err != nil {
+				return r, err
+			}
+			if text = m.After; len(m.Cured) > 0 {
+				r.Mended = append(r.Mended, m)
+			}
+		}
+		c, err := Check(ctx, &source.File{Name: in.name, Bytes: text}, options)
 		if err != nil {
 			return r, err
 		}
@@ -177,6 +191,9 @@ type Checked struct {
 	Found diag.List
 	// Ignored counts the findings that comments in the text take away.
 	Ignored int
+
+	config *schema.Config
+	wrong  bool // it has errors, whatever was left out of Found
 }
 
 // Check checks one text. The error is the context's, should it end.
@@ -195,8 +212,10 @@ func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error)
 	if o.Meta != nil {
 		decoded.Values = o.Meta.Values()
 	}
-	_, inside := schema.Decode(decoded)
-	c.Found, c.Ignored = suppress.Apply(c.Files, append(found, inside...).Sorted())
+	config, inside := schema.Decode(decoded)
+	found = append(found, inside...).Sorted()
+	c.config, c.wrong = config, found.HasErrors()
+	c.Found, c.Ignored = suppress.Apply(c.Files, found)
 	c.Found = o.Config.apply(o.Path, c.Found)
 	return c, nil
 }
