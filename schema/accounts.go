@@ -34,7 +34,7 @@ func IsSudoRule(user, rule string) bool {
 }
 
 // checkUsers checks what the fields of one user say together.
-func (d *decoder) checkUsers() {
+func (d *world) checkUsers() {
 	d.keysTwice(d.config.SSHAuthorizedKeys)
 	for i := range d.config.Users {
 		u := &d.config.Users[i]
@@ -51,7 +51,7 @@ func (d *decoder) checkUsers() {
 }
 
 // keysTwice finds keys that a list has twice, whatever stands around them.
-func (d *decoder) keysTwice(keys []Value[string]) {
+func (d *world) keysTwice(keys []Value[string]) {
 	first := map[string]source.Range{}
 	for _, v := range keys {
 		k, err := sshkey.Parse(v.V)

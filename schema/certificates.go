@@ -2,111 +2,23 @@ package schema
 
 import (
 	"fmt"
-	"net/netip"
-	"net/url"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"cloudconfig/schema/certificate"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
-	"cloudconfig/schema/unitfile"
 	"cloudconfig/schema/yamltree"
 )
 
-func (d *decoder) readCertificates(m reader) {
-	for i, item := range m.items("certificates") {
-		if !d.bad[item] && item.Kind == yamltree.Mapping {
-			d.readCertificate(d.mapping(item, shapeOf("certificates")), fmt.Sprintf("certificates[%d]", i))
-		}
-	}
-}
-
-func (d *decoder) readCertificate(m reader, at string) {
-	crt := Certificate{
-		At:      firstLine(m.n.Range),
-		Name:    m.text("name"),
-		Source:  m.word("source"),
-		Owner:   m.text("owner"),
-		Mode:    m.mode("mode"),
-		KeyMode: m.mode("key_mode"),
-		Reload:  m.texts("reload"),
-	}
-	if !crt.Source.Set {
-		crt.Source.V = SourceInline
-	}
-	switch {
-	case !crt.KeyMode.Set:
-		crt.KeyMode.V = 0o600
-	case crt.KeyMode.V&^0o640 != 0:
-		f := d.reportAt(rules.PrivateKeyMode, join(at, "key_mode"), crt.KeyMode.At, "a private key cannot have the mode %04o", crt.KeyMode.V)
-		f.Detail = `write "0600", or "0640" for a group`
-	}
-	for p := range certificate.Parts {
-		part := &crt.Parts[p]
-		part.Path, part.Content = m.text(p.String()+"_path"), m.secret(p.String())
-		if part.Path.Set {
-			part.Path.V = path.Clean(part.Path.V)
-		}
-		if n := m.node(p.String()); n != nil {
-			d.checkCertificateContent(crt.Source.V, n, join(at, p.String()))
-			if d.bad[n] {
-				part.Content = Value[Secret]{}
-			}
-		}
-	}
-	d.checkCertificateKeys(m, crt, at)
-	d.config.Certificates = append(d.config.Certificates, crt)
-}
-
-// checkCertificateContent checks that a value is what its source takes.
-func (d *decoder) checkCertificateContent(from string, n *yamltree.Node, at string) {
-	text := strings.TrimSpace(n.Value)
-	key := strings.HasSuffix(at, ".key")
-	switch {
-	case text == "":
-		d.reportAt(rules.CertificateIncomplete, at, firstLine(n.Range), "%s has no value", at).Severity = diag.Warning
-		d.bad[n] = true
-	case from == SourceInline && strings.HasPrefix(text, "/") && !strings.Contains(text, "\n"):
-		d.report(rules.CertificateSource, at, n, "%s is a path, and the source is inline", at).Detail = "write source: file"
-	case from == SourceInline && isPlaceholder(text) && !strings.Contains(text, "-----BEGIN"):
-		d.placeholder(at, n)
-	case from == SourceInline:
-		d.keep(passage{path: at, node: n, text: n.Value})
-	case strings.HasPrefix(text, "-----BEGIN"):
-		f := d.report(rules.CertificateSource, at, n, "%s is PEM, and the source is file", at)
-		f.Subject, f.Detail, f.Secret = firstLine(n.Range), "write source: inline, or leave source out", key
-	default:
-		isFilePath(&d.checker, at, n)
-	}
-}
-
-// checkCertificateKeys checks that what is given has a place, and a place something to put there.
-func (d *decoder) checkCertificateKeys(m reader, crt Certificate, at string) {
-	some := false
-	for p := range certificate.Parts {
-		content, place := m.found[p.String()], m.found[p.String()+"_path"]
-		some = some || content != nil
-		follows := p == certificate.Chain && m.found[certificate.Leaf.String()+"_path"] != nil
-		switch {
-		case content == nil && place != nil:
-			d.reportAt(rules.CertificateIncomplete, join(at, p.String()+"_path"), place.Range, "there is no %q to put here", p)
-		case content != nil && place == nil && crt.Source.V == SourceInline && !follows:
-			d.reportAt(rules.CertificateIncomplete, join(at, p.String()), firstLine(content.Range), "%s needs %q", at, p.String()+"_path")
-		}
-	}
-	if !some && crt.Name.Set {
-		d.reportAt(rules.CertificateIncomplete, at, crt.At, "%s has neither certificate nor key nor ca", at)
-	}
-}
-
 // checkCertificates checks what certificates are inside, everywhere in the configuration, and against each other.
-func (d *decoder) checkCertificates(in Input) {
-	check := &certificate.Checker{Now: in.Now}
+func (d *world) checkCertificates(now time.Time, meta *Metadata) {
+	check := &certificate.Checker{Now: now}
 	if len(d.config.Certificates) > 0 {
-		check.Machine = d.config.Machine(in.Meta)
+		check.Machine = d.config.Machine(meta)
 	}
 	names := map[string]source.Range{}
 	paths := map[string]source.Range{}
@@ -121,7 +33,7 @@ func (d *decoder) checkCertificates(in Input) {
 			d.once(names, crt.Name.V, crt.Name.At, "certificate %q is there twice", crt.Name.V)
 		}
 		for p, part := range crt.Parts {
-			if part.Path.Set && !crt.sharesFile(certificate.Part(p)) {
+			if part.Path.Set && !sharesFile(crt, certificate.Part(p)) {
 				d.once(paths, part.Path.V, part.Path.At, "file %q is written twice", part.Path.V)
 			}
 		}
@@ -142,7 +54,7 @@ func (d *decoder) checkCertificates(in Input) {
 }
 
 // sharesFile says that a part goes into the file of an earlier one: chain and key may follow the certificate.
-func (c *Certificate) sharesFile(p certificate.Part) bool {
+func sharesFile(c *Certificate, p certificate.Part) bool {
 	leaf, chain := c.Parts[certificate.Leaf].Path, c.Parts[certificate.Chain].Path
 	here := c.Parts[p].Path.V
 	return (p == certificate.Chain || p == certificate.PrivateKey) && leaf.Set && leaf.V == here ||
@@ -150,7 +62,7 @@ func (c *Certificate) sharesFile(p certificate.Part) bool {
 }
 
 // checkInline checks the texts of an item. One that is a placeholder counts as not written.
-func (d *decoder) checkInline(check *certificate.Checker, crt *Certificate) {
+func (d *world) checkInline(check *certificate.Checker, crt *Certificate) {
 	var set certificate.Set
 	for p, part := range crt.Parts {
 		set[p] = part.Content.V.Reveal()
@@ -171,7 +83,7 @@ func (d *decoder) checkInline(check *certificate.Checker, crt *Certificate) {
 // checkPEMFiles checks certificates and keys among the contents of write_files. They are for programs that we do
 // not know, so nothing here is more than a warning: what cannot be read, what has expired, and a key beside a
 // certificate of the same name that is not its own.
-func (d *decoder) checkPEMFiles(check *certificate.Checker) {
+func (d *world) checkPEMFiles(check *certificate.Checker) {
 	type found struct {
 		passage
 		certificate.Text
@@ -249,9 +161,9 @@ func pairName(name string) string {
 }
 
 // passageOf is a value as a passage, whoever has read it.
-func (d *decoder) passageOf(v Value[string], at string) passage {
+func (d *world) passageOf(v Value[string], at string) passage {
 	n := &yamltree.Node{Kind: yamltree.Scalar, Value: v.V, Range: v.At}
-	if f := d.files[v.At.File]; f != nil && v.At.Start.Offset < len(f.Bytes) {
+	if f := d.sources[v.At.File]; f != nil && v.At.Start.Offset < len(f.Bytes) {
 		switch f.Bytes[v.At.Start.Offset] {
 		case '|':
 			n.Style = yamltree.Literal
@@ -264,73 +176,4 @@ func (d *decoder) passageOf(v Value[string], at string) passage {
 		}
 	}
 	return passage{path: at, node: n, text: v.V}
-}
-
-// Machine is what the configuration, and the metadata if there is any, say of the machine's own names and addresses.
-// What stands for a variable is known from the metadata alone.
-func (c *Config) Machine(meta *Metadata) certificate.Machine {
-	var m certificate.Machine
-	name := func(n string) {
-		if n = strings.TrimSuffix(n, "."); n != "" && ValidHostname(n) && !slices.Contains(m.Names, n) {
-			m.Names = append(m.Names, n)
-		}
-	}
-	address := func(text string) {
-		if a, err := netip.ParseAddr(text); err == nil && !a.IsLoopback() && !a.IsUnspecified() {
-			m.Addresses = append(m.Addresses, a.Unmap().WithZone(""))
-		}
-	}
-	name(c.Hostname.V)
-	name(c.System.FQDN.V)
-	if meta != nil {
-		name(meta.Hostname)
-		for _, a := range []string{meta.PublicIPv4, meta.PrivateIPv4, meta.PublicIPv6, meta.PrivateIPv6} {
-			address(a)
-		}
-	}
-	for _, agent := range c.Agents {
-		for _, s := range agent.Settings {
-			if isOwnAddress(s.Key) {
-				for _, item := range strings.Split(s.Value.V, ",") {
-					address(hostNamed(strings.TrimSpace(item)))
-				}
-			}
-		}
-	}
-	for _, u := range c.Units {
-		if !strings.HasSuffix(u.Name.V, ".network") {
-			continue
-		}
-		sections, _ := unitfile.Parse(u.Content.V)
-		for _, section := range sections {
-			for _, directive := range section.Directives {
-				if directive.Name == "Address" {
-					a, _, _ := strings.Cut(directive.Value, "/")
-					address(a)
-				}
-			}
-		}
-	}
-	return m
-}
-
-// isOwnAddress says that an agent's setting of this name is an address of the machine itself.
-func isOwnAddress(key string) bool {
-	switch key {
-	case "advertise_client_urls", "initial_advertise_peer_urls", "listen_client_urls", "listen_peer_urls",
-		"addr", "bind_addr", "peer_addr", "peer_bind_addr", "public_ip":
-		return true
-	}
-	return false
-}
-
-// hostNamed is the host of a URL, or of an address with or without a port.
-func hostNamed(text string) string {
-	if u, err := url.Parse(text); err == nil && u.Host != "" {
-		return u.Hostname()
-	}
-	if a, err := netip.ParseAddrPort(text); err == nil {
-		return a.Addr().String()
-	}
-	return text
 }

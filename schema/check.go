@@ -17,50 +17,20 @@ import (
 // checker holds a document against the table. What it finds wrong it reports once and marks, so that the
 // reader passes it over.
 type checker struct {
-	files map[string]*source.File // of the parts, by name
-	diags diag.List
-	bad   map[*yamltree.Node]bool
-	// secret are the values that are never shown, nor what is in them.
-	secret map[*yamltree.Node]bool
+	*collector
 	// keys has the place of the key of every value that begins on a line below it.
 	keys map[*yamltree.Node]source.Range
-	// hidden are lines of secret values, by file and number: no finding draws one.
-	hidden map[line]bool
 }
 
-type line struct {
-	file   string
-	number int
-}
+// checkDocument holds a document against the language.
+func (c *checker) checkDocument(root *yamltree.Node) { c.check(root, &language, "") }
 
-// hide keeps the lines of a secret value out of what every finding draws.
-func (c *checker) hide(n *yamltree.Node) {
-	if c.hidden == nil {
-		c.hidden = map[line]bool{}
-	}
-	first := n.Range.Start.Line
-	if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
-		first++ // the value begins below its key
-	}
-	for i := first; i <= n.Range.End.Line; i++ {
-		c.hidden[line{n.Range.File, i}] = true
-	}
-}
+// checkFilePath checks a value that turns out to be the path of a file.
+func (c *checker) checkFilePath(at string, n *yamltree.Node) { isFilePath(c, at, n) }
 
-// report adds a finding about a node and marks the node.
-func (c *checker) report(rule *diag.Rule, path string, n *yamltree.Node, format string, args ...any) *diag.Diagnostic {
-	d := c.reportAt(rule, path, n.Range, format, args...)
-	if d.Severity == diag.Error {
-		c.bad[n] = true
-	}
-	return d
-}
-
-func (c *checker) reportAt(rule *diag.Rule, path string, at source.Range, format string, args ...any) *diag.Diagnostic {
-	d := diag.New(rule, at, format, args...)
-	d.Path = path
-	c.diags.Add(d)
-	return &c.diags[len(c.diags)-1]
+// checkOtherwise checks a value that turns out to be text in YAML, and no other language.
+func (c *checker) checkOtherwise(at string, n *yamltree.Node, secret bool) {
+	c.readOtherwise(n, at, &shape{kind: text, secret: secret})
 }
 
 // check holds a value against its shape.
@@ -109,7 +79,7 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 
 // dash is the place of an item that is nothing: its dash.
 func (c *checker) dash(n *yamltree.Node) source.Range {
-	f, at := c.files[n.Range.File], n.Range.Start.Offset
+	f, at := c.sources[n.Range.File], n.Range.Start.Offset
 	if f == nil || n.Range.End.Offset > at || at < 1 || at > len(f.Bytes) || f.Bytes[at-1] != '-' {
 		return n.Range
 	}
@@ -435,7 +405,7 @@ func (c *checker) commaNames(n *yamltree.Node) []*yamltree.Node {
 	for _, name := range commaItems(n.Value, 0) {
 		at := n.Range
 		if name.text != "" {
-			at = n.Span(c.files[at.File], name.from, name.from+len(name.text))
+			at = n.Span(c.sources[at.File], name.from, name.from+len(name.text))
 		}
 		out = append(out, &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: name.text, Range: at})
 	}
@@ -502,17 +472,6 @@ var levels = sync.OnceValue(func() map[string][]string {
 
 // nearest is the word that was most likely meant, or "". Hyphen and underscore are the same letter.
 func nearest(word string, words []string) string { return spelling.Nearest(word, words) }
-
-// firstLine is the part of a range that is on its first line, since a finding about a whole list or mapping
-// is shown where that begins.
-func firstLine(r source.Range) source.Range {
-	if r.End.Line > r.Start.Line {
-		r.End = r.Start
-		r.End.Column++
-		r.End.Offset++
-	}
-	return r
-}
 
 func describe(s *shape) string {
 	switch s.kind {

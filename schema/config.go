@@ -1,8 +1,6 @@
 package schema
 
-import (
-	"cloudconfig/schema/source"
-)
+import "cloudconfig/schema/source"
 
 // Value is something the user wrote, with its place.
 type Value[T any] struct {

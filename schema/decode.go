@@ -46,14 +46,11 @@ type Input struct {
 func Decode(in Input) (*Config, diag.List) {
 	d := newDecoder()
 	d.decode(in)
-	return d.config, d.diags.Sorted()
+	return d.config, d.sorted()
 }
 
 func newDecoder() *decoder {
-	d := &decoder{config: &Config{}, budget: maxUnpacked}
-	d.files, d.bad = map[string]*source.File{}, map[*yamltree.Node]bool{}
-	d.secret, d.variables = map[*yamltree.Node]bool{}, map[*yamltree.Node]bool{}
-	return d
+	return &decoder{checker: checker{collector: newCollector()}, config: &Config{}, budget: maxUnpacked, variables: map[*yamltree.Node]bool{}}
 }
 
 // decode reads all parts, and gives the tree that they are together; nil if there is none.
@@ -61,7 +58,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	var trees []*yamltree.Node
 	parts := slices.Concat(in.Vendor, in.Files)
 	for _, f := range parts {
-		d.files[f.Name] = f.Whole()
+		d.sources[f.Name] = f.Whole()
 		if root := d.part(f); root != nil {
 			trees = append(trees, root)
 		}
@@ -71,9 +68,8 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 		d.read(root)
 	}
 	d.reportOverridden()
-	d.references()
-	d.objects(in.Image)
-	d.checkCertificates(in)
+	d.tidy()
+	checkObjects(d.collector, objectsInput{d.config, in.Meta, in.Image, in.Now})
 	if len(in.Files) > 0 {
 		d.size(in.Files[0], in.Raw)
 	}
@@ -81,19 +77,14 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 		d.invisible(f)
 	}
 	d.unset(in.Values)
-	for i := range d.diags {
-		f := &d.diags[i]
-		f.Secret = f.Secret || d.hidden[line{f.Subject.File, f.Subject.Start.Line}]
-	}
 	return root
 }
 
 // decoder fills a Config.
 type decoder struct {
 	checker
-	config   *Config
-	budget   int64 // bytes that may still be unpacked
-	passages map[source.Range]passage
+	config *Config
+	budget int64 // bytes that may still be unpacked
 	// quiet are contents of files in which any character may be, concealed those that are secrets.
 	quiet, concealed places
 
@@ -105,7 +96,7 @@ type decoder struct {
 
 // part checks a part. It gives the tree of a cloud-config, nil of all else.
 func (d *decoder) part(f *source.File) *yamltree.Node {
-	switch d.header(f) {
+	switch headerOf(d.collector, f) {
 	case partScript:
 		d.script(f)
 	case partConfig:
@@ -114,7 +105,7 @@ func (d *decoder) part(f *source.File) *yamltree.Node {
 		if root == nil || root.Kind == yamltree.Null {
 			return nil
 		}
-		d.check(root, &language, "")
+		d.checkDocument(root)
 		return root
 	}
 	return nil
@@ -125,7 +116,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	if root.Kind != yamltree.Mapping {
 		return
 	}
-	m := d.mapping(root, &language)
+	m := d.mapping(root, At(""))
 	c := d.config
 	d.scalar(&c.Hostname, m.text("hostname"), "hostname")
 	if n := m.node("hostname"); n != nil {
@@ -147,7 +138,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	}
 	d.readCertificates(m)
 	if n := m.node("coreos"); n != nil {
-		d.readCoreOS(d.mapping(n, shapeOf("coreos")))
+		d.readCoreOS(d.mapping(n, At("coreos")))
 	}
 }
 
@@ -224,7 +215,7 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		case item.Kind == yamltree.Scalar:
 			named(item)
 		case item.Kind == yamltree.Mapping:
-			add(d.readUser(d.mapping(item, userEntry)))
+			add(d.readUser(d.mapping(item, At("users"))))
 		case item.Kind == yamltree.Sequence:
 			for _, name := range item.Items {
 				named(name)
@@ -235,7 +226,7 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		switch {
 		case d.bad[p.Value] || d.bad[p.Key]:
 		case p.Value.Kind == yamltree.Mapping:
-			u := d.readUser(d.mapping(p.Value, userBelowName))
+			u := d.readUser(d.mapping(p.Value, At("users")))
 			u.Name = d.asText(p.Key)
 			add(u)
 		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
@@ -293,7 +284,7 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	if n.Kind != yamltree.Mapping {
 		return
 	}
-	m := d.mapping(n, shapeOf("write_files"))
+	m := d.mapping(n, At("write_files"))
 	f := File{
 		At:       firstLine(n.Range),
 		Path:     m.text("path"),
@@ -304,7 +295,7 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 		Template: m.boolean("template"),
 	}
 	if n := m.node("source"); n != nil {
-		f.Source = d.readSource(d.mapping(n, &findField(fileFields, "source").shape))
+		f.Source = d.readSource(d.mapping(n, At("write_files.source")))
 	}
 	content := m.node("content")
 	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
@@ -345,7 +336,7 @@ func (d *decoder) readCoreOS(m reader) {
 		if d.bad[item] || item.Kind != yamltree.Mapping {
 			continue
 		}
-		um := d.mapping(item, unitShape)
+		um := d.mapping(item, At("coreos.units"))
 		u := Unit{
 			At:      firstLine(item.Range),
 			Name:    um.text("name"),
@@ -363,7 +354,7 @@ func (d *decoder) readCoreOS(m reader) {
 			if d.bad[drop] || drop.Kind != yamltree.Mapping {
 				continue
 			}
-			dm := d.mapping(drop, dropInShape)
+			dm := d.mapping(drop, At("coreos.units.drop_ins"))
 			u.DropIns = append(u.DropIns, DropIn{At: firstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
 			if n := dm.node("content"); n != nil && n.Kind == yamltree.Scalar {
 				d.keep(passage{path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), node: n, text: n.Value})
@@ -377,17 +368,14 @@ func (d *decoder) readCoreOS(m reader) {
 		if n == nil {
 			continue
 		}
-		f := findField(coreosFields, name)
+		keys := At("coreos." + name)
 		agent := Agent{Name: name, At: firstLine(n.Range)}
 		for _, p := range n.Pairs {
-			key := findField(f.shape.fields, fold(p.Key.Value))
-			if key == nil || d.bad[p.Value] || d.bad[p.Key] {
+			s, known := keys.Setting(p)
+			if !known || d.bad[p.Value] || d.bad[p.Key] {
 				continue
 			}
-			setting := Setting{
-				Key: key.name, Variable: key.variable, Secret: key.shape.secret || hasUserInfo(p.Value.Value),
-				Value: Value[string]{V: settingText(p.Value, &key.shape), At: p.Value.Range, Set: true},
-			}
+			setting := Setting{Key: s.Key, Variable: s.Variable, Secret: s.Secret, Value: Value[string]{V: s.Text, At: p.Value.Range, Set: true}}
 			if setting.Secret {
 				d.secret[p.Value] = true
 			}
@@ -404,7 +392,7 @@ func (d *decoder) readCoreOS(m reader) {
 		}
 	}
 	if n := m.node("oem"); n != nil {
-		om, oem := d.mapping(n, &findField(coreosFields, "oem").shape), &d.config.OEM
+		om, oem := d.mapping(n, At("coreos.oem")), &d.config.OEM
 		d.scalar(&oem.ID, om.text("id"), "coreos.oem.id")
 		d.scalar(&oem.Name, om.text("name"), "coreos.oem.name")
 		d.scalar(&oem.VersionID, om.text("version_id"), "coreos.oem.version_id")
@@ -412,54 +400,26 @@ func (d *decoder) readCoreOS(m reader) {
 		d.scalar(&oem.BugReportURL, om.text("bug_report_url"), "coreos.oem.bug_report_url")
 	}
 	if n := m.node("update"); n != nil {
-		um, update := d.mapping(n, &findField(coreosFields, "update").shape), &d.config.Update
+		um, update := d.mapping(n, At("coreos.update")), &d.config.Update
 		d.scalar(&update.RebootStrategy, um.word("reboot_strategy"), "coreos.update.reboot_strategy")
 		d.scalar(&update.Group, um.text("group"), "coreos.update.group")
 		d.scalar(&update.Server, um.text("server"), "coreos.update.server")
 	}
 }
 
-// settingText is a setting as it stands in the environment: what YAML took for a truth is true or false.
-func settingText(n *yamltree.Node, s *shape) string {
-	if s.kind == boolean {
-		if v, _ := asBoolean(n); v {
-			return "true"
-		}
-		return "false"
-	}
-	if s.oneOf != nil {
-		return asWord(n, s.oneOf)
-	}
-	return n.Value
-}
-
-var (
-	unitShape   = &shape{kind: mapping, fields: unitFields}
-	dropInShape = findField(unitFields, "drop_ins").shape.item
-)
-
-// shapeOf is the shape of a top-level key, or of the items of its list.
-func shapeOf(key string) *shape {
-	s := &findField(language.fields, key).shape
-	if s.item != nil {
-		s = s.item
-	}
-	return s
-}
-
 // reader gives the values of a mapping that has been checked, by the names of the table.
 type reader struct {
 	d     *decoder
 	n     *yamltree.Node
-	shape *shape
+	keys  Mapping
 	found map[string]*yamltree.Node
 }
 
-func (d *decoder) mapping(n *yamltree.Node, s *shape) reader {
-	r := reader{d: d, n: n, shape: s, found: map[string]*yamltree.Node{}}
+func (d *decoder) mapping(n *yamltree.Node, keys Mapping) reader {
+	r := reader{d: d, n: n, keys: keys, found: map[string]*yamltree.Node{}}
 	for _, p := range n.Pairs {
 		name := fold(p.Key.Value)
-		if _, there := r.found[name]; !there && findField(s.fields, name) != nil {
+		if _, there := r.found[name]; !there && keys.Has(name) {
 			r.found[name] = p.Value
 		}
 	}
@@ -493,7 +453,7 @@ func (r reader) word(key string) Value[string] {
 	n := r.node(key)
 	v := r.d.asText(n)
 	if v.Set {
-		v.V = asWord(n, findField(r.shape.fields, key).shape.oneOf)
+		v.V = r.keys.Word(key, n)
 	}
 	return v
 }

@@ -26,14 +26,14 @@ func (d *decoder) readSystem(m reader) {
 		}
 	}
 	if n := m.node("keyboard"); n != nil {
-		km := d.mapping(n, shapeOf("keyboard"))
+		km := d.mapping(n, At("keyboard"))
 		single(d, &s.Keyboard.Layout, km.text("layout"), "keyboard.layout")
 		single(d, &s.Keyboard.Model, km.text("model"), "keyboard.model")
 		single(d, &s.Keyboard.Variant, km.text("variant"), "keyboard.variant")
 		single(d, &s.Keyboard.Options, km.text("options"), "keyboard.options")
 	}
 	if n := m.found["ntp"]; n != nil && !d.bad[n] {
-		nm := d.mapping(n, shapeOf("ntp"))
+		nm := d.mapping(n, At("ntp"))
 		s.NTP.At = firstLine(n.Range)
 		single(d, &s.NTP.Enabled, nm.boolean("enabled"), "ntp.enabled")
 		s.NTP.Servers = append(s.NTP.Servers, nm.texts("servers")...)
@@ -41,7 +41,7 @@ func (d *decoder) readSystem(m reader) {
 	}
 	d.readResolver(m)
 	if n := m.node("ca_certs"); n != nil {
-		cm := d.mapping(n, shapeOf("ca_certs"))
+		cm := d.mapping(n, At("ca_certs"))
 		single(d, &s.CACerts.RemoveDefaults, cm.boolean("remove_defaults"), "ca_certs.remove_defaults")
 		for i, item := range cm.items("trusted") {
 			if v := d.asText(item); v.Set {
@@ -64,7 +64,7 @@ func (d *decoder) readResolver(m reader) {
 		d.reportAt(rules.ResolverIdle, "resolv_conf", key.Range, "resolv_conf has no effect without manage_resolv_conf").Detail = "write manage_resolv_conf: true"
 		return
 	}
-	rm, r := d.mapping(n, shapeOf("resolv_conf")), &d.config.System.Resolver
+	rm, r := d.mapping(n, At("resolv_conf")), &d.config.System.Resolver
 	r.At = firstLine(n.Range)
 	r.Nameservers = append(r.Nameservers, rm.texts("nameservers")...)
 	r.SearchDomains = append(r.SearchDomains, rm.texts("searchdomains")...)
@@ -81,7 +81,7 @@ func (d *decoder) readSSH(m reader) {
 	single(d, &s.DeleteKeys, m.boolean("ssh_deletekeys"), "ssh_deletekeys")
 	s.GenerateKeyTypes = append(s.GenerateKeyTypes, m.texts("ssh_genkeytypes")...)
 	if n := m.node("ssh_keys"); n != nil {
-		km := d.mapping(n, shapeOf("ssh_keys"))
+		km := d.mapping(n, At("ssh_keys"))
 		for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 			k := HostKey{Type: kind, Private: km.secret(kind + "_private"), Public: km.text(kind + "_public"), Certificate: km.text(kind + "_certificate")}
 			if !samePair(k) {
@@ -128,9 +128,8 @@ func (d *decoder) readPasswords(m reader) {
 	if n == nil {
 		return
 	}
-	cm := d.mapping(n, shapeOf("chpasswd"))
+	cm := d.mapping(n, At("chpasswd"))
 	single(d, &d.config.System.ExpirePasswords, cm.boolean("expire"), "chpasswd.expire")
-	entry := shapeOf("chpasswd").fields[1].shape.item.either[0]
 	for i, item := range cm.items("users") {
 		if d.bad[item] || item.Kind != yamltree.Mapping {
 			continue
@@ -138,7 +137,7 @@ func (d *decoder) readPasswords(m reader) {
 		if t := pairOf(item, "type").Value; t != nil && (d.bad[t] || t.Value == "RANDOM") {
 			continue
 		}
-		um := d.mapping(item, entry)
+		um := d.mapping(item, At("chpasswd.users"))
 		value := um.node("password")
 		user := um.text("name")
 		if value == nil || !user.Set {
@@ -170,7 +169,7 @@ func (d *decoder) passwordLines(p passage) {
 		name, password, ok := strings.Cut(entry, ":")
 		switch {
 		case strings.TrimSpace(entry) == "":
-		case !ok || !accountName.MatchString(name) || password == "":
+		case !ok || !isAccount(name) || password == "":
 			d.aboutPassword(p, from, from+len(entry), diag.Slip{Rule: rules.PasswordLine, Summary: p.path + " has a line that sets no password", Detail: "write a user's name, a colon and a password or its hash"})
 		default:
 			user := Value[string]{V: name, At: d.placeIn(p, from, from+len(name)), Set: true}
@@ -188,7 +187,7 @@ func (d *decoder) placeIn(p passage, from, to int) source.Range {
 	if to > farIn {
 		return firstLine(p.node.Range)
 	}
-	return p.node.Span(d.files[p.node.Range.File], from, to)
+	return p.node.Span(d.sources[p.node.Range.File], from, to)
 }
 
 // aboutPassword reports what is found about a piece of a text that holds passwords.

@@ -79,7 +79,7 @@ func (w *world) hasUnit(name string) bool {
 	case ".mount", ".automount", ".swap", ".device", ".slice", ".scope":
 		return true
 	}
-	if w.units[name] || w.units[templateOf(name)] {
+	if w.units[name] || w.units[unitfile.TemplateOf(name)] {
 		return true
 	}
 	return w.image != nil && w.image.Unit(name) != nil
@@ -302,7 +302,7 @@ func (w *world) misspelt(t *unitFile, from, to int) bool {
 			}
 		}
 	}
-	return len(w.targets) > 0 && w.targets[t.passage.node.Span(w.decoder.files[t.passage.node.Range.File], from, to)]
+	return len(w.targets) > 0 && w.targets[t.passage.node.Span(w.sources[t.passage.node.Range.File], from, to)]
 }
 
 func isExec(directive string) bool {

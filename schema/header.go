@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
-	"cloudconfig/schema/script"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/spelling"
 )
@@ -35,18 +33,18 @@ const (
 	blanks        = " \t\r"
 )
 
-// header reads the first line of a part, after a byte order mark, and says what the part is. Blanks may follow
+// headerOf reads the first line of a part, after a byte order mark, and says what the part is. Blanks may follow
 // #cloud-config. A part whose first line says nothing we know is reported, with what was likely meant, unless what it came in says that it
 // is a cloud-config.
-func (d *decoder) header(f *source.File) partKind {
+func headerOf(found *collector, f *source.File) partKind {
 	if isUTF16(f.Bytes) {
-		d.reportAt(rules.TextEncoding, "", f.Range(0, 1), "the text is UTF-16").Detail = "save it as UTF-8"
+		found.reportAt(rules.TextEncoding, "", f.Range(0, 1), "the text is UTF-16").Detail = "save it as UTF-8"
 		return 0
 	}
 	text := withoutMark(f.Bytes)
 	if len(text) < len(f.Bytes) {
 		mark := f.Range(0, len(byteOrderMark))
-		d.reportAt(rules.ByteOrderMark, "", mark, "the text begins with a byte order mark").Fix = []diag.Edit{{At: mark}}
+		found.reportAt(rules.ByteOrderMark, "", mark, "the text begins with a byte order mark").Fix = []diag.Edit{{At: mark}}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return 0
@@ -59,7 +57,7 @@ func (d *decoder) header(f *source.File) partKind {
 		kind = partConfig
 	case isConfig && isBlank(rest[0]) && !oneLine(text) && !holdsKey(rest):
 		at := len(f.Bytes) - len(text) + len(line) - len(strings.TrimLeft(rest, blanks))
-		d.reportAt(rules.HeaderTrailing, "", f.Range(at, at+len(strings.Trim(rest, blanks))), "text after #cloud-config").Detail = "put it on a line of its own"
+		found.reportAt(rules.HeaderTrailing, "", f.Range(at, at+len(strings.Trim(rest, blanks))), "text after #cloud-config").Detail = "put it on a line of its own"
 		kind = partConfig
 	case strings.HasPrefix(line, "#!") && !strings.HasPrefix(line, "#!cloud") && !flattened(line, text):
 		kind = partScript
@@ -69,14 +67,14 @@ func (d *decoder) header(f *source.File) partKind {
 	at := f.LineRange(f.FirstLine())
 	switch {
 	case kind == partConfig && f.Type == typeScript:
-		d.reportAt(rules.PartType, "", at, "a cloud-config in a part of type %s", f.Type).Detail = "say " + typeConfig
+		found.reportAt(rules.PartType, "", at, "a cloud-config in a part of type %s", f.Type).Detail = "say " + typeConfig
 	case kind == partScript && f.Type == typeConfig:
-		d.reportAt(rules.PartType, "", at, "a script in a part of type %s", f.Type).Detail = "say " + typeScript
+		found.reportAt(rules.PartType, "", at, "a script in a part of type %s", f.Type).Detail = "say " + typeScript
 	}
 	if kind != 0 {
 		return kind
 	}
-	d.diags.Add(accident(f, line, text))
+	found.diags.Add(accident(f, line, text))
 	return 0
 }
 
@@ -176,7 +174,7 @@ func flattened(first string, text []byte) bool {
 // holdsKey says that a line has a word with a colon in it, as "#cloud-config hostname: web1" has.
 func holdsKey(line string) bool {
 	for _, word := range strings.Fields(line) {
-		if name, ok := strings.CutSuffix(word, ":"); ok && findField(language.fields, fold(name)) != nil {
+		if name, ok := strings.CutSuffix(word, ":"); ok && At("").Has(fold(name)) {
 			return true
 		}
 	}
@@ -289,41 +287,4 @@ func insideBase64(body []byte) string {
 		return "something"
 	}
 	return ""
-}
-
-// unixLines makes the line ends of a text those of Unix.
-func unixLines(text []byte) []byte {
-	if bytes.IndexByte(text, '\n') < 0 {
-		return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
-	}
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-}
-
-// script takes a part that is run, with its line ends made Unix ones.
-func (d *decoder) script(f *source.File) {
-	at := f.LineRange(f.FirstLine())
-	text := withoutMark(f.Bytes)
-	found := script.Check(string(text))
-	for _, s := range found {
-		skipped := len(f.Bytes) - len(text)
-		r := f.Range(skipped+s.From, skipped+s.To)
-		if line := f.LineRange(r.Start.Line); r.End.Line > r.Start.Line {
-			r.End = line.End
-		}
-		d.slip("", r, s)
-		if s.Rule == rules.ScriptLineEnds {
-			d.diags[len(d.diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(unixLines(f.Bytes))}}
-		}
-	}
-	text = unixLines(text)
-	for _, s := range found {
-		if s.Rule == rules.ScriptInterpreter {
-			return
-		}
-	}
-	name := f.Name
-	if f.Whole() != f {
-		name = fmt.Sprintf("%s:%d", name, at.Start.Line) // the file may hold others
-	}
-	d.config.Scripts = append(d.config.Scripts, Script{Name: name, Content: text, At: at})
 }

@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"cloudconfig/schema/unitfile"
 )
 
 // Image is a facts profile: what an image has before any configuration is applied to it, in names alone.
@@ -147,7 +149,7 @@ func (im *Image) Group(name string) *ImageGroup {
 
 // Unit finds a unit, by its own name or as an instance of a template; nil if there is none.
 func (im *Image) Unit(name string) *ImageUnit {
-	for _, n := range []string{name, templateOf(name)} {
+	for _, n := range []string{name, unitfile.TemplateOf(name)} {
 		i, there := slices.BinarySearchFunc(im.Units, n, func(u ImageUnit, n string) int { return strings.Compare(u.Name, n) })
 		if there {
 			return &im.Units[i]
@@ -196,12 +198,3 @@ func (im *Image) Program(name string) bool {
 var ProgramDirectories = []string{"/bin", "/opt/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"}
 
 func isProgramDirectory(dir string) bool { return slices.Contains(ProgramDirectories, dir) }
-
-// templateOf is "getty@.service" of "getty@tty1.service", and "" of what is no instance.
-func templateOf(unit string) string {
-	at, dot := strings.IndexByte(unit, '@'), strings.LastIndexByte(unit, '.')
-	if at < 0 || dot <= at+1 {
-		return ""
-	}
-	return unit[:at+1] + unit[dot:]
-}

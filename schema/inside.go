@@ -20,7 +20,7 @@ func (d *decoder) inside(f *File, content *yamltree.Node, at string) {
 	}
 	p := passage{path: join(at, "content"), node: content, text: string(f.Content.V), secret: f.Secret}
 	d.keep(p)
-	d.readOtherwise(content, p.path, &shape{kind: text, secret: f.Secret})
+	d.checkOtherwise(p.path, content, f.Secret)
 	if f.Secret {
 		d.concealed = append(d.concealed, content.Range)
 	}

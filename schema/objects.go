@@ -5,17 +5,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/spelling"
 	"cloudconfig/schema/sshkey"
 )
 
-// objects checks what entries need of each other, and of the image where a profile says what it has.
-func (d *decoder) objects(image *Image) {
-	whole := d.diags.Count(diag.Error)+d.diags.Count(diag.Warning) == 0
-	w := &world{decoder: d, image: image, users: map[string]bool{}, groups: map[string]bool{}, files: map[string]*File{}, units: map[string]bool{}}
+// objectsInput is what is looked at.
+type objectsInput struct {
+	Config *Config
+	// Meta is what is known of the instance, Image what its image has; nil where that is not known.
+	Meta  *Metadata
+	Image *Image
+	Now   time.Time // that dates are held against; zero for not looking at them
+}
+
+// checkObjects checks what entries need of each other, and of the image where a profile says what it has.
+//
+// A text of certificates that turns out to be a placeholder is taken out of the configuration.
+func checkObjects(found *collector, in objectsInput) {
+	w := &world{
+		collector: found, config: in.Config, image: in.Image,
+		users: map[string]bool{}, groups: map[string]bool{}, files: map[string]*File{}, units: map[string]bool{},
+	}
+	w.repeated()
+	w.checkUsers()
+	w.etcd()
+	w.checkUnits()
+	w.objects()
+	w.checkCertificates(in.Now, in.Meta)
+}
+
+// objects checks what is only known once all that the configuration makes is gathered.
+func (w *world) objects() {
+	whole := w.diags.Count(diag.Error)+w.diags.Count(diag.Warning) == 0
 	w.gather()
 	w.generated()
 	w.owners()
@@ -28,8 +54,9 @@ func (d *decoder) objects(image *Image) {
 
 // world is what there will be, of this configuration and of the image.
 type world struct {
-	*decoder
-	image *Image // nil if it is not known
+	*collector
+	config *Config
+	image  *Image // nil if it is not known
 	// users and groups are those that the configuration makes, units those whose text it has.
 	users, groups, units map[string]bool
 	files                map[string]*File // that are written whole, by path
@@ -243,7 +270,7 @@ func (w *world) near(name string, made map[string]bool, more func() []string) st
 	if w.image != nil {
 		names = append(names, more()...)
 	}
-	if n := nearest(name, names); n != "" && n != name {
+	if n := spelling.Nearest(name, names); n != "" && n != name {
 		return "did you mean " + strconv.Quote(n) + "?"
 	}
 	return ""

@@ -35,7 +35,7 @@ func Render(in Input, values Values) (Rendered, diag.List) {
 	if root != nil {
 		out.Root = r.node(root)
 	}
-	return out, d.diags.Sorted()
+	return out, d.sorted()
 }
 
 type renderer struct {
@@ -48,7 +48,7 @@ type renderer struct {
 func (r *renderer) node(n *yamltree.Node) *yamltree.Node {
 	switch {
 	case r.secret[n] || n.Kind == yamltree.Scalar && (holdsPrivateKey([]byte(n.Value)) || !strings.Contains(n.Value, "\n") && hasUserInfo(n.Value)):
-		return &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: redacted, Range: n.Range}
+		return &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: Secret("").String(), Range: n.Range}
 	case n.Kind == yamltree.Scalar:
 		return r.scalar(n)
 	}

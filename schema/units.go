@@ -29,7 +29,7 @@ type unitText struct {
 }
 
 // checkUnits looks inside units, drop-ins and networkd files, and at how they are enabled and ordered.
-func (d *decoder) checkUnits() {
+func (d *world) checkUnits() {
 	units := d.unitTexts()
 	nodes := make([]unitfile.Node, len(units))
 	for i, u := range units {
@@ -48,7 +48,7 @@ func (d *decoder) checkUnits() {
 }
 
 // unitSlips reports what is wrong in one text; of a secret one, without a word of it.
-func (d *decoder) unitSlips(p unitText, found []diag.Slip) {
+func (d *world) unitSlips(p unitText, found []diag.Slip) {
 	if p.secret {
 		for i := range found {
 			s := &found[i]
@@ -59,7 +59,7 @@ func (d *decoder) unitSlips(p unitText, found []diag.Slip) {
 }
 
 // unitTexts gathers the texts by the name of their unit, in the order in which the names are first written.
-func (d *decoder) unitTexts() []*unitTexts {
+func (d *world) unitTexts() []*unitTexts {
 	var out []*unitTexts
 	index := map[string]*unitTexts{}
 	of := func(name string) *unitTexts {
@@ -140,7 +140,7 @@ func systemdFile(file string) (name, dropIn string, ok bool) {
 
 // checkInstall says that a unit of the configuration is to be enabled and has no [Install] section, or one
 // that leads nowhere.
-func (d *decoder) checkInstall(u *unitTexts, all []*unitTexts) {
+func (d *world) checkInstall(u *unitTexts, all []*unitTexts) {
 	if u.entry == nil || !u.entry.Enable.V || !u.whole || IsNetworkFile(u.name) || u.entry.Mask.V {
 		return
 	}
@@ -211,7 +211,7 @@ const targets = `basic.target bluetooth.target boot-complete.target cryptsetup-p
 
 // cycle reports units that wait for each other, at the first place where that is written, with the others
 // beside it.
-func (d *decoder) cycle(c unitfile.Cycle, units []*unitTexts) {
+func (d *world) cycle(c unitfile.Cycle, units []*unitTexts) {
 	const most = 8 // names in a message
 	summary := c.Steps[0].Unit + " waits for itself: it starts after "
 	for i, s := range c.Steps[1:] {
@@ -227,7 +227,7 @@ func (d *decoder) cycle(c unitfile.Cycle, units []*unitTexts) {
 		if p.from.text != p.from.node.Value {
 			return firstLine(p.from.node.Range)
 		}
-		return p.from.node.Span(d.files[p.from.node.Range.File], s.From, s.To)
+		return p.from.node.Span(d.sources[p.from.node.Range.File], s.From, s.To)
 	}
 	first := units[c.Steps[0].Node].parts[c.Steps[0].Text]
 	f := diag.New(rules.UnitCycle, place(c.Steps[0]), "%s", summary)

@@ -194,6 +194,9 @@ var (
 	gitHubName  = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
 )
 
+// isAccount says that a text can be the name of an account.
+func isAccount(name string) bool { return accountName.MatchString(name) }
+
 // isUserAlone checks an item of users that is a name and nothing else.
 func isUserAlone(c *checker, path string, n *yamltree.Node) {
 	if isAccountName(c, path, n); n.Value != "default" && !c.bad[n] {

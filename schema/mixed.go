@@ -1,0 +1,34 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/glyphs"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/yamltree"
+)
+
+// mixed reports a letter of another alphabet in one of the names that a value is made of, and says that there is
+// one. The value is bad where severity is that of an error.
+func (c *checker) mixed(path string, n *yamltree.Node, severity diag.Severity) bool {
+	if strings.IndexFunc(n.Value, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return false
+	}
+	at := 0
+	for _, name := range strings.FieldsFunc(n.Value, func(r rune) bool { return strings.ContainsRune("/@ \t,:", r) }) {
+		at += strings.Index(n.Value[at:], name)
+		if from, to, ok := glyphs.Mixed(name); ok {
+			c.slips(passage{path: path, node: n, text: n.Value}, []diag.Slip{{
+				Rule: rules.Confusable, Severity: severity, From: at + from, To: at + to,
+				Summary: fmt.Sprintf("a %s letter among others", glyphs.Alphabet(name[from:to])), Detail: "type the name again",
+			}})
+			c.bad[n] = c.bad[n] || severity == diag.Error
+			return true
+		}
+		at += len(name)
+	}
+	return false
+}
