@@ -12,66 +12,6 @@ import (
 	"cloudconfig/schema/unitfile"
 )
 
-// unitFile is the text of a unit or of a drop-in of it, from coreos.units or from a file that systemd reads.
-type unitFile struct {
-	unit     string
-	dropIn   bool
-	at       source.Range // of the name
-	passage  passage
-	sections []unitfile.Section
-}
-
-// gatherUnits finds the texts of units.
-func (w *world) gatherUnits() {
-	w.byUnit = map[string][]int{}
-	add := func(unit string, dropIn bool, at source.Range, content source.Range) {
-		p, kept := w.passages[content]
-		if !kept || IsNetworkFile(unit) {
-			return
-		}
-		t := unitFile{unit: unit, dropIn: dropIn, at: at, passage: p}
-		t.sections, _ = unitfile.Parse(p.text)
-		w.byUnit[unit] = append(w.byUnit[unit], len(w.texts))
-		w.texts = append(w.texts, t)
-		if !dropIn {
-			w.units[unit] = true
-		}
-		for _, alias := range unitfile.InstallOf(t.sections).Alias {
-			w.units[alias] = true
-		}
-	}
-	for i := range w.config.Units {
-		u := &w.config.Units[i]
-		if !u.Name.Set {
-			continue // reported
-		}
-		if u.Content.V != "" {
-			add(u.Name.V, false, u.Name.At, u.Content.At)
-		}
-		for _, drop := range u.DropIns {
-			add(u.Name.V, true, drop.Name.At, drop.Content.At)
-		}
-	}
-	for i := range w.config.Files {
-		f := &w.config.Files[i]
-		if !f.Path.Set || !strings.Contains(f.Path.V, "/systemd/system/") {
-			continue
-		}
-		for _, dir := range []string{"/etc/systemd/system/", "/run/systemd/system/", "/usr/local/lib/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"} {
-			name, below := strings.CutPrefix(f.Path.V, dir)
-			unit, conf, isDropIn := strings.Cut(name, ".d/")
-			switch {
-			case !below:
-			case isDropIn && unitfile.ValidName(unit) && strings.HasSuffix(conf, ".conf"):
-				add(unit, true, f.Path.At, f.Content.At)
-			case unitfile.ValidName(name):
-				w.units[name] = true
-				add(name, false, f.Path.At, f.Content.At)
-			}
-		}
-	}
-}
-
 // hasUnit says that a unit will be there, or may be. Systemd makes mounts, swaps, devices, slices and scopes by
 // itself.
 func (w *world) hasUnit(name string) bool {
@@ -104,9 +44,8 @@ func (w *world) dependencies() {
 		}
 		w.agents()
 	}
-	for i := range w.texts {
-		t := &w.texts[i]
-		if !t.dropIn {
+	for _, t := range w.texts {
+		if t.own {
 			w.trigger(t)
 		}
 		if w.image != nil {
@@ -161,7 +100,7 @@ func (w *world) asked(u *Unit) {
 	if own := w.image.Unit(there.Alias); own != nil {
 		there = own
 	}
-	if u.Enable.V && len(there.Install) == 0 && !slices.ContainsFunc(w.byUnit[u.Name.V], func(i int) bool { return !unitfile.InstallOf(w.texts[i].sections).IsZero() }) {
+	if u.Enable.V && len(there.Install) == 0 && !slices.ContainsFunc(w.byUnit[u.Name.V].texts, func(t *unitText) bool { return !unitfile.InstallOf(t.sections).IsZero() }) {
 		w.reportAt(rules.UnitStaticImage, "", u.Enable.At, "unit %q of %s has no [Install] section to enable it by", u.Name.V, w.image.Name)
 	}
 }
@@ -190,8 +129,8 @@ func (w *world) agents() {
 }
 
 // slip reports something in a unit's text.
-func (w *world) slip(t *unitFile, rule *diag.Rule, severity diag.Severity, from, to int, summary, detail string) {
-	w.slips(t.passage, []diag.Slip{{Rule: rule, Severity: severity, From: from, To: to, Summary: summary, Detail: detail}})
+func (w *world) slip(t *unitText, rule *diag.Rule, severity diag.Severity, from, to int, summary, detail string) {
+	w.slips(t.from, []diag.Slip{{Rule: rule, Severity: severity, From: from, To: to, Summary: summary, Detail: detail}})
 }
 
 // orImage ends a summary about what is not there.
@@ -203,7 +142,7 @@ func (w *world) orImage(summary string) string {
 }
 
 // trigger checks that what a timer, socket or path starts is there.
-func (w *world) trigger(t *unitFile) {
+func (w *world) trigger(t *unitText) {
 	suffix := path.Ext(t.unit)
 	key := "Unit"
 	switch suffix {
@@ -214,13 +153,13 @@ func (w *world) trigger(t *unitFile) {
 		return
 	}
 	stem := strings.TrimSuffix(t.unit, suffix)
-	for _, i := range w.byUnit[t.unit] {
-		for _, s := range w.texts[i].sections {
+	for _, other := range w.byUnit[t.unit].texts {
+		for _, s := range other.sections {
 			for _, d := range s.Directives {
 				switch {
 				case d.Name == key && (s.Name == "Timer" || s.Name == "Path" || s.Name == "Socket") && d.Value != "":
 					if w.image != nil && !strings.Contains(d.Value, "%") && !w.hasUnit(d.Value) {
-						w.slip(&w.texts[i], rules.UnitTrigger, w.severity(diag.Warning), d.ValueOffset, d.ValueOffset+len(d.Value),
+						w.slip(other, rules.UnitTrigger, w.severity(diag.Warning), d.ValueOffset, d.ValueOffset+len(d.Value),
 							w.orImage("unit "+strconv.Quote(d.Value)+" is not in this configuration"), w.nearUnit(d.Value))
 					}
 					return
@@ -248,7 +187,7 @@ func isYes(value string) bool {
 
 // references checks the units that [Unit] and [Install] name, each once: what must be there before what is only
 // put in order.
-func (w *world) references(t *unitFile) {
+func (w *world) references(t *unitText) {
 	told := map[string]bool{}
 	for _, severity := range []diag.Severity{diag.Warning, diag.Info} {
 		for _, s := range t.sections {
@@ -272,10 +211,10 @@ func weightOf(directive string) diag.Severity {
 	return 0
 }
 
-func (w *world) reference(t *unitFile, d unitfile.Directive, severity diag.Severity, told map[string]bool) {
-	from := min(d.ValueOffset, len(t.passage.text))
+func (w *world) reference(t *unitText, d unitfile.Directive, severity diag.Severity, told map[string]bool) {
+	from := min(d.ValueOffset, len(t.from.text))
 	for _, name := range strings.Fields(d.Value) {
-		at := strings.Index(t.passage.text[from:], name)
+		at := strings.Index(t.from.text[from:], name)
 		if at < 0 {
 			return
 		}
@@ -293,7 +232,7 @@ func (w *world) reference(t *unitFile, d unitfile.Directive, severity diag.Sever
 }
 
 // misspelt says that a finding is already about a name in a text.
-func (w *world) misspelt(t *unitFile, from, to int) bool {
+func (w *world) misspelt(t *unitText, from, to int) bool {
 	if w.targets == nil {
 		w.targets = map[source.Range]bool{}
 		for i := range w.diags {
@@ -302,7 +241,7 @@ func (w *world) misspelt(t *unitFile, from, to int) bool {
 			}
 		}
 	}
-	return len(w.targets) > 0 && w.targets[t.passage.node.Span(w.sources[t.passage.node.Range.File], from, to)]
+	return len(w.targets) > 0 && w.targets[t.from.node.Span(w.sources[t.from.node.Range.File], from, to)]
 }
 
 func isExec(directive string) bool {
@@ -330,7 +269,7 @@ func program(value string) (name string, at int, ignored bool) {
 }
 
 // exec checks the program of a command line.
-func (w *world) exec(t *unitFile, d unitfile.Directive) {
+func (w *world) exec(t *unitText, d unitfile.Directive) {
 	name, at, ignored := program(d.Value)
 	if name == "" || name == "/" {
 		return
@@ -362,7 +301,7 @@ func hasRoot(s unitfile.Section) bool {
 }
 
 // environmentFile checks that a file of environment variables is there, where nothing but this can have made it.
-func (w *world) environmentFile(t *unitFile, d unitfile.Directive) {
+func (w *world) environmentFile(t *unitText, d unitfile.Directive) {
 	file := path.Clean(d.Value)
 	if w.image == nil || !path.IsAbs(d.Value) || strings.ContainsAny(d.Value, "%*?[") || w.files[file] != nil || w.makes(file) {
 		return

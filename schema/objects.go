@@ -31,6 +31,7 @@ func checkObjects(found *collector, in objectsInput) {
 		collector: found, config: in.Config, image: in.Image,
 		users: map[string]bool{}, groups: map[string]bool{}, files: map[string]*File{}, units: map[string]bool{},
 	}
+	w.gather()
 	w.repeated()
 	w.checkUsers()
 	w.etcd()
@@ -42,7 +43,6 @@ func checkObjects(found *collector, in objectsInput) {
 // objects checks what is only known once all that the configuration makes is gathered.
 func (w *world) objects() {
 	whole := w.diags.Count(diag.Error)+w.diags.Count(diag.Warning) == 0
-	w.gather()
 	w.generated()
 	w.owners()
 	w.memberships()
@@ -60,8 +60,9 @@ type world struct {
 	// users and groups are those that the configuration makes, units those whose text it has.
 	users, groups, units map[string]bool
 	files                map[string]*File // that are written whole, by path
-	texts                []unitFile
-	byUnit               map[string][]int // the texts of each unit
+	named                []*unitTexts     // in the order in which the names are first written
+	byUnit               map[string]*unitTexts
+	texts                []*unitText // of units, in the order written
 	installing           *bool
 	written              map[string]bool       // answers of mentions
 	guesses              int                   // how often a near name was looked for
@@ -134,7 +135,7 @@ func (w *world) installs() bool {
 
 // anyText says that one of the texts that a machine runs or reads is of a kind: units, files and scripts.
 func (w *world) anyText(is func(string) bool) bool {
-	return slices.ContainsFunc(w.texts, func(t unitFile) bool { return is(t.passage.text) }) ||
+	return slices.ContainsFunc(w.texts, func(t *unitText) bool { return is(t.from.text) }) ||
 		slices.ContainsFunc(w.config.Files, func(f File) bool { return is(string(f.Content.V)) }) ||
 		slices.ContainsFunc(w.config.Scripts, func(s Script) bool { return is(string(s.Content)) })
 }

@@ -17,20 +17,26 @@ import (
 // configuration they stand.
 type unitTexts struct {
 	name  string
-	whole bool // the first text is the unit's own
-	parts []unitText
+	texts []*unitText // all of them, in the order written
+	// parts are those that systemd reads, in its order.
+	parts []*unitText
+	whole bool  // the first part is the unit's own
 	entry *Unit // what coreos.units says of it; nil if it is in write_files alone
 }
 
 type unitText struct {
-	name   string // of a drop-in; the order in which they are read
-	from   passage
-	secret bool
+	unit     string
+	own      bool         // it is the unit's own, and no drop-in
+	dropIn   string       // the name of a drop-in, by which they are read in order
+	at       source.Range // of the name
+	from     passage
+	secret   bool
+	sections []unitfile.Section
 }
 
 // checkUnits looks inside units, drop-ins and networkd files, and at how they are enabled and ordered.
 func (d *world) checkUnits() {
-	units := d.unitTexts()
+	units := d.named
 	nodes := make([]unitfile.Node, len(units))
 	for i, u := range units {
 		nodes[i] = unitfile.Node{Name: u.name, Whole: u.whole, Enabled: u.entry != nil && u.entry.Enable.V}
@@ -48,7 +54,7 @@ func (d *world) checkUnits() {
 }
 
 // unitSlips reports what is wrong in one text; of a secret one, without a word of it.
-func (d *world) unitSlips(p unitText, found []diag.Slip) {
+func (d *world) unitSlips(p *unitText, found []diag.Slip) {
 	if p.secret {
 		for i := range found {
 			s := &found[i]
@@ -58,64 +64,77 @@ func (d *world) unitSlips(p unitText, found []diag.Slip) {
 	d.slips(p.from, found)
 }
 
-// unitTexts gathers the texts by the name of their unit, in the order in which the names are first written.
-func (d *world) unitTexts() []*unitTexts {
-	var out []*unitTexts
-	index := map[string]*unitTexts{}
-	of := func(name string) *unitTexts {
-		u := index[name]
-		if u == nil {
-			u = &unitTexts{name: name}
-			index[name] = u
-			out = append(out, u)
-		}
-		return u
-	}
-	for i := range d.config.Units {
-		unit := &d.config.Units[i]
+// gatherUnits finds the texts of units.
+func (w *world) gatherUnits() {
+	w.byUnit = map[string]*unitTexts{}
+	for i := range w.config.Units {
+		unit := &w.config.Units[i]
 		if !unit.Name.Set {
-			continue
+			continue // reported
 		}
-		u := of(unit.Name.V)
+		u := w.unit(unit.Name.V)
 		if u.entry == nil || unit.Enable.V {
 			u.entry = unit
 		}
-		if strings.TrimSpace(unit.Content.V) != "" && !unit.Mask.V {
-			u.own(unitText{from: d.passages[unit.Content.At]})
+		if unit.Content.V != "" {
+			w.addText(u, unitText{own: true, at: unit.Name.At}, unit.Content.At, strings.TrimSpace(unit.Content.V) != "" && !unit.Mask.V)
 		}
 		for _, drop := range unit.DropIns {
-			if drop.Content.Set {
-				u.parts = append(u.parts, unitText{name: drop.Name.V, from: d.passages[drop.Content.At]})
-			}
+			w.addText(u, unitText{dropIn: drop.Name.V, at: drop.Name.At}, drop.Content.At, true)
 		}
 	}
-	for i := range d.config.Files {
-		f := &d.config.Files[i]
+	for i := range w.config.Files {
+		f := &w.config.Files[i]
 		name, dropIn, ok := systemdFile(f.Path.V)
-		p, kept := d.passages[f.Content.At]
-		if !ok || !kept || f.Append.V || len(f.Content.V) == 0 {
+		if !ok {
 			continue
 		}
-		t := unitText{name: dropIn, from: p, secret: f.Secret}
-		if u := of(name); dropIn == "" {
-			u.own(t)
-		} else {
-			u.parts = append(u.parts, t)
+		if dropIn == "" && unitfile.ValidName(name) {
+			w.units[name] = true
+		}
+		if _, kept := w.passages[f.Content.At]; kept {
+			w.addText(w.unit(name), unitText{own: dropIn == "", dropIn: dropIn, at: f.Path.At, secret: f.Secret}, f.Content.At, !f.Append.V && len(f.Content.V) > 0)
 		}
 	}
-	for _, u := range out {
-		u.parts = slices.DeleteFunc(u.parts, func(p unitText) bool { return p.from.node == nil })
-		u.whole = u.whole && len(u.parts) > 0
-		slices.SortStableFunc(u.parts, func(a, b unitText) int { return strings.Compare(a.name, b.name) })
+	for _, u := range w.named {
+		slices.SortStableFunc(u.parts, func(a, b *unitText) int { return strings.Compare(a.dropIn, b.dropIn) })
 	}
-	return out
 }
 
-// own adds a unit's own text. Of two, which another finding is about, the first is looked at.
-func (u *unitTexts) own(t unitText) {
-	if !u.whole && t.from.node != nil {
-		u.whole = true
-		u.parts = append(u.parts, t)
+// unit is what there is of a unit.
+func (w *world) unit(name string) *unitTexts {
+	u := w.byUnit[name]
+	if u == nil {
+		u = &unitTexts{name: name}
+		w.byUnit[name] = u
+		w.named = append(w.named, u)
+	}
+	return u
+}
+
+// addText adds a text of a unit. One that systemd does not read, or not by itself, is no part; of two own texts, which
+// another finding is about, the first is.
+func (w *world) addText(u *unitTexts, t unitText, content source.Range, isPart bool) {
+	p, kept := w.passages[content]
+	if !kept {
+		return
+	}
+	t.unit, t.from = u.name, p
+	t.sections, _ = unitfile.Parse(p.text)
+	u.texts = append(u.texts, &t)
+	if isPart && (!t.own || !u.whole) {
+		u.parts = append(u.parts, &t)
+		u.whole = u.whole || t.own
+	}
+	if !unitfile.ValidName(u.name) {
+		return
+	}
+	w.texts = append(w.texts, &t)
+	if t.own {
+		w.units[u.name] = true
+	}
+	for _, alias := range unitfile.InstallOf(t.sections).Alias {
+		w.units[alias] = true
 	}
 }
 
@@ -146,8 +165,7 @@ func (d *world) checkInstall(u *unitTexts, all []*unitTexts) {
 	}
 	var sections []unitfile.Section
 	for _, p := range u.parts {
-		s, _ := unitfile.Parse(p.from.text)
-		sections = append(sections, s...)
+		sections = append(sections, p.sections...)
 	}
 	install := unitfile.InstallOf(sections)
 	if install.IsZero() {
@@ -169,7 +187,7 @@ func (d *world) checkInstall(u *unitTexts, all []*unitTexts) {
 			continue
 		}
 		for _, p := range u.parts {
-			if from := mentionOf(p.from.text, target); from >= 0 {
+			if from := mentionOf(p, target); from >= 0 {
 				d.unitSlips(p, []diag.Slip{{Rule: rules.UnitTarget, From: from, To: from + len(target),
 					Summary: fmt.Sprintf("%q is not a target that systemd has", target), Detail: fmt.Sprintf("did you mean %q?", meant)}})
 			}
@@ -180,13 +198,12 @@ func (d *world) checkInstall(u *unitTexts, all []*unitTexts) {
 // maxTargets is how many targets of one unit are compared with those that systemd has.
 const maxTargets = 8
 
-// mentionOf is where a unit's [Install] section names a target, or -1.
-func mentionOf(text, target string) int {
-	sections, _ := unitfile.Parse(text)
-	for _, s := range sections {
+// mentionOf is where the [Install] section of a text names a target, or -1.
+func mentionOf(t *unitText, target string) int {
+	for _, s := range t.sections {
 		for _, d := range s.Directives {
 			if s.Name == "Install" && (d.Name == "WantedBy" || d.Name == "RequiredBy") {
-				if i := strings.Index(text[d.ValueOffset:d.End], target); i >= 0 {
+				if i := strings.Index(t.from.text[d.ValueOffset:d.End], target); i >= 0 {
 					return d.ValueOffset + i
 				}
 			}
