@@ -1,7 +1,9 @@
 // Package schema is the language of a cloud-config: text in, meaning out.
 //
 // [Decode] is the thing to call. It reads no file, asks no network and looks at no machine, so that the same
-// findings come on a laptop and at boot. The keys of the language are one table, in language.go.
+// findings come on a laptop and at boot. It takes the parts through the packages below: header says what each is,
+// language what may stand where, merge makes one tree of all, config is what that means, and objects says whether it
+// fits together. Reading the tree into the types, and looking inside its texts, is done here.
 package schema
 
 import (
@@ -10,6 +12,11 @@ import (
 	"time"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/header"
+	"cloudconfig/schema/image"
+	"cloudconfig/schema/language"
+	"cloudconfig/schema/objects"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -33,7 +40,7 @@ type Input struct {
 	// longer matters.
 	Raw []byte
 	// Image is what the configuration is held against, where it is known what the image has; nil where not.
-	Image *Image
+	Image *image.Image
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -46,11 +53,11 @@ type Input struct {
 func Decode(in Input) (*Config, diag.List) {
 	d := newDecoder()
 	d.decode(in)
-	return d.config, d.sorted()
+	return d.config, d.Sorted()
 }
 
 func newDecoder() *decoder {
-	return &decoder{checker: checker{collector: newCollector()}, config: &Config{}, budget: maxUnpacked, variables: map[*yamltree.Node]bool{}}
+	return &decoder{Checker: language.Checker{Collector: findings.New()}, config: &Config{}, budget: maxUnpacked, variables: map[*yamltree.Node]bool{}}
 }
 
 // decode reads all parts, and gives the tree that they are together; nil if there is none.
@@ -58,7 +65,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	var trees []*yamltree.Node
 	parts := slices.Concat(in.Vendor, in.Files)
 	for _, f := range parts {
-		d.sources[f.Name] = f.Whole()
+		d.Sources[f.Name] = f.Whole()
 		if root := d.part(f); root != nil {
 			trees = append(trees, root)
 		}
@@ -69,7 +76,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	}
 	d.reportOverridden()
 	d.tidy()
-	checkObjects(d.collector, objectsInput{d.config, in.Meta, in.Image, in.Now})
+	objects.Check(d.Collector, objects.Input{Config: d.config, Meta: in.Meta, Image: in.Image, Now: in.Now})
 	if len(in.Files) > 0 {
 		d.size(in.Files[0], in.Raw)
 	}
@@ -82,7 +89,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 
 // decoder fills a Config.
 type decoder struct {
-	checker
+	language.Checker
 	config *Config
 	budget int64 // bytes that may still be unpacked
 	// quiet are contents of files in which any character may be, concealed those that are secrets.
@@ -96,16 +103,16 @@ type decoder struct {
 
 // part checks a part. It gives the tree of a cloud-config, nil of all else.
 func (d *decoder) part(f *source.File) *yamltree.Node {
-	switch headerOf(d.collector, f) {
-	case partScript:
+	switch header.Of(d.Collector, f) {
+	case header.Script:
 		d.script(f)
-	case partConfig:
+	case header.Config:
 		root, ds := yamltree.Parse(f)
-		d.diags.Add(ds...)
+		d.Diags.Add(ds...)
 		if root == nil || root.Kind == yamltree.Null {
 			return nil
 		}
-		d.checkDocument(root)
+		d.CheckDocument(root)
 		return root
 	}
 	return nil
@@ -116,7 +123,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	if root.Kind != yamltree.Mapping {
 		return
 	}
-	m := d.mapping(root, At(""))
+	m := d.mapping(root, language.At(""))
 	c := d.config
 	d.scalar(&c.Hostname, m.text("hostname"), "hostname")
 	if n := m.node("hostname"); n != nil {
@@ -138,7 +145,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	}
 	d.readCertificates(m)
 	if n := m.node("coreos"); n != nil {
-		d.readCoreOS(d.mapping(n, At("coreos")))
+		d.readCoreOS(d.mapping(n, language.At("coreos")))
 	}
 }
 
@@ -150,7 +157,7 @@ func single[T comparable](d *decoder, to *Value[T], v Value[T], path string) {
 		return
 	}
 	if to.Set && to.V != v.V {
-		f := d.reportAt(rules.Overridden, path, v.At, "%s is given again and this value wins", path)
+		f := d.ReportAt(rules.Overridden, path, v.At, "%s is given again and this value wins", path)
 		f.Related = []diag.Related{{Message: "the earlier one", At: to.At}}
 	}
 	*to = v
@@ -169,7 +176,7 @@ func (d *decoder) readGroups(n *yamltree.Node) {
 	switch {
 	case n == nil:
 	case n.Kind == yamltree.Scalar:
-		for _, name := range d.commaNames(n) {
+		for _, name := range d.CommaNames(n) {
 			add(name, nil)
 		}
 	case n.Kind == yamltree.Mapping:
@@ -207,15 +214,15 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
-		items = d.commaNames(n)
+		items = d.CommaNames(n)
 	}
 	for _, item := range items {
 		switch {
-		case d.bad[item]:
+		case d.Bad[item]:
 		case item.Kind == yamltree.Scalar:
 			named(item)
 		case item.Kind == yamltree.Mapping:
-			add(d.readUser(d.mapping(item, At("users"))))
+			add(d.readUser(d.mapping(item, language.At("users"))))
 		case item.Kind == yamltree.Sequence:
 			for _, name := range item.Items {
 				named(name)
@@ -224,9 +231,9 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	}
 	for _, p := range n.Pairs {
 		switch {
-		case d.bad[p.Value] || d.bad[p.Key]:
+		case d.Bad[p.Value] || d.Bad[p.Key]:
 		case p.Value.Kind == yamltree.Mapping:
-			u := d.readUser(d.mapping(p.Value, At("users")))
+			u := d.readUser(d.mapping(p.Value, language.At("users")))
 			u.Name = d.asText(p.Key)
 			add(u)
 		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
@@ -237,7 +244,7 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 
 func (d *decoder) readUser(m reader) User {
 	u := User{
-		At:                firstLine(m.n.Range),
+		At:                findings.FirstLine(m.n.Range),
 		Name:              m.text("name"),
 		Passwd:            m.secret("passwd"),
 		LockPasswd:        m.boolean("lock_passwd"),
@@ -276,7 +283,7 @@ func (d *decoder) readUser(m reader) User {
 }
 
 func isFalse(text string) bool {
-	v, ok := asBoolean(&yamltree.Node{Value: text})
+	v, ok := language.AsBoolean(&yamltree.Node{Value: text})
 	return ok && !v
 }
 
@@ -284,9 +291,9 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	if n.Kind != yamltree.Mapping {
 		return
 	}
-	m := d.mapping(n, At("write_files"))
+	m := d.mapping(n, language.At("write_files"))
 	f := File{
-		At:       firstLine(n.Range),
+		At:       findings.FirstLine(n.Range),
 		Path:     m.text("path"),
 		Owner:    m.text("owner"),
 		Mode:     m.mode("permissions"),
@@ -295,7 +302,7 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 		Template: m.boolean("template"),
 	}
 	if n := m.node("source"); n != nil {
-		f.Source = d.readSource(d.mapping(n, At("write_files.source")))
+		f.Source = d.readSource(d.mapping(n, language.At("write_files.source")))
 	}
 	content := m.node("content")
 	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
@@ -304,15 +311,15 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	case f.Secret && !f.Mode.Set:
 		f.Mode.V = 0o600
 	case f.Secret && f.Mode.V&0o004 != 0:
-		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
+		d.ReportAt(rules.SecretReadable, language.Join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
 	}
 	if f.Secret {
-		d.secret[content] = true
+		d.Secret[content] = true
 	}
 	if f.Content.Set && !f.Encoded {
 		d.variables[content] = f.Template.V
 	}
-	if !d.bad[n] { // its content is looked at all the same
+	if !d.Bad[n] { // its content is looked at all the same
 		d.config.Files = append(d.config.Files, f)
 	}
 	d.inside(&f, content, path)
@@ -333,12 +340,12 @@ func (d *decoder) readSource(m reader) Source {
 func (d *decoder) readCoreOS(m reader) {
 	for i, item := range m.items("units") {
 		path := fmt.Sprintf("coreos.units[%d]", i)
-		if d.bad[item] || item.Kind != yamltree.Mapping {
+		if d.Bad[item] || item.Kind != yamltree.Mapping {
 			continue
 		}
-		um := d.mapping(item, At("coreos.units"))
+		um := d.mapping(item, language.At("coreos.units"))
 		u := Unit{
-			At:      firstLine(item.Range),
+			At:      findings.FirstLine(item.Range),
 			Name:    um.text("name"),
 			Content: um.text("content"),
 			Runtime: um.boolean("runtime"),
@@ -347,17 +354,17 @@ func (d *decoder) readCoreOS(m reader) {
 			Command: um.word("command"),
 		}
 		if u.Content.Set {
-			d.keep(passage{path: join(path, "content"), node: um.node("content"), text: u.Content.V})
+			d.Keep(findings.Passage{Path: language.Join(path, "content"), Node: um.node("content"), Text: u.Content.V})
 			d.variables[um.node("content")] = true
 		}
 		for j, drop := range um.items("drop_ins") {
-			if d.bad[drop] || drop.Kind != yamltree.Mapping {
+			if d.Bad[drop] || drop.Kind != yamltree.Mapping {
 				continue
 			}
-			dm := d.mapping(drop, At("coreos.units.drop_ins"))
-			u.DropIns = append(u.DropIns, DropIn{At: firstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
+			dm := d.mapping(drop, language.At("coreos.units.drop_ins"))
+			u.DropIns = append(u.DropIns, DropIn{At: findings.FirstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
 			if n := dm.node("content"); n != nil && n.Kind == yamltree.Scalar {
-				d.keep(passage{path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), node: n, text: n.Value})
+				d.Keep(findings.Passage{Path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), Node: n, Text: n.Value})
 				d.variables[n] = true
 			}
 		}
@@ -368,16 +375,16 @@ func (d *decoder) readCoreOS(m reader) {
 		if n == nil {
 			continue
 		}
-		keys := At("coreos." + name)
-		agent := Agent{Name: name, At: firstLine(n.Range)}
+		keys := language.At("coreos." + name)
+		agent := Agent{Name: name, At: findings.FirstLine(n.Range)}
 		for _, p := range n.Pairs {
 			s, known := keys.Setting(p)
-			if !known || d.bad[p.Value] || d.bad[p.Key] {
+			if !known || d.Bad[p.Value] || d.Bad[p.Key] {
 				continue
 			}
 			setting := Setting{Key: s.Key, Variable: s.Variable, Secret: s.Secret, Value: Value[string]{V: s.Text, At: p.Value.Range, Set: true}}
 			if setting.Secret {
-				d.secret[p.Value] = true
+				d.Secret[p.Value] = true
 			}
 			d.variables[p.Value] = true
 			agent.Settings = append(agent.Settings, setting)
@@ -392,7 +399,7 @@ func (d *decoder) readCoreOS(m reader) {
 		}
 	}
 	if n := m.node("oem"); n != nil {
-		om, oem := d.mapping(n, At("coreos.oem")), &d.config.OEM
+		om, oem := d.mapping(n, language.At("coreos.oem")), &d.config.OEM
 		d.scalar(&oem.ID, om.text("id"), "coreos.oem.id")
 		d.scalar(&oem.Name, om.text("name"), "coreos.oem.name")
 		d.scalar(&oem.VersionID, om.text("version_id"), "coreos.oem.version_id")
@@ -400,7 +407,7 @@ func (d *decoder) readCoreOS(m reader) {
 		d.scalar(&oem.BugReportURL, om.text("bug_report_url"), "coreos.oem.bug_report_url")
 	}
 	if n := m.node("update"); n != nil {
-		um, update := d.mapping(n, At("coreos.update")), &d.config.Update
+		um, update := d.mapping(n, language.At("coreos.update")), &d.config.Update
 		d.scalar(&update.RebootStrategy, um.word("reboot_strategy"), "coreos.update.reboot_strategy")
 		d.scalar(&update.Group, um.text("group"), "coreos.update.group")
 		d.scalar(&update.Server, um.text("server"), "coreos.update.server")
@@ -411,14 +418,14 @@ func (d *decoder) readCoreOS(m reader) {
 type reader struct {
 	d     *decoder
 	n     *yamltree.Node
-	keys  Mapping
+	keys  language.Mapping
 	found map[string]*yamltree.Node
 }
 
-func (d *decoder) mapping(n *yamltree.Node, keys Mapping) reader {
+func (d *decoder) mapping(n *yamltree.Node, keys language.Mapping) reader {
 	r := reader{d: d, n: n, keys: keys, found: map[string]*yamltree.Node{}}
 	for _, p := range n.Pairs {
-		name := fold(p.Key.Value)
+		name := language.Fold(p.Key.Value)
 		if _, there := r.found[name]; !there && keys.Has(name) {
 			r.found[name] = p.Value
 		}
@@ -429,7 +436,7 @@ func (d *decoder) mapping(n *yamltree.Node, keys Mapping) reader {
 // node is the value of a key, or nil if it is not written or bad.
 func (r reader) node(key string) *yamltree.Node {
 	n := r.found[key]
-	if n == nil || r.d.bad[n] || n.Kind == yamltree.Null {
+	if n == nil || r.d.Bad[n] || n.Kind == yamltree.Null {
 		return nil
 	}
 	return n
@@ -468,7 +475,7 @@ func (r reader) boolean(key string) Value[bool] {
 	if n == nil {
 		return Value[bool]{}
 	}
-	v, _ := asBoolean(n)
+	v, _ := language.AsBoolean(n)
 	return Value[bool]{V: v, At: n.Range, Set: true}
 }
 
@@ -477,7 +484,7 @@ func (r reader) integer(key string) Value[int] {
 	if n == nil {
 		return Value[int]{}
 	}
-	v, _ := asInteger(n)
+	v, _ := language.AsInteger(n)
 	return Value[int]{V: v, At: n.Range, Set: true}
 }
 
@@ -486,7 +493,7 @@ func (r reader) mode(key string) Value[uint32] {
 	if n == nil {
 		return Value[uint32]{V: 0o644}
 	}
-	v, _ := asMode(n.Value)
+	v, _ := language.AsMode(n.Value)
 	return Value[uint32]{V: v, At: n.Range, Set: true}
 }
 
@@ -503,13 +510,13 @@ func (r reader) texts(key string) []Value[string] {
 func (r reader) names(key string) []Value[string] { return r.d.asNames(r.node(key)) }
 
 func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
-	if n == nil || d.bad[n] {
+	if n == nil || d.Bad[n] {
 		return nil
 	}
 	items := n.Items
 	switch n.Kind {
 	case yamltree.Scalar:
-		items = d.commaNames(n)
+		items = d.CommaNames(n)
 	case yamltree.Mapping:
 		for _, p := range n.Pairs {
 			items = append(items, p.Key)
@@ -525,7 +532,7 @@ func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
 }
 
 func (d *decoder) asText(n *yamltree.Node) Value[string] {
-	if n == nil || d.bad[n] || n.Kind != yamltree.Scalar {
+	if n == nil || d.Bad[n] || n.Kind != yamltree.Scalar {
 		return Value[string]{}
 	}
 	return Value[string]{V: n.Value, At: n.Range, Set: true}

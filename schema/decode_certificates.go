@@ -7,21 +7,23 @@ import (
 
 	"cloudconfig/schema/certificate"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/yamltree"
 )
 
 func (d *decoder) readCertificates(m reader) {
 	for i, item := range m.items("certificates") {
-		if !d.bad[item] && item.Kind == yamltree.Mapping {
-			d.readCertificate(d.mapping(item, At("certificates")), fmt.Sprintf("certificates[%d]", i))
+		if !d.Bad[item] && item.Kind == yamltree.Mapping {
+			d.readCertificate(d.mapping(item, language.At("certificates")), fmt.Sprintf("certificates[%d]", i))
 		}
 	}
 }
 
 func (d *decoder) readCertificate(m reader, at string) {
 	crt := Certificate{
-		At:      firstLine(m.n.Range),
+		At:      findings.FirstLine(m.n.Range),
 		Name:    m.text("name"),
 		Source:  m.word("source"),
 		Owner:   m.text("owner"),
@@ -30,13 +32,13 @@ func (d *decoder) readCertificate(m reader, at string) {
 		Reload:  m.texts("reload"),
 	}
 	if !crt.Source.Set {
-		crt.Source.V = SourceInline
+		crt.Source.V = language.SourceInline
 	}
 	switch {
 	case !crt.KeyMode.Set:
 		crt.KeyMode.V = 0o600
 	case crt.KeyMode.V&^0o640 != 0:
-		f := d.reportAt(rules.PrivateKeyMode, join(at, "key_mode"), crt.KeyMode.At, "a private key cannot have the mode %04o", crt.KeyMode.V)
+		f := d.ReportAt(rules.PrivateKeyMode, language.Join(at, "key_mode"), crt.KeyMode.At, "a private key cannot have the mode %04o", crt.KeyMode.V)
 		f.Detail = `write "0600", or "0640" for a group`
 	}
 	for p := range certificate.Parts {
@@ -46,8 +48,8 @@ func (d *decoder) readCertificate(m reader, at string) {
 			part.Path.V = path.Clean(part.Path.V)
 		}
 		if n := m.node(p.String()); n != nil {
-			d.checkCertificateContent(crt.Source.V, n, join(at, p.String()))
-			if d.bad[n] {
+			d.checkCertificateContent(crt.Source.V, n, language.Join(at, p.String()))
+			if d.Bad[n] {
 				part.Content = Value[Secret]{}
 			}
 		}
@@ -62,19 +64,19 @@ func (d *decoder) checkCertificateContent(from string, n *yamltree.Node, at stri
 	key := strings.HasSuffix(at, ".key")
 	switch {
 	case text == "":
-		d.reportAt(rules.CertificateIncomplete, at, firstLine(n.Range), "%s has no value", at).Severity = diag.Warning
-		d.bad[n] = true
-	case from == SourceInline && strings.HasPrefix(text, "/") && !strings.Contains(text, "\n"):
-		d.report(rules.CertificateSource, at, n, "%s is a path, and the source is inline", at).Detail = "write source: file"
-	case from == SourceInline && isPlaceholder(text) && !strings.Contains(text, "-----BEGIN"):
-		d.placeholder(at, n)
-	case from == SourceInline:
-		d.keep(passage{path: at, node: n, text: n.Value})
+		d.ReportAt(rules.CertificateIncomplete, at, findings.FirstLine(n.Range), "%s has no value", at).Severity = diag.Warning
+		d.Bad[n] = true
+	case from == language.SourceInline && strings.HasPrefix(text, "/") && !strings.Contains(text, "\n"):
+		d.Report(rules.CertificateSource, at, n, "%s is a path, and the source is inline", at).Detail = "write source: file"
+	case from == language.SourceInline && language.IsPlaceholder(text) && !strings.Contains(text, "-----BEGIN"):
+		d.Placeholder(at, n)
+	case from == language.SourceInline:
+		d.Keep(findings.Passage{Path: at, Node: n, Text: n.Value})
 	case strings.HasPrefix(text, "-----BEGIN"):
-		f := d.report(rules.CertificateSource, at, n, "%s is PEM, and the source is file", at)
-		f.Subject, f.Detail, f.Secret = firstLine(n.Range), "write source: inline, or leave source out", key
+		f := d.Report(rules.CertificateSource, at, n, "%s is PEM, and the source is file", at)
+		f.Subject, f.Detail, f.Secret = findings.FirstLine(n.Range), "write source: inline, or leave source out", key
 	default:
-		d.checkFilePath(at, n)
+		d.CheckFilePath(at, n)
 	}
 }
 
@@ -87,12 +89,12 @@ func (d *decoder) checkCertificateKeys(m reader, crt Certificate, at string) {
 		follows := p == certificate.Chain && m.found[certificate.Leaf.String()+"_path"] != nil
 		switch {
 		case content == nil && place != nil:
-			d.reportAt(rules.CertificateIncomplete, join(at, p.String()+"_path"), place.Range, "there is no %q to put here", p)
-		case content != nil && place == nil && crt.Source.V == SourceInline && !follows:
-			d.reportAt(rules.CertificateIncomplete, join(at, p.String()), firstLine(content.Range), "%s needs %q", at, p.String()+"_path")
+			d.ReportAt(rules.CertificateIncomplete, language.Join(at, p.String()+"_path"), place.Range, "there is no %q to put here", p)
+		case content != nil && place == nil && crt.Source.V == language.SourceInline && !follows:
+			d.ReportAt(rules.CertificateIncomplete, language.Join(at, p.String()), findings.FirstLine(content.Range), "%s needs %q", at, p.String()+"_path")
 		}
 	}
 	if !some && crt.Name.Set {
-		d.reportAt(rules.CertificateIncomplete, at, crt.At, "%s has neither certificate nor key nor ca", at)
+		d.ReportAt(rules.CertificateIncomplete, at, crt.At, "%s has neither certificate nor key nor ca", at)
 	}
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"slices"
 
+	"cloudconfig/schema/findings"
 	"cloudconfig/schema/glyphs"
 	"cloudconfig/schema/source"
 )
@@ -37,10 +38,10 @@ func (d *decoder) invisible(f *source.File) {
 		if quiet(at.Start.Offset) {
 			continue
 		}
-		if reported++; reported > maxSlips {
+		if reported++; reported > findings.MaxSlips {
 			return
 		}
 		s.Secret = concealed(at.Start.Offset)
-		d.slip("", at, s)
+		d.Slip("", at, s)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/header"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/script"
 	"cloudconfig/schema/source"
@@ -13,7 +14,7 @@ import (
 // script takes a part that is run, with its line ends made Unix ones.
 func (d *decoder) script(f *source.File) {
 	at := f.LineRange(f.FirstLine())
-	text := withoutMark(f.Bytes)
+	text := header.WithoutMark(f.Bytes)
 	found := script.Check(string(text))
 	for _, s := range found {
 		skipped := len(f.Bytes) - len(text)
@@ -21,9 +22,9 @@ func (d *decoder) script(f *source.File) {
 		if line := f.LineRange(r.Start.Line); r.End.Line > r.Start.Line {
 			r.End = line.End
 		}
-		d.slip("", r, s)
+		d.Slip("", r, s)
 		if s.Rule == rules.ScriptLineEnds {
-			d.diags[len(d.diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(unixLines(f.Bytes))}}
+			d.Diags[len(d.Diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(unixLines(f.Bytes))}}
 		}
 	}
 	text = unixLines(text)

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 )
 
@@ -14,16 +16,16 @@ func (d *decoder) unset(values Values) {
 		return
 	}
 	for n, all := range d.variables {
-		content := strings.HasPrefix(d.passages[n.Range].path, "write_files")
-		for _, at := range Variable.FindAllStringIndex(n.Value, maxSlips) {
+		content := strings.HasPrefix(d.Passages[n.Range].Path, "write_files")
+		for _, at := range language.Variable.FindAllStringIndex(n.Value, findings.MaxSlips) {
 			name := strings.TrimPrefix(n.Value[at[0]:at[1]], "$")
 			switch {
-			case name[0] == '\\', !all && !IsAddress(name), values[name] != "":
+			case name[0] == '\\', !all && !language.IsAddress(name), values[name] != "":
 				continue
 			case content:
-				d.reportAt(rules.VariableKept, "", n.Span(d.sources[n.Range.File], at[0], at[1]), "$%s has no value and stays as it is", name)
+				d.ReportAt(rules.VariableKept, "", n.Span(d.Sources[n.Range.File], at[0], at[1]), "$%s has no value and stays as it is", name)
 			default:
-				f := d.reportAt(rules.VariableMissing, "", n.Span(d.sources[n.Range.File], at[0], at[1]), "$%s has no value in the metadata", name)
+				f := d.ReportAt(rules.VariableMissing, "", n.Span(d.Sources[n.Range.File], at[0], at[1]), "$%s has no value in the metadata", name)
 				f.Severity, f.Detail = diag.Warning, "it is an error on a machine that does not know it either"
 			}
 		}
