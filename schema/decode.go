@@ -125,7 +125,7 @@ func (d *decoder) read(root *yamltree.Node) {
 	}
 	m := d.mapping(root, language.At(""))
 	c := d.config
-	d.scalar(&c.Hostname, m.text("hostname"), "hostname")
+	c.Hostname = m.text("hostname")
 	if n := m.node("hostname"); n != nil {
 		d.variables[n] = true
 	}
@@ -133,8 +133,9 @@ func (d *decoder) read(root *yamltree.Node) {
 		if hosts.V == "true" || hosts.V == "template" {
 			hosts.V = "localhost"
 		}
-		hosts.Set = hosts.V == "localhost"
-		d.scalar(&c.ManageEtcHosts, hosts, "manage_etc_hosts")
+		if hosts.V == "localhost" {
+			c.ManageEtcHosts = hosts
+		}
 	}
 	c.SSHAuthorizedKeys = append(c.SSHAuthorizedKeys, m.texts("ssh_authorized_keys")...)
 	d.readGroups(m.node("groups"))
@@ -147,20 +148,6 @@ func (d *decoder) read(root *yamltree.Node) {
 	if n := m.node("coreos"); n != nil {
 		d.readCoreOS(d.mapping(n, language.At("coreos")))
 	}
-}
-
-// scalar sets a single value of the configuration, saying so if an earlier part had another.
-func (d *decoder) scalar(to *Value[string], v Value[string], path string) { single(d, to, v, path) }
-
-func single[T comparable](d *decoder, to *Value[T], v Value[T], path string) {
-	if !v.Set {
-		return
-	}
-	if to.Set && to.V != v.V {
-		f := d.ReportAt(rules.Overridden, path, v.At, "%s is given again and this value wins", path)
-		f.Related = []diag.Related{{Message: "the earlier one", At: to.At}}
-	}
-	*to = v
 }
 
 func (d *decoder) readGroups(n *yamltree.Node) {
@@ -400,17 +387,17 @@ func (d *decoder) readCoreOS(m reader) {
 	}
 	if n := m.node("oem"); n != nil {
 		om, oem := d.mapping(n, language.At("coreos.oem")), &d.config.OEM
-		d.scalar(&oem.ID, om.text("id"), "coreos.oem.id")
-		d.scalar(&oem.Name, om.text("name"), "coreos.oem.name")
-		d.scalar(&oem.VersionID, om.text("version_id"), "coreos.oem.version_id")
-		d.scalar(&oem.HomeURL, om.text("home_url"), "coreos.oem.home_url")
-		d.scalar(&oem.BugReportURL, om.text("bug_report_url"), "coreos.oem.bug_report_url")
+		oem.ID = om.text("id")
+		oem.Name = om.text("name")
+		oem.VersionID = om.text("version_id")
+		oem.HomeURL = om.text("home_url")
+		oem.BugReportURL = om.text("bug_report_url")
 	}
 	if n := m.node("update"); n != nil {
 		um, update := d.mapping(n, language.At("coreos.update")), &d.config.Update
-		d.scalar(&update.RebootStrategy, um.word("reboot_strategy"), "coreos.update.reboot_strategy")
-		d.scalar(&update.Group, um.text("group"), "coreos.update.group")
-		d.scalar(&update.Server, um.text("server"), "coreos.update.server")
+		update.RebootStrategy = um.word("reboot_strategy")
+		update.Group = um.text("group")
+		update.Server = um.text("server")
 	}
 }
 

@@ -17,34 +17,34 @@ import (
 // readSystem fills System from the top level.
 func (d *decoder) readSystem(m reader) {
 	s := &d.config.System
-	single(d, &s.FQDN, m.text("fqdn"), "fqdn")
-	single(d, &s.PreserveHostname, m.boolean("preserve_hostname"), "preserve_hostname")
-	single(d, &s.CreateHostnameFile, m.boolean("create_hostname_file"), "create_hostname_file")
-	single(d, &s.PreferFQDN, m.boolean("prefer_fqdn_over_hostname"), "prefer_fqdn_over_hostname")
-	single(d, &s.Timezone, m.text("timezone"), "timezone")
+	s.FQDN = m.text("fqdn")
+	s.PreserveHostname = m.boolean("preserve_hostname")
+	s.CreateHostnameFile = m.boolean("create_hostname_file")
+	s.PreferFQDN = m.boolean("prefer_fqdn_over_hostname")
+	s.Timezone = m.text("timezone")
 	if n := m.node("locale"); n != nil {
 		if _, isSwitch := language.AsBoolean(n); !isSwitch {
-			single(d, &s.Locale, d.asText(n), "locale")
+			s.Locale = d.asText(n)
 		}
 	}
 	if n := m.node("keyboard"); n != nil {
 		km := d.mapping(n, language.At("keyboard"))
-		single(d, &s.Keyboard.Layout, km.text("layout"), "keyboard.layout")
-		single(d, &s.Keyboard.Model, km.text("model"), "keyboard.model")
-		single(d, &s.Keyboard.Variant, km.text("variant"), "keyboard.variant")
-		single(d, &s.Keyboard.Options, km.text("options"), "keyboard.options")
+		s.Keyboard.Layout = km.text("layout")
+		s.Keyboard.Model = km.text("model")
+		s.Keyboard.Variant = km.text("variant")
+		s.Keyboard.Options = km.text("options")
 	}
 	if n := m.found["ntp"]; n != nil && !d.Bad[n] {
 		nm := d.mapping(n, language.At("ntp"))
 		s.NTP.At = findings.FirstLine(n.Range)
-		single(d, &s.NTP.Enabled, nm.boolean("enabled"), "ntp.enabled")
+		s.NTP.Enabled = nm.boolean("enabled")
 		s.NTP.Servers = append(s.NTP.Servers, nm.texts("servers")...)
 		s.NTP.Pools = append(s.NTP.Pools, nm.texts("pools")...)
 	}
 	d.readResolver(m)
 	if n := m.node("ca_certs"); n != nil {
 		cm := d.mapping(n, language.At("ca_certs"))
-		single(d, &s.CACerts.RemoveDefaults, cm.boolean("remove_defaults"), "ca_certs.remove_defaults")
+		s.CACerts.RemoveDefaults = cm.boolean("remove_defaults")
 		for i, item := range cm.items("trusted") {
 			if v := d.asText(item); v.Set {
 				s.CACerts.Trusted = append(s.CACerts.Trusted, v)
@@ -70,17 +70,17 @@ func (d *decoder) readResolver(m reader) {
 	r.At = findings.FirstLine(n.Range)
 	r.Nameservers = append(r.Nameservers, rm.texts("nameservers")...)
 	r.SearchDomains = append(r.SearchDomains, rm.texts("searchdomains")...)
-	single(d, &r.Domain, rm.text("domain"), "resolv_conf.domain")
+	r.Domain = rm.text("domain")
 }
 
 func (d *decoder) readSSH(m reader) {
 	s := &d.config.System.SSH
 	if auth := m.word("ssh_pwauth"); auth.Set && auth.V != "unchanged" {
-		single(d, &s.PasswordAuthentication, Value[bool]{V: !isFalse(auth.V), At: auth.At, Set: true}, "ssh_pwauth")
+		s.PasswordAuthentication = Value[bool]{V: !isFalse(auth.V), At: auth.At, Set: true}
 	}
-	single(d, &s.DisableRoot, m.boolean("disable_root"), "disable_root")
-	single(d, &s.DisableRootOptions, m.text("disable_root_opts"), "disable_root_opts")
-	single(d, &s.DeleteKeys, m.boolean("ssh_deletekeys"), "ssh_deletekeys")
+	s.DisableRoot = m.boolean("disable_root")
+	s.DisableRootOptions = m.text("disable_root_opts")
+	s.DeleteKeys = m.boolean("ssh_deletekeys")
 	s.GenerateKeyTypes = append(s.GenerateKeyTypes, m.texts("ssh_genkeytypes")...)
 	if n := m.node("ssh_keys"); n != nil {
 		km := d.mapping(n, language.At("ssh_keys"))
@@ -131,7 +131,7 @@ func (d *decoder) readPasswords(m reader) {
 		return
 	}
 	cm := d.mapping(n, language.At("chpasswd"))
-	single(d, &d.config.System.ExpirePasswords, cm.boolean("expire"), "chpasswd.expire")
+	d.config.System.ExpirePasswords = cm.boolean("expire")
 	for i, item := range cm.items("users") {
 		if d.Bad[item] || item.Kind != yamltree.Mapping {
 			continue

@@ -165,7 +165,7 @@ func (w *world) trigger(t *unitText) {
 							w.orImage("unit "+strconv.Quote(d.Value)+" is not in this configuration"), w.nearUnit(d.Value))
 					}
 					return
-				case d.Name == "Accept" && isYes(d.Value) && !strings.HasSuffix(stem, "@"):
+				case d.Name == "Accept" && unitfile.IsTrue(d.Value) && !strings.HasSuffix(stem, "@"):
 					stem += "@"
 				}
 			}
@@ -177,14 +177,6 @@ func (w *world) trigger(t *unitText) {
 	}
 	f := w.ReportAt(rules.UnitTrigger, "", t.at, "%s", w.orImage(strconv.Quote(t.unit)+" starts "+strconv.Quote(service)+", which is not in this configuration"))
 	f.Severity, f.Detail = w.severity(diag.Warning), w.nearUnit(service)
-}
-
-func isYes(value string) bool {
-	switch strings.ToLower(value) {
-	case "yes", "true", "on", "1", "y", "t":
-		return true
-	}
-	return false
 }
 
 // references checks the units that [Unit] and [Install] name, each once: what must be there before what is only
