@@ -6,7 +6,7 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// Mapping is what the table says of the keys of a mapping, for who reads one that has been checked.
+// Mapping is what the table says of the keys of a mapping, for whoever reads one that has been checked.
 type Mapping struct{ fields []field }
 
 // At finds the mapping at a key with those above it, or that of the items of its list: "coreos.units.drop_ins". The
