@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/yamltree"
 )
@@ -23,7 +25,7 @@ var errTooMuch = errors.New("more than may be unpacked")
 
 // contentOf decodes the content of a file. encoded says that it was not plain text.
 func (d *decoder) contentOf(n *yamltree.Node, encoding, path string) (v Value[[]byte], encoded bool) {
-	if n == nil || d.bad[n] {
+	if n == nil || d.Bad[n] {
 		return v, false
 	}
 	// An alias is a few bytes of text and the whole content once more.
@@ -41,8 +43,8 @@ func (d *decoder) contentOf(n *yamltree.Node, encoding, path string) (v Value[[]
 		compact := strings.Join(strings.Fields(n.Value), "")
 		plain, err := base64.StdEncoding.DecodeString(compact)
 		switch {
-		case err != nil && isPlaceholder(compact):
-			d.placeholder(join(path, "content"), n)
+		case err != nil && language.IsPlaceholder(compact):
+			d.Placeholder(language.Join(path, "content"), n)
 			return Value[[]byte]{}, false
 		case err != nil:
 			d.undecodable(n, path, "the content is not base64")
@@ -75,8 +77,8 @@ func (d *decoder) contentOf(n *yamltree.Node, encoding, path string) (v Value[[]
 }
 
 func (d *decoder) undecodable(n *yamltree.Node, path, summary string) {
-	f := d.report(rules.Encoding, join(path, "content"), n, "%s", summary)
-	f.Subject = firstLine(n.Range)
+	f := d.Report(rules.Encoding, language.Join(path, "content"), n, "%s", summary)
+	f.Subject = findings.FirstLine(n.Range)
 	f.Secret = true
 	f.Detail = "encode it again, or leave out encoding"
 }

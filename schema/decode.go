@@ -1,7 +1,9 @@
 // Package schema is the language of a cloud-config: text in, meaning out.
 //
 // [Decode] is the thing to call. It reads no file, asks no network and looks at no machine, so that the same
-// findings come on a laptop and at boot. The keys of the language are one table, in language.go.
+// findings come on a laptop and at boot. It takes the parts through the packages below: header says what each is,
+// language what may stand where, merge makes one tree of all, config is what that means, and objects says whether it
+// fits together. Reading the tree into the types, and looking inside its texts, is done here.
 package schema
 
 import (
@@ -10,6 +12,11 @@ import (
 	"time"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/header"
+	"cloudconfig/schema/image"
+	"cloudconfig/schema/language"
+	"cloudconfig/schema/objects"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -33,7 +40,7 @@ type Input struct {
 	// longer matters.
 	Raw []byte
 	// Image is what the configuration is held against, where it is known what the image has; nil where not.
-	Image *Image
+	Image *image.Image
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
@@ -46,14 +53,11 @@ type Input struct {
 func Decode(in Input) (*Config, diag.List) {
 	d := newDecoder()
 	d.decode(in)
-	return d.config, d.diags.Sorted()
+	return d.config, d.Sorted()
 }
 
 func newDecoder() *decoder {
-	d := &decoder{config: &Config{}, budget: maxUnpacked}
-	d.files, d.bad = map[string]*source.File{}, map[*yamltree.Node]bool{}
-	d.secret, d.variables = map[*yamltree.Node]bool{}, map[*yamltree.Node]bool{}
-	return d
+	return &decoder{Checker: language.Checker{Collector: findings.New()}, config: &Config{}, budget: maxUnpacked, variables: map[*yamltree.Node]bool{}}
 }
 
 // decode reads all parts, and gives the tree that they are together; nil if there is none.
@@ -61,7 +65,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	var trees []*yamltree.Node
 	parts := slices.Concat(in.Vendor, in.Files)
 	for _, f := range parts {
-		d.files[f.Name] = f.Whole()
+		d.Sources[f.Name] = f.Whole()
 		if root := d.part(f); root != nil {
 			trees = append(trees, root)
 		}
@@ -71,9 +75,8 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 		d.read(root)
 	}
 	d.reportOverridden()
-	d.references()
-	d.objects(in.Image)
-	d.checkCertificates(in)
+	d.tidy()
+	objects.Check(d.Collector, objects.Input{Config: d.config, Meta: in.Meta, Image: in.Image, Now: in.Now})
 	if len(in.Files) > 0 {
 		d.size(in.Files[0], in.Raw)
 	}
@@ -81,19 +84,14 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 		d.invisible(f)
 	}
 	d.unset(in.Values)
-	for i := range d.diags {
-		f := &d.diags[i]
-		f.Secret = f.Secret || d.hidden[line{f.Subject.File, f.Subject.Start.Line}]
-	}
 	return root
 }
 
 // decoder fills a Config.
 type decoder struct {
-	checker
-	config   *Config
-	budget   int64 // bytes that may still be unpacked
-	passages map[source.Range]passage
+	language.Checker
+	config *Config
+	budget int64 // bytes that may still be unpacked
 	// quiet are contents of files in which any character may be, concealed those that are secrets.
 	quiet, concealed places
 
@@ -105,16 +103,16 @@ type decoder struct {
 
 // part checks a part. It gives the tree of a cloud-config, nil of all else.
 func (d *decoder) part(f *source.File) *yamltree.Node {
-	switch d.header(f) {
-	case partScript:
+	switch header.Of(d.Collector, f) {
+	case header.Script:
 		d.script(f)
-	case partConfig:
+	case header.Config:
 		root, ds := yamltree.Parse(f)
-		d.diags.Add(ds...)
+		d.Diags.Add(ds...)
 		if root == nil || root.Kind == yamltree.Null {
 			return nil
 		}
-		d.check(root, &language, "")
+		d.CheckDocument(root)
 		return root
 	}
 	return nil
@@ -125,9 +123,9 @@ func (d *decoder) read(root *yamltree.Node) {
 	if root.Kind != yamltree.Mapping {
 		return
 	}
-	m := d.mapping(root, &language)
+	m := d.mapping(root, language.At(""))
 	c := d.config
-	d.scalar(&c.Hostname, m.text("hostname"), "hostname")
+	c.Hostname = m.text("hostname")
 	if n := m.node("hostname"); n != nil {
 		d.variables[n] = true
 	}
@@ -135,8 +133,9 @@ func (d *decoder) read(root *yamltree.Node) {
 		if hosts.V == "true" || hosts.V == "template" {
 			hosts.V = "localhost"
 		}
-		hosts.Set = hosts.V == "localhost"
-		d.scalar(&c.ManageEtcHosts, hosts, "manage_etc_hosts")
+		if hosts.V == "localhost" {
+			c.ManageEtcHosts = hosts
+		}
 	}
 	c.SSHAuthorizedKeys = append(c.SSHAuthorizedKeys, m.texts("ssh_authorized_keys")...)
 	d.readGroups(m.node("groups"))
@@ -147,22 +146,8 @@ func (d *decoder) read(root *yamltree.Node) {
 	}
 	d.readCertificates(m)
 	if n := m.node("coreos"); n != nil {
-		d.readCoreOS(d.mapping(n, shapeOf("coreos")))
+		d.readCoreOS(d.mapping(n, language.At("coreos")))
 	}
-}
-
-// scalar sets a single value of the configuration, saying so if an earlier part had another.
-func (d *decoder) scalar(to *Value[string], v Value[string], path string) { single(d, to, v, path) }
-
-func single[T comparable](d *decoder, to *Value[T], v Value[T], path string) {
-	if !v.Set {
-		return
-	}
-	if to.Set && to.V != v.V {
-		f := d.reportAt(rules.Overridden, path, v.At, "%s is given again and this value wins", path)
-		f.Related = []diag.Related{{Message: "the earlier one", At: to.At}}
-	}
-	*to = v
 }
 
 func (d *decoder) readGroups(n *yamltree.Node) {
@@ -178,7 +163,7 @@ func (d *decoder) readGroups(n *yamltree.Node) {
 	switch {
 	case n == nil:
 	case n.Kind == yamltree.Scalar:
-		for _, name := range d.commaNames(n) {
+		for _, name := range d.CommaNames(n) {
 			add(name, nil)
 		}
 	case n.Kind == yamltree.Mapping:
@@ -216,15 +201,15 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
-		items = d.commaNames(n)
+		items = d.CommaNames(n)
 	}
 	for _, item := range items {
 		switch {
-		case d.bad[item]:
+		case d.Bad[item]:
 		case item.Kind == yamltree.Scalar:
 			named(item)
 		case item.Kind == yamltree.Mapping:
-			add(d.readUser(d.mapping(item, userEntry)))
+			add(d.readUser(d.mapping(item, language.At("users"))))
 		case item.Kind == yamltree.Sequence:
 			for _, name := range item.Items {
 				named(name)
@@ -233,9 +218,9 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 	}
 	for _, p := range n.Pairs {
 		switch {
-		case d.bad[p.Value] || d.bad[p.Key]:
+		case d.Bad[p.Value] || d.Bad[p.Key]:
 		case p.Value.Kind == yamltree.Mapping:
-			u := d.readUser(d.mapping(p.Value, userBelowName))
+			u := d.readUser(d.mapping(p.Value, language.At("users")))
 			u.Name = d.asText(p.Key)
 			add(u)
 		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
@@ -246,7 +231,7 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 
 func (d *decoder) readUser(m reader) User {
 	u := User{
-		At:                firstLine(m.n.Range),
+		At:                findings.FirstLine(m.n.Range),
 		Name:              m.text("name"),
 		Passwd:            m.secret("passwd"),
 		LockPasswd:        m.boolean("lock_passwd"),
@@ -285,7 +270,7 @@ func (d *decoder) readUser(m reader) User {
 }
 
 func isFalse(text string) bool {
-	v, ok := asBoolean(&yamltree.Node{Value: text})
+	v, ok := language.AsBoolean(&yamltree.Node{Value: text})
 	return ok && !v
 }
 
@@ -293,9 +278,9 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	if n.Kind != yamltree.Mapping {
 		return
 	}
-	m := d.mapping(n, shapeOf("write_files"))
+	m := d.mapping(n, language.At("write_files"))
 	f := File{
-		At:       firstLine(n.Range),
+		At:       findings.FirstLine(n.Range),
 		Path:     m.text("path"),
 		Owner:    m.text("owner"),
 		Mode:     m.mode("permissions"),
@@ -304,7 +289,7 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 		Template: m.boolean("template"),
 	}
 	if n := m.node("source"); n != nil {
-		f.Source = d.readSource(d.mapping(n, &findField(fileFields, "source").shape))
+		f.Source = d.readSource(d.mapping(n, language.At("write_files.source")))
 	}
 	content := m.node("content")
 	f.Content, f.Encoded = d.contentOf(content, m.word("encoding").V, path)
@@ -313,15 +298,15 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	case f.Secret && !f.Mode.Set:
 		f.Mode.V = 0o600
 	case f.Secret && f.Mode.V&0o004 != 0:
-		d.reportAt(rules.SecretReadable, join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
+		d.ReportAt(rules.SecretReadable, language.Join(path, "permissions"), f.Mode.At, "everybody may read this secret").Detail = `write "0600"`
 	}
 	if f.Secret {
-		d.secret[content] = true
+		d.Secret[content] = true
 	}
 	if f.Content.Set && !f.Encoded {
 		d.variables[content] = f.Template.V
 	}
-	if !d.bad[n] { // its content is looked at all the same
+	if !d.Bad[n] { // its content is looked at all the same
 		d.config.Files = append(d.config.Files, f)
 	}
 	d.inside(&f, content, path)
@@ -342,12 +327,12 @@ func (d *decoder) readSource(m reader) Source {
 func (d *decoder) readCoreOS(m reader) {
 	for i, item := range m.items("units") {
 		path := fmt.Sprintf("coreos.units[%d]", i)
-		if d.bad[item] || item.Kind != yamltree.Mapping {
+		if d.Bad[item] || item.Kind != yamltree.Mapping {
 			continue
 		}
-		um := d.mapping(item, unitShape)
+		um := d.mapping(item, language.At("coreos.units"))
 		u := Unit{
-			At:      firstLine(item.Range),
+			At:      findings.FirstLine(item.Range),
 			Name:    um.text("name"),
 			Content: um.text("content"),
 			Runtime: um.boolean("runtime"),
@@ -356,17 +341,17 @@ func (d *decoder) readCoreOS(m reader) {
 			Command: um.word("command"),
 		}
 		if u.Content.Set {
-			d.keep(passage{path: join(path, "content"), node: um.node("content"), text: u.Content.V})
+			d.Keep(findings.Passage{Path: language.Join(path, "content"), Node: um.node("content"), Text: u.Content.V})
 			d.variables[um.node("content")] = true
 		}
 		for j, drop := range um.items("drop_ins") {
-			if d.bad[drop] || drop.Kind != yamltree.Mapping {
+			if d.Bad[drop] || drop.Kind != yamltree.Mapping {
 				continue
 			}
-			dm := d.mapping(drop, dropInShape)
-			u.DropIns = append(u.DropIns, DropIn{At: firstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
+			dm := d.mapping(drop, language.At("coreos.units.drop_ins"))
+			u.DropIns = append(u.DropIns, DropIn{At: findings.FirstLine(drop.Range), Name: dm.text("name"), Content: dm.text("content")})
 			if n := dm.node("content"); n != nil && n.Kind == yamltree.Scalar {
-				d.keep(passage{path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), node: n, text: n.Value})
+				d.Keep(findings.Passage{Path: fmt.Sprintf("%s.drop_ins[%d].content", path, j), Node: n, Text: n.Value})
 				d.variables[n] = true
 			}
 		}
@@ -377,19 +362,16 @@ func (d *decoder) readCoreOS(m reader) {
 		if n == nil {
 			continue
 		}
-		f := findField(coreosFields, name)
-		agent := Agent{Name: name, At: firstLine(n.Range)}
+		keys := language.At("coreos." + name)
+		agent := Agent{Name: name, At: findings.FirstLine(n.Range)}
 		for _, p := range n.Pairs {
-			key := findField(f.shape.fields, fold(p.Key.Value))
-			if key == nil || d.bad[p.Value] || d.bad[p.Key] {
+			s, known := keys.Setting(p)
+			if !known || d.Bad[p.Value] || d.Bad[p.Key] {
 				continue
 			}
-			setting := Setting{
-				Key: key.name, Variable: key.variable, Secret: key.shape.secret || hasUserInfo(p.Value.Value),
-				Value: Value[string]{V: settingText(p.Value, &key.shape), At: p.Value.Range, Set: true},
-			}
+			setting := Setting{Key: s.Key, Variable: s.Variable, Secret: s.Secret, Value: Value[string]{V: s.Text, At: p.Value.Range, Set: true}}
 			if setting.Secret {
-				d.secret[p.Value] = true
+				d.Secret[p.Value] = true
 			}
 			d.variables[p.Value] = true
 			agent.Settings = append(agent.Settings, setting)
@@ -404,62 +386,34 @@ func (d *decoder) readCoreOS(m reader) {
 		}
 	}
 	if n := m.node("oem"); n != nil {
-		om, oem := d.mapping(n, &findField(coreosFields, "oem").shape), &d.config.OEM
-		d.scalar(&oem.ID, om.text("id"), "coreos.oem.id")
-		d.scalar(&oem.Name, om.text("name"), "coreos.oem.name")
-		d.scalar(&oem.VersionID, om.text("version_id"), "coreos.oem.version_id")
-		d.scalar(&oem.HomeURL, om.text("home_url"), "coreos.oem.home_url")
-		d.scalar(&oem.BugReportURL, om.text("bug_report_url"), "coreos.oem.bug_report_url")
+		om, oem := d.mapping(n, language.At("coreos.oem")), &d.config.OEM
+		oem.ID = om.text("id")
+		oem.Name = om.text("name")
+		oem.VersionID = om.text("version_id")
+		oem.HomeURL = om.text("home_url")
+		oem.BugReportURL = om.text("bug_report_url")
 	}
 	if n := m.node("update"); n != nil {
-		um, update := d.mapping(n, &findField(coreosFields, "update").shape), &d.config.Update
-		d.scalar(&update.RebootStrategy, um.word("reboot_strategy"), "coreos.update.reboot_strategy")
-		d.scalar(&update.Group, um.text("group"), "coreos.update.group")
-		d.scalar(&update.Server, um.text("server"), "coreos.update.server")
+		um, update := d.mapping(n, language.At("coreos.update")), &d.config.Update
+		update.RebootStrategy = um.word("reboot_strategy")
+		update.Group = um.text("group")
+		update.Server = um.text("server")
 	}
-}
-
-// settingText is a setting as it stands in the environment: what YAML took for a truth is true or false.
-func settingText(n *yamltree.Node, s *shape) string {
-	if s.kind == boolean {
-		if v, _ := asBoolean(n); v {
-			return "true"
-		}
-		return "false"
-	}
-	if s.oneOf != nil {
-		return asWord(n, s.oneOf)
-	}
-	return n.Value
-}
-
-var (
-	unitShape   = &shape{kind: mapping, fields: unitFields}
-	dropInShape = findField(unitFields, "drop_ins").shape.item
-)
-
-// shapeOf is the shape of a top-level key, or of the items of its list.
-func shapeOf(key string) *shape {
-	s := &findField(language.fields, key).shape
-	if s.item != nil {
-		s = s.item
-	}
-	return s
 }
 
 // reader gives the values of a mapping that has been checked, by the names of the table.
 type reader struct {
 	d     *decoder
 	n     *yamltree.Node
-	shape *shape
+	keys  language.Mapping
 	found map[string]*yamltree.Node
 }
 
-func (d *decoder) mapping(n *yamltree.Node, s *shape) reader {
-	r := reader{d: d, n: n, shape: s, found: map[string]*yamltree.Node{}}
+func (d *decoder) mapping(n *yamltree.Node, keys language.Mapping) reader {
+	r := reader{d: d, n: n, keys: keys, found: map[string]*yamltree.Node{}}
 	for _, p := range n.Pairs {
-		name := fold(p.Key.Value)
-		if _, there := r.found[name]; !there && findField(s.fields, name) != nil {
+		name := language.Fold(p.Key.Value)
+		if _, there := r.found[name]; !there && keys.Has(name) {
 			r.found[name] = p.Value
 		}
 	}
@@ -469,7 +423,7 @@ func (d *decoder) mapping(n *yamltree.Node, s *shape) reader {
 // node is the value of a key, or nil if it is not written or bad.
 func (r reader) node(key string) *yamltree.Node {
 	n := r.found[key]
-	if n == nil || r.d.bad[n] || n.Kind == yamltree.Null {
+	if n == nil || r.d.Bad[n] || n.Kind == yamltree.Null {
 		return nil
 	}
 	return n
@@ -493,7 +447,7 @@ func (r reader) word(key string) Value[string] {
 	n := r.node(key)
 	v := r.d.asText(n)
 	if v.Set {
-		v.V = asWord(n, findField(r.shape.fields, key).shape.oneOf)
+		v.V = r.keys.Word(key, n)
 	}
 	return v
 }
@@ -508,7 +462,7 @@ func (r reader) boolean(key string) Value[bool] {
 	if n == nil {
 		return Value[bool]{}
 	}
-	v, _ := asBoolean(n)
+	v, _ := language.AsBoolean(n)
 	return Value[bool]{V: v, At: n.Range, Set: true}
 }
 
@@ -517,7 +471,7 @@ func (r reader) integer(key string) Value[int] {
 	if n == nil {
 		return Value[int]{}
 	}
-	v, _ := asInteger(n)
+	v, _ := language.AsInteger(n)
 	return Value[int]{V: v, At: n.Range, Set: true}
 }
 
@@ -526,7 +480,7 @@ func (r reader) mode(key string) Value[uint32] {
 	if n == nil {
 		return Value[uint32]{V: 0o644}
 	}
-	v, _ := asMode(n.Value)
+	v, _ := language.AsMode(n.Value)
 	return Value[uint32]{V: v, At: n.Range, Set: true}
 }
 
@@ -543,13 +497,13 @@ func (r reader) texts(key string) []Value[string] {
 func (r reader) names(key string) []Value[string] { return r.d.asNames(r.node(key)) }
 
 func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
-	if n == nil || d.bad[n] {
+	if n == nil || d.Bad[n] {
 		return nil
 	}
 	items := n.Items
 	switch n.Kind {
 	case yamltree.Scalar:
-		items = d.commaNames(n)
+		items = d.CommaNames(n)
 	case yamltree.Mapping:
 		for _, p := range n.Pairs {
 			items = append(items, p.Key)
@@ -565,7 +519,7 @@ func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
 }
 
 func (d *decoder) asText(n *yamltree.Node) Value[string] {
-	if n == nil || d.bad[n] || n.Kind != yamltree.Scalar {
+	if n == nil || d.Bad[n] || n.Kind != yamltree.Scalar {
 		return Value[string]{}
 	}
 	return Value[string]{V: n.Value, At: n.Range, Set: true}

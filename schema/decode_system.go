@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/passhash"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
@@ -15,38 +17,38 @@ import (
 // readSystem fills System from the top level.
 func (d *decoder) readSystem(m reader) {
 	s := &d.config.System
-	single(d, &s.FQDN, m.text("fqdn"), "fqdn")
-	single(d, &s.PreserveHostname, m.boolean("preserve_hostname"), "preserve_hostname")
-	single(d, &s.CreateHostnameFile, m.boolean("create_hostname_file"), "create_hostname_file")
-	single(d, &s.PreferFQDN, m.boolean("prefer_fqdn_over_hostname"), "prefer_fqdn_over_hostname")
-	single(d, &s.Timezone, m.text("timezone"), "timezone")
+	s.FQDN = m.text("fqdn")
+	s.PreserveHostname = m.boolean("preserve_hostname")
+	s.CreateHostnameFile = m.boolean("create_hostname_file")
+	s.PreferFQDN = m.boolean("prefer_fqdn_over_hostname")
+	s.Timezone = m.text("timezone")
 	if n := m.node("locale"); n != nil {
-		if _, isSwitch := asBoolean(n); !isSwitch {
-			single(d, &s.Locale, d.asText(n), "locale")
+		if _, isSwitch := language.AsBoolean(n); !isSwitch {
+			s.Locale = d.asText(n)
 		}
 	}
 	if n := m.node("keyboard"); n != nil {
-		km := d.mapping(n, shapeOf("keyboard"))
-		single(d, &s.Keyboard.Layout, km.text("layout"), "keyboard.layout")
-		single(d, &s.Keyboard.Model, km.text("model"), "keyboard.model")
-		single(d, &s.Keyboard.Variant, km.text("variant"), "keyboard.variant")
-		single(d, &s.Keyboard.Options, km.text("options"), "keyboard.options")
+		km := d.mapping(n, language.At("keyboard"))
+		s.Keyboard.Layout = km.text("layout")
+		s.Keyboard.Model = km.text("model")
+		s.Keyboard.Variant = km.text("variant")
+		s.Keyboard.Options = km.text("options")
 	}
-	if n := m.found["ntp"]; n != nil && !d.bad[n] {
-		nm := d.mapping(n, shapeOf("ntp"))
-		s.NTP.At = firstLine(n.Range)
-		single(d, &s.NTP.Enabled, nm.boolean("enabled"), "ntp.enabled")
+	if n := m.found["ntp"]; n != nil && !d.Bad[n] {
+		nm := d.mapping(n, language.At("ntp"))
+		s.NTP.At = findings.FirstLine(n.Range)
+		s.NTP.Enabled = nm.boolean("enabled")
 		s.NTP.Servers = append(s.NTP.Servers, nm.texts("servers")...)
 		s.NTP.Pools = append(s.NTP.Pools, nm.texts("pools")...)
 	}
 	d.readResolver(m)
 	if n := m.node("ca_certs"); n != nil {
-		cm := d.mapping(n, shapeOf("ca_certs"))
-		single(d, &s.CACerts.RemoveDefaults, cm.boolean("remove_defaults"), "ca_certs.remove_defaults")
+		cm := d.mapping(n, language.At("ca_certs"))
+		s.CACerts.RemoveDefaults = cm.boolean("remove_defaults")
 		for i, item := range cm.items("trusted") {
 			if v := d.asText(item); v.Set {
 				s.CACerts.Trusted = append(s.CACerts.Trusted, v)
-				d.keep(passage{path: fmt.Sprintf("ca_certs.trusted[%d]", i), node: item, text: v.V})
+				d.Keep(findings.Passage{Path: fmt.Sprintf("ca_certs.trusted[%d]", i), Node: item, Text: v.V})
 			}
 		}
 	}
@@ -60,32 +62,32 @@ func (d *decoder) readResolver(m reader) {
 		return
 	}
 	if !m.boolean("manage_resolv_conf").V {
-		key := pairOf(m.n, "resolv_conf").Key
-		d.reportAt(rules.ResolverIdle, "resolv_conf", key.Range, "resolv_conf has no effect without manage_resolv_conf").Detail = "write manage_resolv_conf: true"
+		key := language.PairOf(m.n, "resolv_conf").Key
+		d.ReportAt(rules.ResolverIdle, "resolv_conf", key.Range, "resolv_conf has no effect without manage_resolv_conf").Detail = "write manage_resolv_conf: true"
 		return
 	}
-	rm, r := d.mapping(n, shapeOf("resolv_conf")), &d.config.System.Resolver
-	r.At = firstLine(n.Range)
+	rm, r := d.mapping(n, language.At("resolv_conf")), &d.config.System.Resolver
+	r.At = findings.FirstLine(n.Range)
 	r.Nameservers = append(r.Nameservers, rm.texts("nameservers")...)
 	r.SearchDomains = append(r.SearchDomains, rm.texts("searchdomains")...)
-	single(d, &r.Domain, rm.text("domain"), "resolv_conf.domain")
+	r.Domain = rm.text("domain")
 }
 
 func (d *decoder) readSSH(m reader) {
 	s := &d.config.System.SSH
 	if auth := m.word("ssh_pwauth"); auth.Set && auth.V != "unchanged" {
-		single(d, &s.PasswordAuthentication, Value[bool]{V: !isFalse(auth.V), At: auth.At, Set: true}, "ssh_pwauth")
+		s.PasswordAuthentication = Value[bool]{V: !isFalse(auth.V), At: auth.At, Set: true}
 	}
-	single(d, &s.DisableRoot, m.boolean("disable_root"), "disable_root")
-	single(d, &s.DisableRootOptions, m.text("disable_root_opts"), "disable_root_opts")
-	single(d, &s.DeleteKeys, m.boolean("ssh_deletekeys"), "ssh_deletekeys")
+	s.DisableRoot = m.boolean("disable_root")
+	s.DisableRootOptions = m.text("disable_root_opts")
+	s.DeleteKeys = m.boolean("ssh_deletekeys")
 	s.GenerateKeyTypes = append(s.GenerateKeyTypes, m.texts("ssh_genkeytypes")...)
 	if n := m.node("ssh_keys"); n != nil {
-		km := d.mapping(n, shapeOf("ssh_keys"))
+		km := d.mapping(n, language.At("ssh_keys"))
 		for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {
 			k := HostKey{Type: kind, Private: km.secret(kind + "_private"), Public: km.text(kind + "_public"), Certificate: km.text(kind + "_certificate")}
 			if !samePair(k) {
-				d.report(rules.HostKeyMismatch, "ssh_keys."+kind+"_public", km.node(kind+"_public"), "the public %s host key is not that of the private one", kind)
+				d.Report(rules.HostKeyMismatch, "ssh_keys."+kind+"_public", km.node(kind+"_public"), "the public %s host key is not that of the private one", kind)
 			}
 			if k.Private.Set || k.Public.Set || k.Certificate.Set {
 				s.HostKeys = append(s.HostKeys, k)
@@ -122,33 +124,32 @@ func atGitHub(ids []Value[string]) []Value[string] {
 // readPasswords reads password and chpasswd.
 func (d *decoder) readPasswords(m reader) {
 	if n := m.node("password"); n != nil {
-		d.password(Value[string]{}, passage{path: "password", node: n, text: n.Value}, 0, len(n.Value))
+		d.password(Value[string]{}, findings.Passage{Path: "password", Node: n, Text: n.Value}, 0, len(n.Value))
 	}
 	n := m.node("chpasswd")
 	if n == nil {
 		return
 	}
-	cm := d.mapping(n, shapeOf("chpasswd"))
-	single(d, &d.config.System.ExpirePasswords, cm.boolean("expire"), "chpasswd.expire")
-	entry := shapeOf("chpasswd").fields[1].shape.item.either[0]
+	cm := d.mapping(n, language.At("chpasswd"))
+	d.config.System.ExpirePasswords = cm.boolean("expire")
 	for i, item := range cm.items("users") {
-		if d.bad[item] || item.Kind != yamltree.Mapping {
+		if d.Bad[item] || item.Kind != yamltree.Mapping {
 			continue
 		}
-		if t := pairOf(item, "type").Value; t != nil && (d.bad[t] || t.Value == "RANDOM") {
+		if t := language.PairOf(item, "type").Value; t != nil && (d.Bad[t] || t.Value == "RANDOM") {
 			continue
 		}
-		um := d.mapping(item, entry)
+		um := d.mapping(item, language.At("chpasswd.users"))
 		value := um.node("password")
 		user := um.text("name")
 		if value == nil || !user.Set {
 			continue
 		}
-		p := passage{path: fmt.Sprintf("chpasswd.users[%d].password", i), node: value, text: value.Value}
+		p := findings.Passage{Path: fmt.Sprintf("chpasswd.users[%d].password", i), Node: value, Text: value.Value}
 		if um.text("type").V == "text" {
-			d.plaintext(user, p, 0, len(p.text))
+			d.plaintext(user, p, 0, len(p.Text))
 		} else {
-			d.hashed(user, p, 0, len(p.text))
+			d.hashed(user, p, 0, len(p.Text))
 		}
 	}
 	for i, item := range cm.items("list") {
@@ -157,21 +158,21 @@ func (d *decoder) readPasswords(m reader) {
 			path = fmt.Sprintf("%s[%d]", path, i)
 		}
 		if v := d.asText(item); v.Set {
-			d.passwordLines(passage{path: path, node: item, text: item.Value})
+			d.passwordLines(findings.Passage{Path: path, Node: item, Text: item.Value})
 		}
 	}
 }
 
 // passwordLines reads lines of a name, a colon and a password.
-func (d *decoder) passwordLines(p passage) {
+func (d *decoder) passwordLines(p findings.Passage) {
 	from := 0
-	for text := range strings.Lines(p.text) {
+	for text := range strings.Lines(p.Text) {
 		entry := strings.TrimRight(text, "\r\n")
 		name, password, ok := strings.Cut(entry, ":")
 		switch {
 		case strings.TrimSpace(entry) == "":
-		case !ok || !accountName.MatchString(name) || password == "":
-			d.aboutPassword(p, from, from+len(entry), diag.Slip{Rule: rules.PasswordLine, Summary: p.path + " has a line that sets no password", Detail: "write a user's name, a colon and a password or its hash"})
+		case !ok || !language.ValidAccountName(name) || password == "":
+			d.aboutPassword(p, from, from+len(entry), diag.Slip{Rule: rules.PasswordLine, Summary: p.Path + " has a line that sets no password", Detail: "write a user's name, a colon and a password or its hash"})
 		default:
 			user := Value[string]{V: name, At: d.placeIn(p, from, from+len(name)), Set: true}
 			d.password(user, p, from+len(name)+1, from+len(entry))
@@ -184,26 +185,26 @@ func (d *decoder) passwordLines(p passage) {
 // text has many.
 const farIn = 64 << 10
 
-func (d *decoder) placeIn(p passage, from, to int) source.Range {
+func (d *decoder) placeIn(p findings.Passage, from, to int) source.Range {
 	if to > farIn {
-		return firstLine(p.node.Range)
+		return findings.FirstLine(p.Node.Range)
 	}
-	return p.node.Span(d.files[p.node.Range.File], from, to)
+	return p.Node.Span(d.Sources[p.Node.Range.File], from, to)
 }
 
 // aboutPassword reports what is found about a piece of a text that holds passwords.
-func (d *decoder) aboutPassword(p passage, from, to int, s diag.Slip) {
+func (d *decoder) aboutPassword(p findings.Passage, from, to int, s diag.Slip) {
 	if s.Secret = true; to <= farIn {
 		s.From, s.To = from, to
 	}
-	d.slips(p, []diag.Slip{s})
+	d.Slips(p, []diag.Slip{s})
 }
 
 // password takes what may be a password, its hash, or a wish for one at random, as cloud-init tells them apart.
-func (d *decoder) password(user Value[string], p passage, from, to int) {
-	switch text := p.text[from:to]; {
+func (d *decoder) password(user Value[string], p findings.Passage, from, to int) {
+	switch text := p.Text[from:to]; {
 	case text == "R" || text == "RANDOM":
-		d.aboutPassword(p, from, to, diag.Slip{Rule: rules.NotApplied, Summary: p.path + " asks for a password at random, which is not acted on yet", Detail: "give a hash"})
+		d.aboutPassword(p, from, to, diag.Slip{Rule: rules.NotApplied, Summary: p.Path + " asks for a password at random, which is not acted on yet", Detail: "give a hash"})
 	case strings.HasPrefix(text, "$") && strings.Count(text, "$") >= 3:
 		d.hashed(user, p, from, to)
 	default:
@@ -211,29 +212,29 @@ func (d *decoder) password(user Value[string], p passage, from, to int) {
 	}
 }
 
-func (d *decoder) plaintext(user Value[string], p passage, from, to int) {
+func (d *decoder) plaintext(user Value[string], p findings.Passage, from, to int) {
 	if from == to {
-		d.aboutPassword(p, 0, 0, diag.Slip{Rule: rules.PasswordLine, Summary: p.path + " is empty and sets no password"})
+		d.aboutPassword(p, 0, 0, diag.Slip{Rule: rules.PasswordLine, Summary: p.Path + " is empty and sets no password"})
 		return
 	}
 	what := " is"
 	if from > 0 {
 		what = " has"
 	}
-	d.aboutPassword(p, from, to, diag.Slip{Rule: rules.PasswordPlaintext, Summary: p.path + what + " a password in plain text", Detail: "give a hash, as mkpasswd prints it"})
+	d.aboutPassword(p, from, to, diag.Slip{Rule: rules.PasswordPlaintext, Summary: p.Path + what + " a password in plain text", Detail: "give a hash, as mkpasswd prints it"})
 	d.addPassword(user, p, from, to, false)
 }
 
 // hashed takes a hash. One that is none would lock the user out, and is left out.
-func (d *decoder) hashed(user Value[string], p passage, from, to int) {
-	if err := passhash.Check(p.text[from:to]); err != nil {
-		d.aboutPassword(p, from, to, diag.Slip{Rule: rules.PasswordHash, Severity: diag.Warning, Summary: fmt.Sprintf("%s is left out: %v", p.path, err), Detail: "give the hash, as mkpasswd prints it, or type: text"})
+func (d *decoder) hashed(user Value[string], p findings.Passage, from, to int) {
+	if err := passhash.Check(p.Text[from:to]); err != nil {
+		d.aboutPassword(p, from, to, diag.Slip{Rule: rules.PasswordHash, Severity: diag.Warning, Summary: fmt.Sprintf("%s is left out: %v", p.Path, err), Detail: "give the hash, as mkpasswd prints it, or type: text"})
 		return
 	}
 	d.addPassword(user, p, from, to, true)
 }
 
-func (d *decoder) addPassword(user Value[string], p passage, from, to int, hashed bool) {
-	text := Value[Secret]{V: Secret(p.text[from:to]), At: p.node.Range, Set: true}
+func (d *decoder) addPassword(user Value[string], p findings.Passage, from, to int, hashed bool) {
+	text := Value[Secret]{V: Secret(p.Text[from:to]), At: p.Node.Range, Set: true}
 	d.config.System.Passwords = append(d.config.System.Passwords, Password{User: user, Text: text, Hashed: hashed})
 }

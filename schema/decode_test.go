@@ -12,6 +12,7 @@ import (
 
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 )
 
@@ -30,8 +31,8 @@ func inputOf(name string, text []byte) schema.Input {
 		Now:   now,
 	}
 	if _, after, found := strings.Cut(string(text), "#cloud-config\n# image: "); found {
-		image, _, _ := strings.Cut(after, "\n")
-		in.Image = schema.ShippedImage(image)
+		name, _, _ := strings.Cut(after, "\n")
+		in.Image = image.Shipped(name)
 	}
 	return in
 }

@@ -5,7 +5,9 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
 	"cloudconfig/schema/glyphs"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/script"
 	"cloudconfig/schema/sshkey"
@@ -15,12 +17,12 @@ import (
 
 // inside looks at what a file of write_files holds, by where it goes and how it begins.
 func (d *decoder) inside(f *File, content *yamltree.Node, at string) {
-	if !f.Content.Set || d.bad[content] {
+	if !f.Content.Set || d.Bad[content] {
 		return
 	}
-	p := passage{path: join(at, "content"), node: content, text: string(f.Content.V), secret: f.Secret}
-	d.keep(p)
-	d.readOtherwise(content, p.path, &shape{kind: text, secret: f.Secret})
+	p := findings.Passage{Path: language.Join(at, "content"), Node: content, Text: string(f.Content.V), Secret: f.Secret}
+	d.Keep(p)
+	d.CheckText(p.Path, content, f.Secret)
 	if f.Secret {
 		d.concealed = append(d.concealed, content.Range)
 	}
@@ -28,32 +30,32 @@ func (d *decoder) inside(f *File, content *yamltree.Node, at string) {
 	case clean == "/etc/sudoers" || path.Dir(clean) == "/etc/sudoers.d":
 		d.sudoersFile(f, p, at)
 	case isAuthorizedKeys(clean):
-		d.slips(p, sshkey.CheckFile(p.text))
-	case script.Is(p.text):
+		d.Slips(p, sshkey.CheckFile(p.Text))
+	case script.Is(p.Text):
 		d.scriptFile(f, p)
 	default:
 		d.quiet = append(d.quiet, content.Range)
 		return
 	}
-	if p.text != content.Value {
-		d.slips(p, glyphs.Hidden(p.text))
+	if p.Text != content.Value {
+		d.Slips(p, glyphs.Hidden(p.Text))
 	}
 }
 
 // sudoersFile checks the rules in a file, and whether sudo reads it.
-func (d *decoder) sudoersFile(f *File, p passage, at string) {
-	d.slips(p, sudoers.Check(p.text))
+func (d *decoder) sudoersFile(f *File, p findings.Passage, at string) {
+	d.Slips(p, sudoers.Check(p.Text))
 	name := path.Base(f.Path.V)
 	if dir := path.Dir(path.Clean(f.Path.V)); dir == "/etc/sudoers.d" && (strings.Contains(name, ".") || strings.HasSuffix(name, "~")) {
-		d.reportAt(rules.SudoersName, join(at, "path"), f.Path.At, "sudo passes over files whose names have a dot in them or end in ~")
+		d.ReportAt(rules.SudoersName, language.Join(at, "path"), f.Path.At, "sudo passes over files whose names have a dot in them or end in ~")
 	}
 	user, group, _ := strings.Cut(f.Owner.V, ":")
 	ours := func(name string) bool { return name == "" || name == "root" || name == "0" }
 	switch {
 	case !ours(user):
-		d.reportAt(rules.SudoersMode, join(at, "owner"), f.Owner.At, "sudo reads no rules from a file of another user than root").Detail = "leave owner out"
+		d.ReportAt(rules.SudoersMode, language.Join(at, "owner"), f.Owner.At, "sudo reads no rules from a file of another user than root").Detail = "leave owner out"
 	case f.Mode.V&0o002 != 0, f.Mode.V&0o020 != 0 && !ours(group):
-		d.reportAt(rules.SudoersMode, join(at, "permissions"), f.Mode.At, "sudo reads no rules from a file that others may write to").Detail = `write "0440"`
+		d.ReportAt(rules.SudoersMode, language.Join(at, "permissions"), f.Mode.At, "sudo reads no rules from a file that others may write to").Detail = `write "0440"`
 	}
 }
 
@@ -68,15 +70,15 @@ func isAuthorizedKeys(clean string) bool {
 
 // scriptFile checks a script. One that cannot be run by its name may still be given to its interpreter, which
 // does not look at the line that names it.
-func (d *decoder) scriptFile(f *File, p passage) {
+func (d *decoder) scriptFile(f *File, p findings.Passage) {
 	runs := f.Mode.V&0o111 != 0
 	var found []diag.Slip
-	for _, s := range script.Check(p.text) {
+	for _, s := range script.Check(p.Text) {
 		switch {
 		case s.Rule == rules.ScriptLineEnds && runs:
 			s.Severity = diag.Error
 		case s.Rule == rules.ScriptLineEnds:
-			if !script.RunsInShell(p.text) {
+			if !script.RunsInShell(p.Text) {
 				continue
 			}
 		case s.Rule != rules.ScriptPipeShell && !runs:
@@ -84,5 +86,5 @@ func (d *decoder) scriptFile(f *File, p passage) {
 		}
 		found = append(found, s)
 	}
-	d.slips(p, found)
+	d.Slips(p, found)
 }

@@ -37,7 +37,7 @@ func (d *decoder) size(f *source.File, raw []byte) {
 	}
 	at := f.Range(0, 0)
 	if n <= smallest.bytes {
-		s := d.reportAt(rules.PlatformSize, "", at, "%d bytes of the %d that %s takes", n, smallest.bytes, smallest.name)
+		s := d.ReportAt(rules.PlatformSize, "", at, "%d bytes of the %d that %s takes", n, smallest.bytes, smallest.name)
 		s.Severity = diag.Info
 		return
 	}
@@ -47,7 +47,7 @@ func (d *decoder) size(f *source.File, raw []byte) {
 			names = append(names, p.name)
 		}
 	}
-	s := d.reportAt(rules.PlatformSize, "", at, "%d bytes are more than %s take", n, strings.Join(names, ", "))
+	s := d.ReportAt(rules.PlatformSize, "", at, "%d bytes are more than %s take", n, strings.Join(names, ", "))
 	if len(names) == 1 {
 		s.Summary = fmt.Sprintf("%d bytes are more than the %d that %s takes", n, smallest.bytes, smallest.name)
 	}

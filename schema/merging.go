@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/merge"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/yamltree"
@@ -37,9 +39,9 @@ func (d *decoder) merge(trees []*yamltree.Node) *yamltree.Node {
 			if strings.HasPrefix(at, "x-") || strings.HasPrefix(key, "x-") || at == "groups" || at == "users.groups" {
 				return key
 			}
-			return fold(key)
+			return language.Fold(key)
 		},
-		Skip: func(n *yamltree.Node) bool { return d.bad[n] },
+		Skip: func(n *yamltree.Node) bool { return d.Bad[n] },
 		Overridden: func(at string, earlier, later *yamltree.Node) {
 			d.overridden = append(d.overridden, overridden{at, earlier, later})
 		},
@@ -55,8 +57,8 @@ type overridden struct {
 // reportOverridden reports such values, once it is known which are secret.
 func (d *decoder) reportOverridden() {
 	for _, o := range d.overridden {
-		f := d.reportAt(rules.Overridden, o.path, firstLine(o.later.Range), "%s is given again and this value wins", o.path)
-		f.Related = []diag.Related{{Message: "the earlier one", At: firstLine(o.earlier.Range)}}
-		f.Secret = d.secret[o.later]
+		f := d.ReportAt(rules.Overridden, o.path, findings.FirstLine(o.later.Range), "%s is given again and this value wins", o.path)
+		f.Related = []diag.Related{{Message: "the earlier one", At: findings.FirstLine(o.earlier.Range)}}
+		f.Secret = d.Secret[o.later]
 	}
 }

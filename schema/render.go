@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/yamltree"
 )
 
@@ -35,7 +36,7 @@ func Render(in Input, values Values) (Rendered, diag.List) {
 	if root != nil {
 		out.Root = r.node(root)
 	}
-	return out, d.diags.Sorted()
+	return out, d.Sorted()
 }
 
 type renderer struct {
@@ -47,8 +48,8 @@ type renderer struct {
 // node is a node as it is shown; the same one if nothing in it changes.
 func (r *renderer) node(n *yamltree.Node) *yamltree.Node {
 	switch {
-	case r.secret[n] || n.Kind == yamltree.Scalar && (holdsPrivateKey([]byte(n.Value)) || !strings.Contains(n.Value, "\n") && hasUserInfo(n.Value)):
-		return &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: redacted, Range: n.Range}
+	case r.Secret[n] || n.Kind == yamltree.Scalar && (holdsPrivateKey([]byte(n.Value)) || !strings.Contains(n.Value, "\n") && language.HasUserInfo(n.Value)):
+		return &yamltree.Node{Kind: yamltree.Scalar, Tag: "!!str", Value: Secret("").String(), Range: n.Range}
 	case n.Kind == yamltree.Scalar:
 		return r.scalar(n)
 	}
@@ -71,9 +72,9 @@ func (r *renderer) scalar(n *yamltree.Node) *yamltree.Node {
 	}
 	out := *n
 	var seen []RenderedVariable
-	out.Value = Variable.ReplaceAllStringFunc(n.Value, func(match string) string {
+	out.Value = language.Variable.ReplaceAllStringFunc(n.Value, func(match string) string {
 		name := strings.TrimPrefix(match, "$")
-		if match[0] == '\\' || !all && !IsAddress(name) {
+		if match[0] == '\\' || !all && !language.IsAddress(name) {
 			return match
 		}
 		v := RenderedVariable{Name: name, Value: r.values[name]}

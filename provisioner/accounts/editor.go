@@ -10,6 +10,7 @@ import (
 
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/objects"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -571,7 +572,7 @@ func (e *editor) newHome(u User) string {
 		return e.defs.home + "/" + name
 	}
 	home := path.Clean(u.HomeDir.V)
-	if !path.IsAbs(home) || slices.Contains(strings.Split(u.HomeDir.V, "/"), "..") || schema.IsSystemDirectory(home) && (home != "/root" || name != root) {
+	if !path.IsAbs(home) || slices.Contains(strings.Split(u.HomeDir.V, "/"), "..") || objects.IsSystemDirectory(home) && (home != "/root" || name != root) {
 		e.report(rules.HomeOfSystem, u.HomeDir.At, fieldOf(u.Path, "homedir"), "%q cannot be the home of %s", u.HomeDir.V, name)
 	}
 	return home

@@ -16,6 +16,7 @@ import (
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 )
 
@@ -24,7 +25,7 @@ type Input struct {
 	Old, New *schema.Config
 	// Image is what the machine has; nil where it is not known, and then it has what the configurations take for
 	// granted.
-	Image *schema.Image
+	Image *image.Image
 	// Meta is what the platform says of the machine; variables without a value there stay as they are.
 	Meta schema.Metadata
 }

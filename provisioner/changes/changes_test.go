@@ -15,6 +15,7 @@ import (
 
 	"cloudconfig/provisioner/changes"
 	"cloudconfig/schema"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 )
 
@@ -167,7 +168,7 @@ func TestDiff(t *testing.T) {
 
 // TestImage: what an image has is no change, and what plan would refuse on it is a finding.
 func TestImage(t *testing.T) {
-	image := schema.ShippedImage("debian-12")
+	image := image.Shipped("debian-12")
 	enable := decode(t, "new", "coreos: {units: [{name: systemd-networkd.service, enable: true}]}\n")
 	items := between(t, changes.Input{Old: decode(t, "old", ""), New: enable, Image: image})
 	if len(items) == 0 || items[0].Kind != changes.KindLink && items[0].Kind != changes.KindEnabled {

@@ -14,12 +14,14 @@ import (
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/image"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 )
 
 // machine is one that has an image and nothing else: what the plans of both configurations are computed for.
 type machine struct {
-	image *schema.Image
+	image *image.Image
 	known bool // the image was named, not assumed
 	meta  schema.Metadata
 	root  tree
@@ -36,8 +38,8 @@ func machineOf(in Input) *machine {
 
 // assumed is an image that has what configurations take for granted: the accounts and units that they name and do
 // not make.
-func assumed(configs ...*schema.Config) *schema.Image {
-	im := &schema.Image{DefaultUser: "core", Users: []schema.ImageUser{{Name: "root", Home: "/root", Shell: "/bin/sh"}}, Groups: []schema.ImageGroup{{Name: "root"}}}
+func assumed(configs ...*schema.Config) *image.Image {
+	im := &image.Image{DefaultUser: "core", Users: []image.User{{Name: "root", Home: "/root", Shell: "/bin/sh"}}, Groups: []image.Group{{Name: "root"}}}
 	made := map[string]bool{"": true, "root": true, "core": true}
 	for _, c := range configs {
 		for _, u := range c.Users {
@@ -50,19 +52,19 @@ func assumed(configs ...*schema.Config) *schema.Image {
 	user := func(name string) {
 		if !made[name] && !have["u "+name] && !isNumber(name) {
 			have["u "+name] = true
-			im.Users = append(im.Users, schema.ImageUser{Name: name, UID: first + len(im.Users), GID: 65534, Home: "/nonexistent", Shell: "/bin/sh"})
+			im.Users = append(im.Users, image.User{Name: name, UID: first + len(im.Users), GID: 65534, Home: "/nonexistent", Shell: "/bin/sh"})
 		}
 	}
 	group := func(name string) {
 		if !made[name] && !have["g "+name] && !isNumber(name) {
 			have["g "+name] = true
-			im.Groups = append(im.Groups, schema.ImageGroup{Name: name, GID: first + len(im.Groups)})
+			im.Groups = append(im.Groups, image.Group{Name: name, GID: first + len(im.Groups)})
 		}
 	}
 	unit := func(name string) {
 		if !have["unit "+name] {
 			have["unit "+name] = true
-			im.Units = append(im.Units, schema.ImageUnit{Name: name, Install: []string{"WantedBy=multi-user.target"}})
+			im.Units = append(im.Units, image.Unit{Name: name, Install: []string{"WantedBy=multi-user.target"}})
 		}
 	}
 	for _, c := range configs {
@@ -91,7 +93,7 @@ func assumed(configs ...*schema.Config) *schema.Image {
 			}
 		}
 		for _, u := range c.Units {
-			if u.Name.V != "" && !schema.IsNetworkFile(u.Name.V) {
+			if u.Name.V != "" && !language.IsNetworkFile(u.Name.V) {
 				unit(u.Name.V)
 			}
 		}
@@ -150,7 +152,7 @@ type node struct {
 }
 
 // treeOf is the files that an image has, as far as a profile knows them.
-func treeOf(im *schema.Image) tree {
+func treeOf(im *image.Image) tree {
 	t := tree{nodes: map[string]node{".": {kind: fsroot.Directory, mode: 0o755}}, names: map[string][]string{}}
 	var passwd, shadow, group strings.Builder
 	for _, u := range im.Users {

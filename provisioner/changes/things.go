@@ -11,16 +11,17 @@ import (
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 )
 
 // account is an account's line in passwd(5).
-func account(u schema.ImageUser) string {
+func account(u image.User) string {
 	return fmt.Sprintf("%s:x:%d:%d::%s:%s\n", u.Name, u.UID, u.GID, u.Home, u.Shell)
 }
 
 // membership is a group's line in group(5).
-func membership(g schema.ImageGroup) string {
+func membership(g image.Group) string {
 	return fmt.Sprintf("%s:x:%d:%s\n", g.Name, g.GID, strings.Join(g.Members, ","))
 }
 

@@ -15,6 +15,7 @@ import (
 	"cloudconfig/provisioner/review"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 )
 
@@ -110,7 +111,7 @@ func (c *Command) one(arg string) (*source.File, error) {
 }
 
 // configure decodes a file, and gives the texts of its findings.
-func configure(ctx context.Context, f *source.File, im *schema.Image, to **schema.Config) ([]*source.File, diag.List, error) {
+func configure(ctx context.Context, f *source.File, im *image.Image, to **schema.Config) ([]*source.File, diag.List, error) {
 	parts, found, err := assemble.Parts(ctx, f)
 	if err != nil {
 		return nil, nil, err

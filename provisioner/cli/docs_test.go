@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"cloudconfig/provisioner/cli"
-	"cloudconfig/schema"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -146,7 +146,7 @@ func schemaPage() []byte {
 		"Schema for editors is in `cloud-config.schema.json`, which `provisioner schema` prints.\n\n" +
 		"| key | takes | what it is |\n|---|---|---|\n")
 	cell := strings.NewReplacer("|", `\|`).Replace
-	for _, k := range schema.Keys() {
+	for _, k := range language.Keys() {
 		doc := k.Doc
 		if k.Variable != "" {
 			doc = strings.TrimPrefix(doc+"; `"+k.Variable+"` of the agent", "; ")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cloudconfig/schema"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 )
 
@@ -24,7 +24,7 @@ func (c *Command) explain() *cobra.Command {
 			for _, r := range rules.All() {
 				words = append(words, r.ID+"\t"+r.Title)
 			}
-			for _, k := range schema.Keys() {
+			for _, k := range language.Keys() {
 				words = append(words, k.Path+"\t"+k.Doc)
 			}
 			return words, cobra.ShellCompDirectiveNoFileComp
@@ -44,7 +44,7 @@ func (c *Command) explain() *cobra.Command {
 				return nil
 			}
 			found := false
-			for _, k := range schema.Keys() {
+			for _, k := range language.Keys() {
 				if k.Path == args[0] || strings.HasSuffix(k.Path, "."+args[0]) {
 					found = true
 					writeKey(c.Stdout, k)
@@ -64,13 +64,13 @@ func (c *Command) listAll() error {
 		fmt.Fprintf(c.Stdout, "  %-28s %s\n", r.ID, r.Title)
 	}
 	fmt.Fprintln(c.Stdout, "\nKeys:")
-	for _, k := range schema.Keys() {
+	for _, k := range language.Keys() {
 		fmt.Fprintf(c.Stdout, "  %-44s %s\n", k.Path, k.Type)
 	}
 	return nil
 }
 
-func writeKey(w io.Writer, k schema.Key) {
+func writeKey(w io.Writer, k language.Key) {
 	fmt.Fprintf(w, "%s: %s\n", k.Path, k.Type)
 	if k.Doc != "" {
 		fmt.Fprintf(w, "\n%s\n", wrap(k.Doc+"."))

@@ -10,7 +10,7 @@ import (
 
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
-	"cloudconfig/schema"
+	"cloudconfig/schema/image"
 )
 
 func (c *Command) facts() *cobra.Command {
@@ -65,6 +65,6 @@ func profile(dir string) ([]byte, error) {
 }
 
 func imageFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "image", "", "hold it against the facts profile `NAME|FILE` of an image: "+strings.Join(schema.Images(), " or ")+", or what provisioner facts made")
-	complete(cmd, "image", schema.Images())
+	cmd.Flags().StringVar(to, "image", "", "hold it against the facts profile `NAME|FILE` of an image: "+strings.Join(image.Names(), " or ")+", or what provisioner facts made")
+	complete(cmd, "image", image.Names())
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"cloudconfig/provisioner/cli"
-	"cloudconfig/schema"
+	"cloudconfig/schema/image"
 )
 
 var schemaBlock = regexp.MustCompile("(?s)\n## (\\S+)\n.*?```json\n(.*?)```")
@@ -113,7 +113,7 @@ func TestJSON(t *testing.T) {
 		hold("diff", run(0, "diff", "--format", "json", sides[0], sides[1]))
 	}
 	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
-	for _, name := range schema.Images() {
+	for _, name := range image.Names() {
 		text, err := os.ReadFile("../../schema/image/" + name + ".json")
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"cloudconfig/schema"
+	"cloudconfig/schema/language"
 )
 
 func (c *Command) schema() *cobra.Command {
@@ -14,7 +14,7 @@ func (c *Command) schema() *cobra.Command {
 		Example: "  provisioner schema > cloud-config.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := c.Stdout.Write(schema.JSONSchema())
+			_, err := c.Stdout.Write(language.JSONSchema())
 			return err
 		},
 	}

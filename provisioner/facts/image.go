@@ -13,15 +13,15 @@ import (
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/settings"
-	"cloudconfig/schema"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/sshkey"
 	"cloudconfig/schema/unitfile"
 )
 
 // Image makes a facts profile of the system below a root. It reads only, and runs nothing. What cannot be read,
 // such as /etc/shadow by others than root, is an error: a profile that says less than there is would mislead.
-func Image(root fsroot.FS) (*schema.Image, error) {
-	p := profiler{root: root, image: &schema.Image{Version: 1, Links: map[string]string{}, Directories: map[string][]string{}}}
+func Image(root fsroot.FS) (*image.Image, error) {
+	p := profiler{root: root, image: &image.Image{Version: 1, Links: map[string]string{}, Directories: map[string][]string{}}}
 	for _, look := range []func() error{p.release, p.accounts, p.units, p.programs, p.settings} {
 		if err := look(); err != nil {
 			return nil, fmt.Errorf("look at the image: %w", err)
@@ -33,7 +33,7 @@ func Image(root fsroot.FS) (*schema.Image, error) {
 // profiler fills a profile, subject after subject.
 type profiler struct {
 	root  fsroot.FS
-	image *schema.Image
+	image *image.Image
 }
 
 // maxText bounds each file that is read, in bytes.
@@ -152,9 +152,9 @@ func (p *profiler) accounts() error {
 	for _, f := range shadow {
 		hasPassword[f[0]] = f[1] != "" && f[1][0] != '!' && f[1][0] != '*'
 	}
-	p.image.Users, p.image.Groups = []schema.ImageUser{}, []schema.ImageGroup{}
+	p.image.Users, p.image.Groups = []image.User{}, []image.Group{}
 	for _, f := range passwd {
-		u := schema.ImageUser{Name: f[0], Home: f[5], Shell: f[6], Password: hasPassword[f[0]]}
+		u := image.User{Name: f[0], Home: f[5], Shell: f[6], Password: hasPassword[f[0]]}
 		u.UID, _ = strconv.Atoi(f[2])
 		u.GID, _ = strconv.Atoi(f[3])
 		if u.Keys, err = p.hasKeys(u.Home); err != nil {
@@ -164,15 +164,15 @@ func (p *profiler) accounts() error {
 	}
 	groups, err := p.lines("etc/group", 4)
 	for _, f := range groups {
-		g := schema.ImageGroup{Name: f[0]}
+		g := image.Group{Name: f[0]}
 		g.GID, _ = strconv.Atoi(f[2])
 		if f[3] != "" {
 			g.Members = strings.Split(f[3], ",")
 		}
 		p.image.Groups = append(p.image.Groups, g)
 	}
-	slices.SortFunc(p.image.Users, func(a, b schema.ImageUser) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(p.image.Groups, func(a, b schema.ImageGroup) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.image.Users, func(a, b image.User) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.image.Groups, func(a, b image.Group) int { return strings.Compare(a.Name, b.Name) })
 	return err
 }
 
@@ -204,7 +204,7 @@ func (p *profiler) units() error {
 		return err
 	}
 	seen := map[string]bool{}
-	p.image.Units = []schema.ImageUnit{}
+	p.image.Units = []image.Unit{}
 	for _, dir := range unitDirs {
 		names, err := p.list(dir)
 		if err != nil {
@@ -225,7 +225,7 @@ func (p *profiler) units() error {
 			}
 		}
 	}
-	slices.SortFunc(p.image.Units, func(a, b schema.ImageUnit) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(p.image.Units, func(a, b image.Unit) int { return strings.Compare(a.Name, b.Name) })
 	return nil
 }
 
@@ -248,7 +248,7 @@ func (p *profiler) enabled() (map[string]bool, error) {
 	return out, err
 }
 
-func (p *profiler) unit(dir, name string) (u schema.ImageUnit, ok bool, err error) {
+func (p *profiler) unit(dir, name string) (u image.Unit, ok bool, err error) {
 	u.Name = name
 	file := path.Join(dir, name)
 	info, err := p.root.Stat(file)
@@ -280,7 +280,7 @@ func (p *profiler) unit(dir, name string) (u schema.ImageUnit, ok bool, err erro
 
 // programs lists what can be run.
 func (p *profiler) programs() error {
-	for _, dir := range schema.ProgramDirectories {
+	for _, dir := range image.ProgramDirectories {
 		rel := strings.TrimPrefix(dir, "/")
 		to, kind, err := p.follow(rel)
 		switch {

@@ -11,7 +11,7 @@ import (
 
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
-	"cloudconfig/schema"
+	"cloudconfig/schema/image"
 )
 
 func TestImage(t *testing.T) {
@@ -74,16 +74,16 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &schema.Image{
+	want := &image.Image{
 		Version: 1, Name: "some-7", Systemd: 254, DefaultUser: "some",
-		Users: []schema.ImageUser{
+		Users: []image.User{
 			{Name: "anna", UID: 1000, GID: 1000, Home: "/home/anna", Shell: "/bin/sh", Password: true},
 			{Name: "root", Home: "/root", Shell: "/bin/bash", Keys: true},
 		},
-		Groups:      []schema.ImageGroup{{Name: "root"}, {Name: "wheel", GID: 10, Members: []string{"anna", "bert"}}},
+		Groups:      []image.Group{{Name: "root"}, {Name: "wheel", GID: 10, Members: []string{"anna", "bert"}}},
 		AdminGroups: []string{"ops", "wheel"},
 		Shells:      []string{"/bin/bash", "/bin/sh"},
-		Units: []schema.ImageUnit{
+		Units: []image.Unit{
 			{Name: "getty@.service"},
 			{Name: "gone.service", Masked: true},
 			{Name: "over.service"},
@@ -109,7 +109,7 @@ func TestImage(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "examplesalt") || strings.Contains(string(text), "AAAAC3") {
 		t.Errorf("a secret in the profile: %v", err)
 	}
-	if again, err := schema.ParseImage(text); err != nil || !cmp.Equal(got, again) {
+	if again, err := image.Parse(text); err != nil || !cmp.Equal(got, again) {
 		t.Errorf("the profile is not read back: %v", err)
 	}
 }

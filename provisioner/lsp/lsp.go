@@ -16,8 +16,8 @@ import (
 
 	"github.com/sourcegraph/jsonrpc2"
 
-	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/source"
 )
 
@@ -211,7 +211,7 @@ func (s *server) hover(p positionParams) (any, error) {
 	if c.key != "" {
 		path = join(c.path, c.key)
 	}
-	for _, k := range schema.Keys() {
+	for _, k := range language.Keys() {
 		if k.Path == path {
 			return hover{Contents: markup{Kind: "markdown", Value: explain(k)}, Range: s.word(d, p.Position.Line, c)}, nil
 		}
@@ -237,7 +237,7 @@ func (s *server) complete(p positionParams) (any, error) {
 		siblings[key] = true
 	}
 	line := d.file.Text(d.file.FirstLine() + p.Position.Line)
-	for _, k := range schema.Keys() {
+	for _, k := range language.Keys() {
 		if above, _, _ := cutLast(k.Path); above != c.path || siblings[k.Name] {
 			continue
 		}
@@ -256,7 +256,7 @@ func (s *server) complete(p positionParams) (any, error) {
 
 // values are what a key takes, if they are few.
 func values(path string) []string {
-	for _, k := range schema.Keys() {
+	for _, k := range language.Keys() {
 		switch {
 		case k.Path != path:
 		case len(k.Values) > 0:
@@ -269,7 +269,7 @@ func values(path string) []string {
 }
 
 // explain is a key in Markdown.
-func explain(k schema.Key) string {
+func explain(k language.Key) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**: %s\n", k.Path, k.Type)
 	if k.Doc != "" {

@@ -11,6 +11,7 @@ import (
 	"cloudconfig/provisioner/accounts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema"
+	"cloudconfig/schema/objects"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -336,7 +337,7 @@ func (c *computation) sudoers(users []accounts.User) {
 	for _, u := range users {
 		for i, rule := range u.Sudo {
 			line := u.Name.V + " " + rule.V
-			if !schema.IsSudoRule(u.Name.V, rule.V) {
+			if !objects.IsSudoRule(u.Name.V, rule.V) {
 				d := c.report(rules.SudoRule, rule.At, "not a rule that sudoers can have for %s", u.Name.V)
 				d.Path = fmt.Sprintf("%s.sudo[%d]", u.Path, i)
 				continue

@@ -10,6 +10,7 @@ import (
 	"cloudconfig/schema"
 	"cloudconfig/schema/certificate"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -50,7 +51,7 @@ func (c *computation) clock() time.Time {
 
 // certificateSet is the texts of an entry; ok is false if one of them cannot be used or is not known yet.
 func (c *computation) certificateSet(check *certificate.Checker, crt *schema.Certificate) (set certificate.Set, ok bool) {
-	if crt.Source.V != schema.SourceFile {
+	if crt.Source.V != language.SourceFile {
 		for p, part := range crt.Parts {
 			set[p] = part.Content.V.Reveal()
 		}

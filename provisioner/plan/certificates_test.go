@@ -11,6 +11,7 @@ import (
 	"cloudconfig/schema"
 	"cloudconfig/schema/certificate"
 	ct "cloudconfig/schema/certificate/certificatetest"
+	"cloudconfig/schema/language"
 )
 
 var (
@@ -35,7 +36,7 @@ func certificateOf(from string, parts map[certificate.Part][2]string) schema.Cer
 }
 
 func peer() schema.Certificate {
-	return certificateOf(schema.SourceInline, map[certificate.Part][2]string{
+	return certificateOf(language.SourceInline, map[certificate.Part][2]string{
 		certificate.PrivateKey: {"/etc/ssl/etcd/peer.key", testPeer.KeyPEM()},
 		certificate.Leaf:       {"/etc/ssl/etcd/peer.pem", testPeer.PEM()},
 		certificate.CA:         {"/etc/ssl/etcd/ca.pem", strings.TrimSuffix(testCA.PEM(), "\n")},
@@ -90,11 +91,11 @@ func jobs(p plan.Plan) []string {
 func TestCertificateSharedFile(t *testing.T) {
 	d := newDisk(nil)
 	d.applied(t, plan.Input{Config: &schema.Config{Certificates: []schema.Certificate{
-		certificateOf(schema.SourceInline, map[certificate.Part][2]string{
+		certificateOf(language.SourceInline, map[certificate.Part][2]string{
 			certificate.Leaf:  {"/etc/web.pem", testPeer.PEM()},
 			certificate.Chain: {"", testCA.PEM()},
 		}),
-		certificateOf(schema.SourceInline, map[certificate.Part][2]string{
+		certificateOf(language.SourceInline, map[certificate.Part][2]string{
 			certificate.Leaf:       {"/etc/proxy.pem", testPeer.PEM()},
 			certificate.PrivateKey: {"/etc/proxy.pem", testPeer.KeyPEM()},
 		}),
@@ -109,7 +110,7 @@ func TestCertificateSharedFile(t *testing.T) {
 
 func TestCertificatesFromFiles(t *testing.T) {
 	leaf := func(from, to string) schema.Certificate {
-		return certificateOf(schema.SourceFile, map[certificate.Part][2]string{certificate.Leaf: {to, from}})
+		return certificateOf(language.SourceFile, map[certificate.Part][2]string{certificate.Leaf: {to, from}})
 	}
 	for _, tt := range []struct {
 		name string
@@ -129,7 +130,7 @@ func TestCertificatesFromFiles(t *testing.T) {
 		{name: "of another machine", disk: map[string]string{"media/peer.pem": testPeer.PEM()}, crt: leaf("/media/peer.pem", "/etc/peer.pem"), also: schema.Config{Hostname: val("other")}, want: []string{"warning certificate-file"}, file: testPeer.PEM()},
 		{name: "DER", disk: map[string]string{"media/peer.pem": string(testPeer.Certificate.Raw)}, crt: leaf("/media/peer.pem", "/etc/peer.pem"), want: []string{"error certificate-file"}, file: "(none)"},
 		{name: "a placeholder", disk: map[string]string{"media/peer.pem": "-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n"}, crt: leaf("/media/peer.pem", "/etc/peer.pem"), want: []string{"error certificate-file"}, file: "(none)"},
-		{name: "the key of another", disk: map[string]string{"media/peer.pem": testPeer.PEM(), "media/peer.key": testCA.KeyPEM()}, crt: certificateOf(schema.SourceFile, map[certificate.Part][2]string{
+		{name: "the key of another", disk: map[string]string{"media/peer.pem": testPeer.PEM(), "media/peer.key": testCA.KeyPEM()}, crt: certificateOf(language.SourceFile, map[certificate.Part][2]string{
 			certificate.Leaf: {"/etc/peer.pem", "/media/peer.pem"}, certificate.PrivateKey: {"/etc/peer.key", "/media/peer.key"},
 		}), want: []string{"error certificate-file"}, file: "(none)"},
 	} {
@@ -156,7 +157,7 @@ func TestCertificatesFromFiles(t *testing.T) {
 func TestCertificateClockOfMachine(t *testing.T) {
 	d := newDisk(map[string]string{"media/peer.pem": testPeer.PEM()})
 	in := plan.Input{Facts: plan.Facts{Now: time.Unix(0, 0), Built: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}, Config: &schema.Config{
-		Certificates: []schema.Certificate{certificateOf(schema.SourceFile, map[certificate.Part][2]string{certificate.Leaf: {"/etc/peer.pem", "/media/peer.pem"}})},
+		Certificates: []schema.Certificate{certificateOf(language.SourceFile, map[certificate.Part][2]string{certificate.Leaf: {"/etc/peer.pem", "/media/peer.pem"}})},
 	}}
 	d.applied(t, in)
 }
@@ -166,7 +167,7 @@ func TestCertificateFindings(t *testing.T) {
 	stranger.Owner = val("nobody-here")
 	lonely := peer()
 	lonely.Reload = []schema.Value[string]{val("gone.service")}
-	linked := certificateOf(schema.SourceInline, map[certificate.Part][2]string{certificate.Leaf: {"/srv/etcd/peer.pem", testPeer.PEM()}})
+	linked := certificateOf(language.SourceInline, map[certificate.Part][2]string{certificate.Leaf: {"/srv/etcd/peer.pem", testPeer.PEM()}})
 	for _, tt := range []struct {
 		name string
 		cfg  schema.Config

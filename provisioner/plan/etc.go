@@ -8,6 +8,7 @@ import (
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -66,7 +67,7 @@ func (c *computation) wantedNames() (n names, why []source.Range, ok bool) {
 		}
 		*v.name = strings.TrimSuffix(c.setting(v.V, v.At), ".")
 		why = append(why, v.At)
-		if !schema.ValidHostname(*v.name) {
+		if !language.ValidHostname(*v.name) {
 			c.report(rules.Hostname, v.At, "%q is not a hostname", *v.name)
 			return names{}, nil, false
 		}
@@ -95,7 +96,7 @@ func (c *computation) platformHostname() string {
 		c.report(rules.PlatformHostname, source.Range{}, "the platform's hostname has %d characters and is cut at the first dot", len(name))
 		name = short
 	}
-	if name != "" && !schema.ValidHostname(name) {
+	if name != "" && !language.ValidHostname(name) {
 		c.report(rules.PlatformHostname, source.Range{}, "the platform's hostname is not a hostname and is left out")
 		return ""
 	}
@@ -158,11 +159,11 @@ func (c *computation) ownName() string {
 	data, _ := c.current(hostnameFile)
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
-		if line != "" && line[0] != '#' && schema.ValidHostname(line) {
+		if line != "" && line[0] != '#' && language.ValidHostname(line) {
 			return line
 		}
 	}
-	if schema.ValidHostname(c.Facts.SystemHostname) {
+	if language.ValidHostname(c.Facts.SystemHostname) {
 		return c.Facts.SystemHostname
 	}
 	return ""

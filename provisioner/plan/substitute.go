@@ -6,6 +6,7 @@ import (
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -54,7 +55,7 @@ func (c *computation) setting(text string, at source.Range) string {
 	if !strings.Contains(text, "$") {
 		return text
 	}
-	return schema.Variable.ReplaceAllStringFunc(text, func(match string) string {
+	return language.Variable.ReplaceAllStringFunc(text, func(match string) string {
 		if match[0] == '\\' {
 			return match[1:]
 		}
@@ -74,9 +75,9 @@ func (c *computation) content(text []byte, at source.Range, all bool) []byte {
 	if bytes.IndexByte(text, '$') < 0 {
 		return text
 	}
-	return schema.Variable.ReplaceAllFunc(text, func(match []byte) []byte {
+	return language.Variable.ReplaceAllFunc(text, func(match []byte) []byte {
 		name := strings.TrimLeft(string(match), `\$`)
-		if !schema.IsAddress(name) && !all {
+		if !language.IsAddress(name) && !all {
 			return match
 		}
 		if match[0] == '\\' {

@@ -5,6 +5,7 @@ import (
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/unitfile"
@@ -23,7 +24,7 @@ func (c *computation) units() {
 	planned := c.plannedDropIns()
 	for i := range c.Config.Units {
 		u := &c.Config.Units[i]
-		network := schema.IsNetworkFile(u.Name.V)
+		network := language.IsNetworkFile(u.Name.V)
 		if u.Enable.V && !network {
 			c.enable(u, planned)
 		}
@@ -79,7 +80,7 @@ func (c *computation) putUnit(u *schema.Unit) {
 // unitDir is where a unit goes: below /run if it is for this boot only, or if /etc cannot be written.
 func (c *computation) unitDir(u *schema.Unit) string {
 	sub := "/systemd/system"
-	if schema.IsNetworkFile(u.Name.V) {
+	if language.IsNetworkFile(u.Name.V) {
 		sub = "/systemd/network"
 	}
 	switch {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"cloudconfig/schema"
+	"cloudconfig/schema/image"
 )
 
 // maxImage is how long a facts profile may be, in bytes.
@@ -18,13 +18,13 @@ const maxImage = 16 << 20
 
 // Image is a facts profile: one that this program brings, by its name, or a file that provisioner facts made. The
 // error is a mistake in the name, or that of the file.
-func Image(name string) (*schema.Image, error) {
-	if slices.Contains(schema.Images(), name) {
-		return schema.ShippedImage(name), nil
+func Image(name string) (*image.Image, error) {
+	if slices.Contains(image.Names(), name) {
+		return image.Shipped(name), nil
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("an image is a file that provisioner facts made, or %s; %q is neither", strings.Join(schema.Images(), " or "), name)
+		return nil, fmt.Errorf("an image is a file that provisioner facts made, or %s; %q is neither", strings.Join(image.Names(), " or "), name)
 	}
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func Image(name string) (*schema.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im, err := schema.ParseImage(text)
+	im, err := image.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -45,13 +45,13 @@ func Image(name string) (*schema.Image, error) {
 }
 
 // profiles reads each facts profile once.
-type profiles map[string]*schema.Image
+type profiles map[string]*image.Image
 
 // of is the profile that is named, or else that of a configuration; nil if there is none.
-func (p profiles) of(name string, c *Config) (*schema.Image, error) {
+func (p profiles) of(name string, c *Config) (*image.Image, error) {
 	if name == "" && c != nil && c.Image != "" {
 		name = c.Image
-		if !slices.Contains(schema.Images(), name) && !filepath.IsAbs(name) {
+		if !slices.Contains(image.Names(), name) && !filepath.IsAbs(name) {
 			name = filepath.Join(c.Dir, name)
 		}
 	}

@@ -3,7 +3,7 @@ package review
 import (
 	"context"
 
-	"cloudconfig/schema"
+	"cloudconfig/schema/config"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 )
@@ -40,7 +40,7 @@ func Mend(ctx context.Context, f *source.File, o CheckOptions) (Mended, error) {
 		if err != nil {
 			return m, err
 		}
-		if !c.wrong && (left.wrong || !schema.Equal(c.config, left.config)) {
+		if !c.wrong && (left.wrong || !config.Equal(c.config, left.config)) {
 			break
 		}
 		f, c, m.After = next, left, text

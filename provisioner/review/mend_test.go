@@ -7,6 +7,7 @@ import (
 
 	"cloudconfig/provisioner/review"
 	"cloudconfig/schema"
+	"cloudconfig/schema/config"
 	"cloudconfig/schema/source"
 )
 
@@ -60,7 +61,7 @@ func FuzzMend(f *testing.F) {
 		got := mend(t, text).After
 		mended := &source.File{Name: "f", Bytes: got}
 		after, left := schema.Decode(schema.Input{Files: []*source.File{mended}, Now: now})
-		if !found.HasErrors() && (left.HasErrors() || !schema.Equal(before, after)) {
+		if !found.HasErrors() && (left.HasErrors() || !config.Equal(before, after)) {
 			t.Errorf("%q became %q, which asks for something else", text, got)
 		}
 		if again := mend(t, got); string(again.After) != string(got) && !left.HasErrors() {

@@ -22,6 +22,7 @@ import (
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/suppress"
 )
@@ -178,7 +179,7 @@ type CheckOptions struct {
 	Config *Config
 	Path   string
 	// Image is what the text is held against; nil for nothing.
-	Image *schema.Image
+	Image *image.Image
 	// Meta is what is known of the instance; nil for nothing.
 	Meta *schema.Metadata
 }

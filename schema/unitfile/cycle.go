@@ -267,7 +267,7 @@ func (u *nodeText) directive(section string, d Directive, text int) {
 	case "Unit.Requires", "Unit.Wants", "Unit.BindsTo", "Unit.Upholds":
 		u.needs = append(u.needs, words(d.Value)...)
 	case "Unit.DefaultDependencies":
-		u.defaults = !isBoolean(d.Value) || isTrue(d.Value)
+		u.defaults = !isBoolean(d.Value) || IsTrue(d.Value)
 	case "Socket.Service", "Timer.Unit", "Path.Unit":
 		u.where = d.Value
 	case "Mount.Options":

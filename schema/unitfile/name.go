@@ -66,3 +66,12 @@ func PathName(path string) string {
 	}
 	return b.String()
 }
+
+// TemplateOf is "getty@.service" of "getty@tty1.service", and "" of what is no instance.
+func TemplateOf(unit string) string {
+	at, dot := strings.IndexByte(unit, '@'), strings.LastIndexByte(unit, '.')
+	if at < 0 || dot <= at+1 {
+		return ""
+	}
+	return unit[:at+1] + unit[dot:]
+}

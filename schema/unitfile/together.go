@@ -180,7 +180,7 @@ func (c *checker) kindOf(section, name string) string {
 
 func (c *checker) noStart(oneshot bool) {
 	stops := len(c.all("Service", "ExecStop"))
-	remains := isTrue(c.last("Service", "RemainAfterExit").Value)
+	remains := IsTrue(c.last("Service", "RemainAfterExit").Value)
 	summary := "a service without ExecStart= has nothing to run"
 	switch {
 	case stops > 0 && oneshot && remains:
@@ -223,7 +223,7 @@ func (c *checker) timer() {
 	var triggers []setting
 	for _, s := range c.settings {
 		if s.section == "Timer" && strings.HasPrefix(s.Name, "On") && s.Value != "" {
-			if kind := c.kindOf("Timer", s.Name); kind == "bool" && !isTrue(s.Value) && !unsettled(s.Value) {
+			if kind := c.kindOf("Timer", s.Name); kind == "bool" && !IsTrue(s.Value) && !unsettled(s.Value) {
 				continue
 			}
 			if len(judge(c.kindOf("Timer", s.Name), s.Value)) == 0 {

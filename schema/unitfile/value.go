@@ -305,8 +305,8 @@ func isBoolean(v string) bool {
 	return false
 }
 
-// isTrue is what a value means that isBoolean takes.
-func isTrue(v string) bool {
+// IsTrue is what a value means that systemd takes for a boolean; false of any other.
+func IsTrue(v string) bool {
 	switch strings.ToLower(v) {
 	case "1", "yes", "y", "true", "t", "on":
 		return true

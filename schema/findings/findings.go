@@ -1,0 +1,90 @@
+// Package findings collects what is found wrong with a configuration, and where.
+//
+// A [Collector] goes from the one who reads the text to those who check what it means. It draws no line that holds a
+// secret, and turns an offset in a text inside the document, a [Passage], into a place in the user's file. What is
+// wrong it does not know: that is for its callers.
+package findings
+
+import (
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/source"
+	"cloudconfig/schema/yamltree"
+)
+
+// Collector holds what is found wrong with a configuration, and the marks on its nodes that all who read it need.
+type Collector struct {
+	// Sources are the files that the parts are of, by name.
+	Sources map[string]*source.File
+	// Diags is what is found, in the order in which it was.
+	Diags diag.List
+	// Bad are the nodes that read as not written, since what is wrong with them is reported.
+	Bad map[*yamltree.Node]bool
+	// Secret are the values that are never shown, nor what is in them.
+	Secret map[*yamltree.Node]bool
+	// Passages are those that are kept, by the place of their value.
+	Passages map[source.Range]Passage
+	// hidden are lines of secret values, by file and number: no finding draws one.
+	hidden map[line]bool
+}
+
+// New makes a collector with nothing in it.
+func New() *Collector {
+	return &Collector{
+		Sources: map[string]*source.File{}, Bad: map[*yamltree.Node]bool{}, Secret: map[*yamltree.Node]bool{},
+		Passages: map[source.Range]Passage{}, hidden: map[line]bool{},
+	}
+}
+
+// Sorted is all that is found, in source order. No finding draws a line that is hidden.
+func (c *Collector) Sorted() diag.List {
+	for i := range c.Diags {
+		f := &c.Diags[i]
+		f.Secret = f.Secret || c.hidden[line{f.Subject.File, f.Subject.Start.Line}]
+	}
+	return c.Diags.Sorted()
+}
+
+type line struct {
+	file   string
+	number int
+}
+
+// Hide keeps the lines of a secret value out of what every finding draws.
+func (c *Collector) Hide(n *yamltree.Node) {
+	first := n.Range.Start.Line
+	if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
+		first++ // the value begins below its key
+	}
+	for i := first; i <= n.Range.End.Line; i++ {
+		c.hidden[line{n.Range.File, i}] = true
+	}
+}
+
+// Report adds a finding about a node, and marks the node as bad if it is an error. What is returned may be filled in
+// until the next finding is added.
+func (c *Collector) Report(rule *diag.Rule, path string, n *yamltree.Node, format string, args ...any) *diag.Diagnostic {
+	d := c.ReportAt(rule, path, n.Range, format, args...)
+	if d.Severity == diag.Error {
+		c.Bad[n] = true
+	}
+	return d
+}
+
+// ReportAt adds a finding about a place. path is that of the key, or empty.
+func (c *Collector) ReportAt(rule *diag.Rule, path string, at source.Range, format string, args ...any) *diag.Diagnostic {
+	d := diag.New(rule, at, format, args...)
+	d.Path = path
+	c.Diags.Add(d)
+	return &c.Diags[len(c.Diags)-1]
+}
+
+// FirstLine is the part of a range that is on its first line, since a finding about a whole list or mapping
+// is shown where that begins.
+func FirstLine(r source.Range) source.Range {
+	if r.End.Line > r.Start.Line {
+		r.End = r.Start
+		r.End.Column++
+		r.End.Offset++
+	}
+	return r
+}

@@ -1,0 +1,49 @@
+package schema
+
+import (
+	"bytes"
+	"fmt"
+
+	"cloudconfig/schema/diag"
+	"cloudconfig/schema/header"
+	"cloudconfig/schema/rules"
+	"cloudconfig/schema/script"
+	"cloudconfig/schema/source"
+)
+
+// script takes a part that is run, with its line ends made Unix ones.
+func (d *decoder) script(f *source.File) {
+	at := f.LineRange(f.FirstLine())
+	text := header.WithoutMark(f.Bytes)
+	found := script.Check(string(text))
+	for _, s := range found {
+		skipped := len(f.Bytes) - len(text)
+		r := f.Range(skipped+s.From, skipped+s.To)
+		if line := f.LineRange(r.Start.Line); r.End.Line > r.Start.Line {
+			r.End = line.End
+		}
+		d.Slip("", r, s)
+		if s.Rule == rules.ScriptLineEnds {
+			d.Diags[len(d.Diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(unixLines(f.Bytes))}}
+		}
+	}
+	text = unixLines(text)
+	for _, s := range found {
+		if s.Rule == rules.ScriptInterpreter {
+			return
+		}
+	}
+	name := f.Name
+	if f.Whole() != f {
+		name = fmt.Sprintf("%s:%d", name, at.Start.Line) // the file may hold others
+	}
+	d.config.Scripts = append(d.config.Scripts, Script{Name: name, Content: text, At: at})
+}
+
+// unixLines makes the line ends of a text those of Unix.
+func unixLines(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	}
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+}
