@@ -89,7 +89,7 @@ var etcd2Fields = []field{
 	{name: "peer_key_file", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_PEER_KEY_FILE"},
 	{name: "peer_client_cert_auth", shape: shape{kind: boolean}, variable: "ETCD_PEER_CLIENT_CERT_AUTH"},
 	{name: "peer_trusted_ca_file", shape: shape{kind: text, rule: isSetting}, variable: "ETCD_PEER_TRUSTED_CA_FILE"},
-	{name: "proxy", shape: shape{kind: text, oneOf: []string{"on", "off", "readonly"}}, variable: "ETCD_PROXY"},
+	{name: "proxy", shape: shape{kind: text, blank: true, oneOf: []string{"on", "off", "readonly"}}, variable: "ETCD_PROXY"},
 	{name: "proxy_dial_timeout", shape: shape{kind: integer}, variable: "ETCD_PROXY_DIAL_TIMEOUT"},
 	{name: "proxy_failure_wait", shape: shape{kind: integer}, variable: "ETCD_PROXY_FAILURE_WAIT"},
 	{name: "proxy_read_timeout", shape: shape{kind: integer}, variable: "ETCD_PROXY_READ_TIMEOUT"},

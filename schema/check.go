@@ -184,6 +184,7 @@ func (s *shape) takes(n *yamltree.Node) bool {
 // wrongValue says what a shape takes in place of a scalar that it does not take; empty if it does.
 func (s *shape) wrongValue(n *yamltree.Node) string {
 	switch {
+	case s.blank && n.Value == "":
 	case s.oneOf != nil && !slices.Contains(s.oneOf, asWord(n, s.oneOf)):
 		if near := nearest(n.Value, s.oneOf); near != "" && !s.secret {
 			return fmt.Sprintf("did you mean %q?", near)
@@ -384,6 +385,11 @@ func (c *checker) checkFree(n *yamltree.Node, s *shape, path string) {
 			c.readOtherwise(p.Key, at, s)
 			s.keys(c, at, p.Key)
 		}
+		if p.Value.Kind == yamltree.Null && !p.Value.Broken && !s.free.null {
+			c.reportAt(rules.EmptyValue, at, p.Key.Range, "%s has no value", at) // the place of nothing is its key
+			c.bad[p.Value] = true
+			continue
+		}
 		c.check(p.Value, s.free, at)
 	}
 }
@@ -400,6 +406,9 @@ func (c *checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	}
 	for _, f := range s.foreign {
 		if f.name == name {
+			if f.unless != "" && p.Value.Kind == yamltree.Scalar && asWord(p.Value, []string{f.unless}) == f.unless {
+				return // it asks for nothing
+			}
 			c.reportAt(rules.UnsupportedKey, path, p.Key.Range, "key %q of cloud-init has no effect here", p.Key.Value).Detail = f.instead
 			return
 		}

@@ -34,6 +34,7 @@ type shape struct {
 	null   bool // the value may be null
 
 	oneOf     []string // of a text; true and false stand for the truths as well
+	blank     bool     // of a text that is one of few: '' says nothing, as coreos-cloudinit has it
 	pattern   *pattern // of a text
 	low, high int      // of an integer; both 0 for no bounds, high many for none above
 
@@ -78,8 +79,9 @@ type field struct {
 	variable string
 }
 
-// foreign is a key of cloud-init's that has no meaning here, with what to do instead; empty if there is nothing.
-type foreign struct{ name, instead string }
+// foreign is a key of cloud-init's that has no meaning here, with what to do instead. unless is a value that asks for
+// nothing, if there is one.
+type foreign struct{ name, instead, unless string }
 
 // pattern is a regular expression, in what RE2 and ECMA 262 have in common, and what it is in words.
 type pattern struct {
@@ -176,7 +178,7 @@ const (
 var fileFields = []field{
 	{name: "path", required: true, shape: shape{kind: text, rule: isFilePath}, doc: "Where the file goes", example: "/etc/motd"},
 	{name: "content", shape: shape{kind: text}, doc: "What is in the file; empty if nothing is said", example: "hello"},
-	{name: "encoding", shape: shape{kind: text, oneOf: encodings}, doc: "How the content is written here", example: "gzip+base64"},
+	{name: "encoding", shape: shape{kind: text, oneOf: encodings, blank: true}, doc: "How the content is written here", example: "gzip+base64"},
 	{name: "owner", shape: shape{kind: text, rule: isOwner}, doc: "Owner and group, by name or number; root:root if nothing is said", example: "core:core"},
 	{name: "permissions", shape: shape{kind: permissions}, doc: "The mode, in octal or as chmod's symbols; if nothing is said 0644, or 0600 of a secret", example: `"0600"`},
 	{name: "append", shape: shape{kind: boolean}, doc: "Add the content to what is there", example: "true"},
@@ -203,7 +205,7 @@ var unitFields = []field{
 	{name: "runtime", shape: shape{kind: boolean}, doc: "Write to /run: gone with the next boot but for what the configuration restores", example: "true"},
 	{name: "mask", shape: shape{kind: boolean}, doc: "Make it impossible to start", example: "true"},
 	{name: "enable", shape: shape{kind: boolean}, doc: "Start it at every later boot, as its [Install] section says", example: "true"},
-	{name: "command", shape: shape{kind: text, oneOf: []string{"start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "reload-or-try-restart"}}, doc: "What to do with it in this boot", example: "start"},
+	{name: "command", shape: shape{kind: text, blank: true, oneOf: []string{"start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "reload-or-try-restart"}}, doc: "What to do with it in this boot", example: "start"},
 }
 
 var coreosFields = []field{
@@ -226,7 +228,7 @@ var oemFields = []field{
 }
 
 var updateFields = []field{
-	{name: "reboot_strategy", shape: shape{kind: text, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
+	{name: "reboot_strategy", shape: shape{kind: text, blank: true, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
 	{name: "group", shape: shape{kind: text, rule: isPublicLine}, doc: "The update channel", example: "stable"},
 	{name: "server", shape: shape{kind: text, rule: isUpdateServer}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -183,11 +184,21 @@ func isPlaintext(c *checker, path string, n *yamltree.Node) {
 	}
 }
 
-// isUserMapping tells a lone item of users, which lacks its hyphen, from users by their names.
+// isUserMapping tells users by their names from a lone item of users, which lacks its hyphen, and from names that
+// have a colon in place of one.
 func isUserMapping(c *checker, path string, n *yamltree.Node) {
-	if name := pairOf(n, "name"); name.Value != nil && name.Value.Kind == yamltree.Scalar {
+	empty := func(p yamltree.Pair) bool { return p.Value.Kind == yamltree.Null && !p.Value.Broken }
+	name := pairOf(n, "name").Value
+	switch {
+	case name != nil && name.Kind == yamltree.Scalar:
 		d := c.report(rules.WrongType, path, n, "%s must be a list of users, not a mapping", path)
 		d.Subject, d.Detail = firstLine(n.Range), "begin each user with a hyphen"
+	case len(n.Pairs) > 0 && !slices.ContainsFunc(n.Pairs, func(p yamltree.Pair) bool { return !empty(p) }):
+		d := c.report(rules.WrongType, path, n, "%s must be a list of users, not names with nothing below them", path)
+		d.Subject, d.Detail = firstLine(n.Range), "begin each user with - name:"
+		if key, below := c.keys[n]; below {
+			d.Subject = key
+		}
 	}
 }
 
