@@ -92,6 +92,10 @@ func (c *checker) check(n *yamltree.Node, s *shape, path string) {
 		c.wrongType(n, path, s)
 		return
 	}
+	if s.blank && n.Kind == yamltree.Scalar && n.Value == "" {
+		c.bad[n] = true // it counts as not written
+		return
+	}
 	switch s.kind {
 	case mapping:
 		c.checkMapping(n, s, path)
@@ -184,7 +188,6 @@ func (s *shape) takes(n *yamltree.Node) bool {
 // wrongValue says what a shape takes in place of a scalar that it does not take; empty if it does.
 func (s *shape) wrongValue(n *yamltree.Node) string {
 	switch {
-	case s.blank && n.Value == "":
 	case s.oneOf != nil && !slices.Contains(s.oneOf, asWord(n, s.oneOf)):
 		if near := nearest(n.Value, s.oneOf); near != "" && !s.secret {
 			return fmt.Sprintf("did you mean %q?", near)
