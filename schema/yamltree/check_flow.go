@@ -182,7 +182,8 @@ func (c *checker) commentBetween(from int) bool {
 
 // flowGap passes blanks, comments and line ends inside a flow collection, which must go on.
 func (c *checker) flowGap(open, parent int) bool {
-	bol, from := c.bol, c.i
+	bol := c.bol
+	var from int // where the line of what comes next begins, or where this one goes on
 	for {
 		from = c.i
 		c.blanks()
