@@ -74,7 +74,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	d.references()
 	d.objects(in.Image)
 	d.checkCertificates(in)
-	if len(in.Files) > 0 {
+	if len(in.Files) > 0 && (root != nil || !d.diags.HasErrors()) { // a template grows or shrinks when it is rendered
 		d.size(in.Files[0], in.Raw)
 	}
 	for _, f := range parts {

@@ -108,7 +108,7 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "manage_etc_hosts", shape: shape{kind: text, oneOf: []string{"localhost", "true", "template", "false"}}, doc: "Give the hostname an address in /etc/hosts; its other lines stay", example: "localhost"},
 	{name: "timezone", shape: shape{kind: text, strict: true, blank: true, rule: isTimezone}, doc: "The time zone, as the directories below /usr/share/zoneinfo name it", example: "Europe/Berlin"},
 	{name: "locale", shape: shape{kind: either, either: []*shape{{kind: boolean, strict: true, rule: isLocaleSwitch}, {kind: text, strict: true, rule: isLocale}}}, doc: "The locale of the system; false leaves it as it is", example: "de_DE.UTF-8"},
-	{name: "locale_configfile", shape: strictText, doc: "Where the locale is written", example: "/etc/default/locale", later: "the locale goes to /etc/locale.conf, and to /etc/default/locale where the distribution reads that"},
+	{name: "locale_configfile", shape: strictText, doc: "Where the locale is written", example: "/etc/default/locale", later: "the locale goes to /etc/locale.conf, and to /etc/default/locale where the distribution reads that", unless: []string{"/etc/default/locale", "/etc/locale.conf"}},
 	{name: "keyboard", shape: shape{kind: mapping, fields: keyboardFields}, doc: "The keyboard of console and X11, as keyboard(5) has it", example: "{layout: de}"},
 	{name: "ntp", shape: shape{kind: mapping, fields: ntpFields, null: true}, doc: "Where the time comes from; null for the distribution's servers", example: "{servers: [ntp.example.com]}"},
 	{name: "manage_resolv_conf", shape: strictBoolean, doc: "Tell the resolver what resolv_conf says", example: "true"},
