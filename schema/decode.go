@@ -77,7 +77,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	d.reportOverridden()
 	d.tidy()
 	objects.Check(d.Collector, objects.Input{Config: d.config, Meta: in.Meta, Image: in.Image, Now: in.Now})
-	if len(in.Files) > 0 {
+	if len(in.Files) > 0 && (root != nil || !d.Diags.HasErrors()) { // a template grows or shrinks when it is rendered
 		d.size(in.Files[0], in.Raw)
 	}
 	for _, f := range parts {

@@ -53,3 +53,12 @@ func TestPlatformSize(t *testing.T) {
 		})
 	}
 }
+
+// What is not YAML has no size worth telling: a template grows or shrinks when it is rendered.
+func TestPlatformSizeOfATemplate(t *testing.T) {
+	text := []byte("#cloud-config\n{{ range .Files }}\n# " + strings.Repeat("a", 20_000))
+	_, found := schema.Decode(schema.Input{Files: []*source.File{{Name: "f", Bytes: text}}, Raw: text})
+	if len(found) != 1 || found[0].Rule.ID != "yaml-key-type" {
+		t.Errorf("found %+v", found)
+	}
+}

@@ -100,14 +100,18 @@ func conceal(message, line string, hidden bool) string {
 	return strings.Join(words, " ")
 }
 
-// harmless says that a word is not in a line, or only as a key.
+// harmless says that a word is not in a line, or only as a key; what is a key may be a part of longer words too.
 func harmless(word, line string) bool {
-	for {
-		_, rest, found := strings.Cut(line, word)
+	for isKey := false; ; {
+		before, rest, found := strings.Cut(line, word)
 		if !found || word == "" {
 			return true
 		}
-		if rest = strings.TrimLeft(rest, `"' `); rest == "" || rest[0] != ':' && rest[0] != '=' {
+		part := before != "" && isWordByte(before[len(before)-1]) || rest != "" && isWordByte(rest[0])
+		switch after := strings.TrimLeft(rest, `"' `); {
+		case after != "" && (after[0] == ':' || after[0] == '=') && !part:
+			isKey = true
+		case !isKey || !part:
 			return false
 		}
 		line = rest

@@ -244,6 +244,22 @@ func TestWriteShowsTheRest(t *testing.T) {
 	}
 }
 
+// A key may be named, though a part of the secret beside it is called the same.
+func TestWriteNamesTheKey(t *testing.T) {
+	for text, want := range map[string]bool{
+		"pro: {token: <pro_token>}":    true,
+		"x: {token: <pro_token>, pro:": false,
+		"pro: {token: pro}":            false,
+		"apro: {token: x}":             false,
+	} {
+		f := &source.File{Name: "f", Bytes: []byte(text)}
+		got := string(write(t, diag.List{diag.New(unknownKey, f.Range(0, 3), "unknown key %q", "pro")}, diag.Options{Files: []*source.File{f}}))
+		if strings.Contains(got, `key "pro"`) != want {
+			t.Errorf("%s is told as\n%s", text, got)
+		}
+	}
+}
+
 // A message is looked through even where the file is not at hand.
 func TestWriteHidesSecretsInMessages(t *testing.T) {
 	for _, d := range []diag.Diagnostic{

@@ -63,6 +63,10 @@ func (c *Checker) check(n *yamltree.Node, s *shape, path string) {
 		c.wrongType(n, path, s)
 		return
 	}
+	if s.blank && n.Kind == yamltree.Scalar && n.Value == "" {
+		c.Bad[n] = true // it counts as not written
+		return
+	}
 	switch s.kind {
 	case mapping:
 		c.checkMapping(n, s, path)
@@ -360,6 +364,11 @@ func (c *Checker) checkFree(n *yamltree.Node, s *shape, path string) {
 			c.readOtherwise(p.Key, at, s)
 			s.keys(c, at, p.Key)
 		}
+		if p.Value.Kind == yamltree.Null && !p.Value.Broken && !s.free.null {
+			c.ReportAt(rules.EmptyValue, at, p.Key.Range, "%s has no value", at) // the place of nothing is its key
+			c.Bad[p.Value] = true
+			continue
+		}
 		c.check(p.Value, s.free, at)
 	}
 }
@@ -376,6 +385,9 @@ func (c *Checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	}
 	for _, f := range s.foreign {
 		if f.name == name {
+			if f.unless != "" && p.Value.Kind == yamltree.Scalar && asWord(p.Value, []string{f.unless}) == f.unless {
+				return // it asks for nothing
+			}
 			c.ReportAt(rules.UnsupportedKey, path, p.Key.Range, "key %q of cloud-init has no effect here", p.Key.Value).Detail = f.instead
 			return
 		}

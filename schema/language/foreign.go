@@ -1,18 +1,29 @@
 package language
 
+// What to do instead of what has no meaning here.
+const (
+	leaveOut    = "leave it out: what is written here is all that is done"
+	oneMerge    = "parts are merged by one rule: mappings by their keys, lists one after the other, and the later value wins"
+	whatWasDone = "provisioner status and the journal say what was done"
+)
+
 // foreignKeys are the keys of cloud-init's top level that are not part of this language.
 //
 // Source: the schema that language names; rpi is from an earlier release.
 var foreignKeys = []foreign{
-	{"allow_public_ssh_keys", ""}, {"ansible", viaUnit}, {"apk_repos", viaFiles}, {"apt", viaFiles}, {"apt_pipelining", viaFiles},
-	{"apt_reboot_if_required", viaUnit}, {"apt_update", viaUnit}, {"apt_upgrade", viaUnit}, {"authkey_hash", ""}, {"autoinstall", ""},
-	{"byobu_by_default", ""}, {"chef", viaUnit}, {"cloud_config_modules", ""}, {"cloud_final_modules", ""}, {"cloud_init_modules", ""},
-	{"device_aliases", viaUnit}, {"disable_ec2_metadata", viaUnit}, {"disable_piwiz", viaUnit}, {"disk_setup", viaUnit}, {"drivers", ""},
-	{"enable_rpi_connect", viaUnit}, {"fan", ""}, {"fs_setup", viaUnit}, {"grub_dpkg", ""}, {"landscape", viaUnit}, {"launch_index", ""},
-	{"lxd", viaUnit}, {"mcollective", viaUnit}, {"merge_how", ""}, {"merge_type", ""}, {"migrate", ""}, {"output", ""},
-	{"package_reboot_if_required", viaUnit}, {"package_update", viaUnit}, {"package_upgrade", viaUnit}, {"packages", viaUnit}, {"puppet", viaUnit},
-	{"random_seed", ""}, {"reporting", ""}, {"rh_subscription", viaUnit}, {"rpi", viaFiles}, {"rpi_interfaces", viaUnit}, {"rpi_userconf", viaUnit},
-	{"rsyslog", viaFiles}, {"salt_minion", viaUnit}, {"snap", viaUnit}, {"spacewalk", viaUnit}, {"ssh_fp_console_blacklist", ""},
-	{"ssh_key_console_blacklist", ""}, {"system_info", ""}, {"ubuntu_advantage", viaUnit}, {"ubuntu_pro", viaUnit}, {"updates", ""},
-	{"vendor_data", ""}, {"version", ""}, {"wireguard", viaFiles}, {"yum_repo_dir", viaFiles}, {"yum_repos", viaFiles}, {"zypper", viaFiles},
+	{"allow_public_ssh_keys", "the keys of the platform are always taken", "true"}, {"ansible", viaUnit, ""}, {"apk_repos", viaFiles, ""},
+	{"apt", viaFiles, ""}, {"apt_pipelining", viaFiles, ""}, {"apt_reboot_if_required", viaUnit, "false"}, {"apt_update", viaUnit, "false"},
+	{"apt_upgrade", viaUnit, "false"}, {"authkey_hash", quietConsole, ""}, {"autoinstall", "it is for the installer of Ubuntu", ""},
+	{"byobu_by_default", viaUnit, ""}, {"chef", viaUnit, ""}, {"cloud_config_modules", leaveOut, ""}, {"cloud_final_modules", leaveOut, ""},
+	{"cloud_init_modules", leaveOut, ""}, {"device_aliases", viaUnit, ""}, {"disable_ec2_metadata", viaUnit, "false"}, {"disable_piwiz", viaUnit, "false"},
+	{"disk_setup", viaUnit, ""}, {"drivers", viaUnit, ""}, {"enable_rpi_connect", viaUnit, "false"}, {"fan", viaUnit, ""}, {"fs_setup", viaUnit, ""},
+	{"grub_dpkg", viaUnit, ""}, {"landscape", viaUnit, ""}, {"launch_index", "the part is taken on every machine", ""}, {"lxd", viaUnit, ""},
+	{"mcollective", viaUnit, ""}, {"merge_how", oneMerge, ""}, {"merge_type", oneMerge, ""}, {"migrate", leaveOut, ""}, {"output", whatWasDone, ""},
+	{"package_reboot_if_required", viaUnit, "false"}, {"package_update", viaUnit, "false"}, {"package_upgrade", viaUnit, "false"}, {"packages", viaUnit, ""},
+	{"puppet", viaUnit, ""}, {"random_seed", "systemd keeps a seed of its own", ""}, {"reporting", whatWasDone, ""}, {"rh_subscription", viaUnit, ""},
+	{"rpi", viaFiles, ""}, {"rpi_interfaces", viaUnit, ""}, {"rpi_userconf", viaUnit, ""}, {"rsyslog", viaFiles, ""}, {"salt_minion", viaUnit, ""},
+	{"snap", viaUnit, ""}, {"spacewalk", viaUnit, ""}, {"ssh_fp_console_blacklist", quietConsole, ""}, {"ssh_key_console_blacklist", quietConsole, ""},
+	{"system_info", "it is for who builds the image", ""}, {"ubuntu_advantage", viaUnit, ""}, {"ubuntu_pro", viaUnit, ""}, {"updates", leaveOut, ""},
+	{"vendor_data", "vendor data is always taken, below what is written here", ""}, {"version", leaveOut, "v1"}, {"wireguard", viaFiles, ""},
+	{"yum_repo_dir", viaFiles, ""}, {"yum_repos", viaFiles, ""}, {"zypper", viaFiles, ""},
 }

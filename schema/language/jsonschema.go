@@ -121,6 +121,9 @@ func scalar(s *shape) object {
 		for _, w := range s.oneOf {
 			words = append(words, w)
 		}
+		if s.blank {
+			words = append(words, "")
+		}
 		for _, truth := range []bool{true, false} {
 			if meant := strconv.FormatBool(truth); slices.ContainsFunc(s.oneOf, func(w string) bool { return w == meant || w == onOff(truth) }) {
 				words = append(words, truth)
@@ -220,11 +223,7 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 		out["allOf"] = either
 	}
 	for _, f := range s.foreign {
-		description := "A key of cloud-init's that has no effect here"
-		if f.instead != "" {
-			description += ": " + f.instead
-		}
-		properties[f.name] = object{"description": description + "."}
+		properties[f.name] = object{"description": "A key of cloud-init's that has no effect here: " + f.instead + "."}
 		if pattern := spellings(f.name); pattern != "" {
 			patterns[pattern] = true
 		}

@@ -38,6 +38,7 @@ type shape struct {
 	null   bool // the value may be null
 
 	oneOf     []string // of a text; true and false stand for the truths as well
+	blank     bool     // '' counts as not written, as coreos-cloudinit and cloud-init have it
 	pattern   *pattern // of a text
 	low, high int      // of an integer; both 0 for no bounds, high many for none above
 
@@ -82,8 +83,9 @@ type field struct {
 	variable string
 }
 
-// foreign is a key of cloud-init's that has no meaning here, with what to do instead; empty if there is nothing.
-type foreign struct{ name, instead string }
+// foreign is a key of cloud-init's that has no meaning here, with what to do instead. unless is a value that asks for
+// nothing, if there is one.
+type foreign struct{ name, instead, unless string }
 
 // pattern is a regular expression, in what RE2 and ECMA 262 have in common, and what it is in words.
 type pattern struct {
@@ -102,15 +104,15 @@ func (p *pattern) match(s string) bool {
 // language is the top level of a cloud-config. What cloud-init has too is typed as in the schema of its release
 // 26.2, cloudinit/config/schemas/schema-cloud-config-v1.json (2026-08).
 var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
-	{name: "hostname", shape: shape{kind: text, rule: isHostname}, doc: "The name of the machine, short or fully qualified", example: "web1"},
-	{name: "fqdn", shape: shape{kind: text, strict: true, rule: isHostname}, doc: "The fully qualified name of the machine", example: "web1.example.com"},
+	{name: "hostname", shape: shape{kind: text, blank: true, rule: isHostname}, doc: "The name of the machine, short or fully qualified", example: "web1"},
+	{name: "fqdn", shape: shape{kind: text, strict: true, blank: true, rule: isHostname}, doc: "The fully qualified name of the machine", example: "web1.example.com"},
 	{name: "prefer_fqdn_over_hostname", shape: strictBoolean, doc: "Take fqdn whole for the hostname, not its first label", example: "true"},
 	{name: "preserve_hostname", shape: strictBoolean, doc: "Leave the hostname as it is", example: "true"},
 	{name: "create_hostname_file", shape: strictBoolean, doc: "Write /etc/hostname; false sets the hostname of this boot alone", example: "false"},
 	{name: "manage_etc_hosts", shape: shape{kind: text, oneOf: []string{"localhost", "true", "template", "false"}}, doc: "Give the hostname an address in /etc/hosts; its other lines stay", example: "localhost"},
-	{name: "timezone", shape: shape{kind: text, strict: true, rule: isTimezone}, doc: "The time zone, as the directories below /usr/share/zoneinfo name it", example: "Europe/Berlin"},
+	{name: "timezone", shape: shape{kind: text, strict: true, blank: true, rule: isTimezone}, doc: "The time zone, as the directories below /usr/share/zoneinfo name it", example: "Europe/Berlin"},
 	{name: "locale", shape: shape{kind: either, either: []*shape{{kind: boolean, strict: true, rule: isLocaleSwitch}, {kind: text, strict: true, rule: isLocale}}}, doc: "The locale of the system; false leaves it as it is", example: "de_DE.UTF-8"},
-	{name: "locale_configfile", shape: strictText, doc: "Where the locale is written", example: "/etc/default/locale", later: "the locale goes to /etc/locale.conf, and to /etc/default/locale where the distribution reads that"},
+	{name: "locale_configfile", shape: strictText, doc: "Where the locale is written", example: "/etc/default/locale", later: "the locale goes to /etc/locale.conf, and to /etc/default/locale where the distribution reads that", unless: []string{"/etc/default/locale", "/etc/locale.conf"}},
 	{name: "keyboard", shape: shape{kind: mapping, fields: keyboardFields}, doc: "The keyboard of console and X11, as keyboard(5) has it", example: "{layout: de}"},
 	{name: "ntp", shape: shape{kind: mapping, fields: ntpFields, null: true}, doc: "Where the time comes from; null for the distribution's servers", example: "{servers: [ntp.example.com]}"},
 	{name: "manage_resolv_conf", shape: strictBoolean, doc: "Tell the resolver what resolv_conf says", example: "true"},
@@ -133,9 +135,9 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	}}, doc: "What of SSH is printed to the console", example: "{emit_keys_to_console: false}"},
 
 	{name: "groups", shape: shape{kind: either, either: []*shape{
-		{kind: commas, rule: isAccountName},
+		{kind: commas, blank: true, rule: isAccountName},
 		groupMembers,
-		{kind: list, min: 1, item: &shape{kind: either, either: []*shape{{kind: text, rule: isAccountName}, groupMembers}}},
+		{kind: list, item: &shape{kind: either, either: []*shape{{kind: text, rule: isAccountName}, groupMembers}}},
 	}}, doc: "Groups to make, with members or without", example: "[docker, {web: [anna, bert]}]"},
 	{name: "users", shape: shape{kind: either, either: []*shape{
 		{kind: list, item: &shape{kind: either, either: []*shape{{kind: text, strict: true, rule: isUserAlone}, userEntry, {kind: list, item: &shape{kind: text, strict: true, rule: isAccountName}}}}},
@@ -180,9 +182,9 @@ const (
 var fileFields = []field{
 	{name: "path", required: true, shape: shape{kind: text, rule: isFilePath}, doc: "Where the file goes", example: "/etc/motd"},
 	{name: "content", shape: shape{kind: text}, doc: "What is in the file; empty if nothing is said", example: "hello"},
-	{name: "encoding", shape: shape{kind: text, oneOf: encodings}, doc: "How the content is written here", example: "gzip+base64"},
-	{name: "owner", shape: shape{kind: text, rule: isOwner}, doc: "Owner and group, by name or number; root:root if nothing is said", example: "core:core"},
-	{name: "permissions", shape: shape{kind: permissions}, doc: "The mode, in octal or as chmod's symbols; if nothing is said 0644, or 0600 of a secret", example: `"0600"`},
+	{name: "encoding", shape: shape{kind: text, oneOf: encodings, blank: true}, doc: "How the content is written here", example: "gzip+base64"},
+	{name: "owner", shape: shape{kind: text, blank: true, rule: isOwner}, doc: "Owner and group, by name or number; root:root if nothing is said", example: "core:core"},
+	{name: "permissions", shape: shape{kind: permissions, blank: true}, doc: "The mode, in octal or as chmod's symbols; if nothing is said 0644, or 0600 of a secret", example: `"0600"`},
 	{name: "append", shape: shape{kind: boolean}, doc: "Add the content to what is there", example: "true"},
 	{name: "defer", shape: shape{kind: boolean}, doc: "Write the file after all others", example: "true"},
 	{name: "source", shape: shape{kind: mapping, fields: sourceFields}, doc: "Where the content is fetched from; content is what is taken if that fails", example: "{uri: https://example.com/motd}", later: "give the content here"},
@@ -207,7 +209,7 @@ var unitFields = []field{
 	{name: "runtime", shape: shape{kind: boolean}, doc: "Write to /run: gone with the next boot but for what the configuration restores", example: "true"},
 	{name: "mask", shape: shape{kind: boolean}, doc: "Make it impossible to start", example: "true"},
 	{name: "enable", shape: shape{kind: boolean}, doc: "Start it at every later boot, as its [Install] section says", example: "true"},
-	{name: "command", shape: shape{kind: text, oneOf: []string{"start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "reload-or-try-restart"}}, doc: "What to do with it in this boot", example: "start"},
+	{name: "command", shape: shape{kind: text, blank: true, oneOf: []string{"start", "stop", "restart", "reload", "try-restart", "reload-or-restart", "reload-or-try-restart"}}, doc: "What to do with it in this boot", example: "start"},
 }
 
 var coreosFields = []field{
@@ -230,7 +232,7 @@ var oemFields = []field{
 }
 
 var updateFields = []field{
-	{name: "reboot_strategy", shape: shape{kind: text, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
+	{name: "reboot_strategy", shape: shape{kind: text, blank: true, oneOf: []string{"best-effort", "etcd-lock", "reboot", "off"}}, doc: "Who decides when an update reboots the machine", example: "etcd-lock"},
 	{name: "group", shape: shape{kind: text, rule: isPublicLine}, doc: "The update channel", example: "stable"},
 	{name: "server", shape: shape{kind: text, rule: isUpdateServer}, doc: "The update server", example: "https://updates.example.com/v1/update/"},
 }

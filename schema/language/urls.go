@@ -55,9 +55,11 @@ func isMemberURLs(c *Checker, path string, n *yamltree.Node) {
 func isAdvertisedURLs(c *Checker, path string, n *yamltree.Node) {
 	isMemberURLs(c, path, n)
 	for _, item := range commaItems(n.Value, 0) {
-		host := hostOf(item.text)
+		scheme, rest, _ := strings.Cut(item.text, "://")
+		host, port, _ := net.SplitHostPort(rest)
 		if host == "0.0.0.0" || host == "::" {
-			c.settingSlip(path, n, rules.EtcdAdvertise, item, "an address that is no machine's", "such as http://$private_ipv4:2379")
+			c.settingSlip(path, n, rules.EtcdAdvertise, item, "an address that is no machine's", "such as "+scheme+"://$private_ipv4:"+port)
+			return // one slip, however many ports it is told with
 		}
 	}
 }
@@ -143,13 +145,4 @@ func (c *Checker) settingSlip(path string, n *yamltree.Node, rule *diag.Rule, at
 	c.Slips(findings.Passage{Path: path, Node: n, Text: n.Value, Secret: HasUserInfo(n.Value)}, []diag.Slip{{
 		Rule: rule, From: at.from, To: at.from + max(1, len(at.text)), Summary: summary, Detail: detail,
 	}})
-}
-
-func hostOf(address string) string {
-	_, rest, _ := strings.Cut(address, "://")
-	host, _, err := net.SplitHostPort(rest)
-	if err != nil {
-		return ""
-	}
-	return host
 }

@@ -398,7 +398,7 @@ func isUnitName(c *Checker, path string, n *yamltree.Node) {
 	switch {
 	case strings.Contains(n.Value, "/"):
 		d.Detail = "a name has no slash"
-	case !strings.Contains(n.Value, "."):
+	case n.Value != "" && !strings.Contains(n.Value, "."):
 		d.Detail = "did you mean " + strconv.Quote(n.Value+".service") + "?"
 	}
 }

@@ -2,6 +2,7 @@ package language
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -184,11 +185,21 @@ func isPlaintext(c *Checker, path string, n *yamltree.Node) {
 	}
 }
 
-// isUserMapping tells a lone item of users, which lacks its hyphen, from users by their names.
+// isUserMapping tells users by their names from a lone item of users, which lacks its hyphen, and from names that
+// have a colon in place of one.
 func isUserMapping(c *Checker, path string, n *yamltree.Node) {
-	if name := PairOf(n, "name"); name.Value != nil && name.Value.Kind == yamltree.Scalar {
+	empty := func(p yamltree.Pair) bool { return p.Value.Kind == yamltree.Null && !p.Value.Broken }
+	name := PairOf(n, "name").Value
+	switch {
+	case name != nil && name.Kind == yamltree.Scalar:
 		d := c.Report(rules.WrongType, path, n, "%s must be a list of users, not a mapping", path)
 		d.Subject, d.Detail = findings.FirstLine(n.Range), "begin each user with a hyphen"
+	case len(n.Pairs) > 0 && !slices.ContainsFunc(n.Pairs, func(p yamltree.Pair) bool { return !empty(p) }):
+		d := c.Report(rules.WrongType, path, n, "%s must be a list of users, not names with nothing below them", path)
+		d.Subject, d.Detail = findings.FirstLine(n.Range), "begin each user with - name:"
+		if key, below := c.keys[n]; below {
+			d.Subject = key
+		}
 	}
 }
 

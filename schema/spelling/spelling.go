@@ -16,6 +16,17 @@ func Nearest(word string, words []string) string {
 			best, bestDistance = w, d
 		}
 	}
+	if bestDistance > 1 { // discovery_url is discovery rather than discovery_srv
+		longest := ""
+		for _, w := range words {
+			if len(w) > len(longest) && strings.HasPrefix(word, fold(w)+"_") {
+				longest = w
+			}
+		}
+		if longest != "" {
+			return longest
+		}
+	}
 	return best
 }
 

@@ -17,6 +17,9 @@ func TestNearest(t *testing.T) {
 		"group":                    "",
 		"":                         "",
 		"pth":                      "path",
+		"owner_url":                "owner",
+		"path-owned":               "path",
+		"paths_to":                 "",
 		strings.Repeat("path", 99): "",
 	} {
 		if got := spelling.Nearest(word, words); got != want {

@@ -151,7 +151,10 @@ func (p *parser) section(offset int, line string) {
 func (p *parser) directive(offset int, line string) {
 	name, value, found := strings.Cut(line, "=")
 	name = strings.TrimRight(name, blanks)
+	ignored := len(p.sections) > 0 && strings.HasPrefix(p.sections[len(p.sections)-1].Name, "X-")
 	switch {
+	case ignored && (!found || name == ""):
+		// Somebody else's section, whose lines systemd does not read.
 	case !found && strings.HasPrefix(line, include):
 		p.fault(offset, ".include is not read any more; drop_ins change a unit of the image")
 	case !found:

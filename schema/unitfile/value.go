@@ -279,7 +279,11 @@ func environment(value, _ string) []wrong {
 		case !assigned:
 			out = append(out, wrong{from: w.from, to: w.to, what: "a word that is no assignment, which systemd leaves out", detail: `put quotes around the whole assignment: "NAME=a value with blanks"`})
 		case !isVariableName(name) && !unsettled(name):
-			out = append(out, wrong{from: w.from, to: w.from + max(1, min(len(name), w.to-w.from)), what: "not the name of an environment variable, so systemd leaves the assignment out",
+			from := w.from
+			if strings.ContainsRune(`"'`, rune(value[from])) {
+				from++
+			}
+			out = append(out, wrong{from: from, to: from + max(1, min(len(name), w.to-from)), what: "not the name of an environment variable, so systemd leaves the assignment out",
 				detail: "letters, digits and underscores"})
 		}
 	}

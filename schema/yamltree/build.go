@@ -282,6 +282,7 @@ func (b *builder) mapping(n *yaml.Node, start int) (*Node, int) {
 	end := start + 1
 	seen := make(map[string]*Node, len(n.Content)/2)
 	var merges []merge
+	refused := false
 	for i := 0; i+1 < len(n.Content) && !b.stop; i += 2 {
 		var key, value *Node
 		before := len(b.found)
@@ -296,6 +297,7 @@ func (b *builder) mapping(n *yaml.Node, start int) (*Node, int) {
 		if key.Kind != Scalar {
 			b.found = b.found[:before] // it is one slip, whatever is inside
 			b.refuseKey(key)
+			refused = true
 			continue
 		}
 		if other := seen[key.Value]; other != nil {
@@ -316,6 +318,7 @@ func (b *builder) mapping(n *yaml.Node, start int) (*Node, int) {
 	for _, m := range merges {
 		b.merge(tree, seen, m)
 	}
+	tree.Broken = refused && len(tree.Pairs) == 0
 	if start < len(b.b) && b.b[start] == '{' { // a pair in a flow list is a flow mapping without brackets
 		end = b.passFiller(end, ",:?") + 1
 	}
@@ -336,7 +339,7 @@ func (b *builder) refuseKey(key *Node) {
 	d.Detail = "quote it if it is text"
 	at := key.Range.Start.Offset - b.file.Base()
 	if bytes.HasPrefix(b.b[at:], []byte("{{")) || bytes.HasSuffix(b.b[:at], []byte("{")) && bytes.HasPrefix(b.b[at:], []byte("{")) {
-		d.Detail = "a template has to be rendered first; quote it if it is text"
+		d.Detail = renderFirst
 	}
 }
 

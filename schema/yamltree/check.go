@@ -24,6 +24,8 @@ type checker struct {
 
 	depth, nodes, aliases int
 	anchors               map[string]bool
+	handles               map[string]bool // those of %TAG
+	version               int             // where the version of YAML is named, or -1
 	// strayTab is the first tab in front of a comment or on a line of nothing else, or -1. Whether it hurts
 	// depends on what is above it, so it matters only if the parser refuses the text.
 	strayTab int
@@ -33,14 +35,14 @@ type checker struct {
 	slip *diag.Diagnostic
 }
 
-// check returns the first slip of a text, or nil, and where a stray tab is.
-func check(f *source.File) (slip *diag.Diagnostic, strayTab int) {
-	c := &checker{file: f, b: f.Bytes, anchors: map[string]bool{}, strayTab: -1}
+// check returns the checker after it has gone over a text.
+func check(f *source.File) *checker {
+	c := &checker{file: f, b: f.Bytes, anchors: map[string]bool{}, handles: map[string]bool{}, version: -1, strayTab: -1}
 	if bytes.HasPrefix(c.b, []byte(byteOrderMark)) {
 		c.i, c.bol = len(byteOrderMark), len(byteOrderMark)
 	}
 	c.document()
-	return c.slip, c.strayTab
+	return c
 }
 
 // fail notes the slip between two offsets; an empty stretch becomes the character at its start.
@@ -149,13 +151,14 @@ func (c *checker) gap() bool {
 			}
 		}
 		comment := c.comment()
+		ended := c.i >= len(c.b)
+		if tab >= 0 && c.strayTab < 0 && (ended || isBreak(c.at(0))) {
+			c.strayTab = tab
+		}
 		switch {
 		case isBreak(c.at(0)):
-			if tab >= 0 && c.strayTab < 0 {
-				c.strayTab = tab
-			}
 			c.newline()
-		case comment || c.i >= len(c.b):
+		case comment || ended:
 			return true
 		default:
 			return tab < 0 || c.failTab(tab)
@@ -234,13 +237,38 @@ func (c *checker) directive() bool {
 			break
 		}
 	}
+	name := ""
+	if len(words) > 0 {
+		name = string(words[0])
+	}
 	switch {
-	case len(words) == 2 && string(words[0]) == "%YAML" && string(words[1]) == "1.1":
-	case len(words) == 3 && string(words[0]) == "%TAG":
+	case name == "%YAML" && len(words) == 2 && (string(words[1]) == "1.1" || string(words[1]) == "1.2"):
+		if c.version >= 0 {
+			return c.fail(rules.YAMLSyntax, from, c.i, "remove the line", "a second version of YAML")
+		}
+		c.version = from + bytes.Index(c.b[from:c.i], words[1])
+	case name == "%TAG" && len(words) == 3 && isHandle(words[1]):
+		if c.handles[string(words[1])] {
+			return c.fail(rules.YAMLSyntax, from, c.i, "remove the line", "the handle %s is there already", words[1])
+		}
+		c.handles[string(words[1])] = true
 	default:
 		return c.fail(rules.YAMLSyntax, from, c.i, "remove the line", "a directive (%%) that is not known here")
 	}
 	return true
+}
+
+// isHandle says that a word is what %TAG can name: !, !! or !name!.
+func isHandle(word []byte) bool {
+	if string(word) == "!" {
+		return true
+	}
+	for i, b := range word {
+		if mark := i == 0 || i == len(word)-1; mark != (b == '!') || !mark && !isNameByte(b) {
+			return false
+		}
+	}
+	return len(word) > 1
 }
 
 // properties are the anchor and the tag in front of a node.
@@ -308,12 +336,18 @@ func (c *checker) tag(flow bool) bool {
 		for c.i += 2; !isSpace(c.at(0)); c.i++ {
 			if c.at(0) == '>' {
 				c.i++
+				if uri := c.b[from+2 : c.i-1]; len(uri) == 0 || string(uri) == "!" {
+					return c.fail(rules.YAMLSyntax, from, c.i, "remove the tag", "this tag has no name")
+				}
 				return true
 			}
 		}
 		return c.fail(rules.YAMLUnclosed, from, c.i, "", "this tag has no closing >")
 	}
 	for c.i++; !isSpace(c.at(0)) && !isFlow(c.at(0)); c.i++ {
+	}
+	if k := bytes.IndexByte(c.b[from+1:c.i], '!'); k > 0 && !c.handles[string(c.b[from:from+k+2])] {
+		return c.fail(rules.YAMLSyntax, from, c.i, "remove the tag, or quote the value if it is part of it", "no %%TAG above says what %s stands for", c.b[from:from+k+2])
 	}
 	return true
 }

@@ -228,7 +228,18 @@ func (c *checker) failNoColon(start int) bool {
 		return c.fail(rules.YAMLColon, start+k, start+k+1, "write a space between them", "no space between the colon and the value")
 	}
 	c.fail(rules.YAMLColon, start, c.i, "write its colon, or indent it further if it is part of the value above", "a key and its colon are expected here")
+	if isTemplate(c.b[start:c.i]) {
+		c.slip.Detail = renderFirst
+		return false
+	}
 	return c.seeText()
+}
+
+const renderFirst = "a template has to be rendered first; quote it if it is text"
+
+// isTemplate says that a text begins with the braces of a template.
+func isTemplate(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("{{")) || bytes.HasPrefix(text, []byte("{%")) || bytes.HasPrefix(text, []byte("<%"))
 }
 
 // colonWithoutSpace finds the colon in hostname:web1, not the one of a URL; -1 if there is none.

@@ -2,6 +2,8 @@ package yamltree
 
 import (
 	"bytes"
+	"strconv"
+	"unicode/utf8"
 
 	"cloudconfig/schema/rules"
 )
@@ -42,7 +44,11 @@ func (c *checker) failLead() bool {
 	if c.at(0) == '#' {
 		return c.lineEnd("")
 	}
-	return c.fail(rules.YAMLQuote, c.i, 0, "quote the value", "%s cannot begin a plain value", spell(c.at(0)))
+	c.fail(rules.YAMLQuote, c.i, 0, "quote the value", "%s cannot begin a plain value", spell(c.at(0)))
+	if c.i > 0 && isTemplate(c.b[c.i-1:]) {
+		c.slip.Detail = renderFirst
+	}
+	return false
 }
 
 // plainLine reads a plain scalar to its end on this line, and not the blanks after it.
@@ -177,13 +183,19 @@ func (c *checker) commentBetween(from int) bool {
 // flowGap passes blanks, comments and line ends inside a flow collection, which must go on.
 func (c *checker) flowGap(open, parent int) bool {
 	bol := c.bol
+	var from int // where the line of what comes next begins, or where this one goes on
 	for {
+		from = c.i
 		c.blanks()
 		c.comment()
 		if !isBreak(c.at(0)) {
 			break
 		}
 		c.newline()
+	}
+	tab := -1
+	if k := bytes.IndexByte(c.b[from:c.i], '\t'); k >= 0 && from == c.bol && k <= parent {
+		tab = from + k
 	}
 	switch b := c.at(0); {
 	case c.i >= len(c.b):
@@ -192,6 +204,8 @@ func (c *checker) flowGap(open, parent int) bool {
 		c.fail(rules.YAMLUnclosed, open, open+1, "", "this %s is not closed where its block ends", spell(c.b[open]))
 		c.slip.Detail = "close it, or indent the lines inside it"
 		return c.see(c.i, c.wordEnd(), "the block ends here")
+	case tab >= 0 && c.bol != bol:
+		return c.failTab(tab)
 	}
 	return true
 }
@@ -244,13 +258,19 @@ func (c *checker) doubleQuoted(parent int) bool {
 				return c.failQuote(open)
 			}
 			digits := escapeDigits(c.at(1))
-			if digits < 0 {
+			switch {
+			case c.at(1) == '/':
+				return c.fail(rules.YAMLQuote, c.i, c.i+2, "write the slash alone", "this is an escape of JSON, which YAML 1.1 does not have")
+			case digits < 0:
 				return c.fail(rules.YAMLQuote, c.i, c.i+2, "write two backslashes, or use single quotes", "this is no escape of double quotes")
 			}
 			for k := 2; k < 2+digits; k++ {
 				if !isHex(c.at(k)) {
 					return c.fail(rules.YAMLQuote, c.i, c.i+k, "", "this escape needs %d hexadecimal digits", digits)
 				}
+			}
+			if v, err := strconv.ParseUint(string(c.b[c.i+2:c.i+2+digits]), 16, 32); digits > 0 && (err != nil || !utf8.ValidRune(rune(v))) {
+				return c.fail(rules.YAMLQuote, c.i, c.i+2+digits, "", "this escape stands for no character")
 			}
 			c.i++ // the letter is passed below, since it may be a line end
 			if !c.quotedByte(open, parent) {

@@ -45,14 +45,19 @@ func Parse(f *source.File) (*Node, diag.List) {
 	if d := checkText(f); d != nil {
 		return nil, diag.List{*d}
 	}
-	slip, strayTab := check(f)
-	if slip != nil {
-		return nil, diag.List{*slip}
+	c := check(f)
+	if c.slip != nil {
+		return nil, diag.List{*c.slip}
+	}
+	text := f.Bytes
+	if c.version >= 0 { // which the parser takes for one thing only, though it reads both alike
+		text = bytes.Clone(text)
+		copy(text[c.version:], "1.1")
 	}
 	var doc yaml.Node
-	if err := unmarshal(f.Bytes, &doc); err != nil {
-		if strayTab >= 0 {
-			d := diag.New(rules.YAMLTab, f.Range(strayTab, strayTab+1), "tabs cannot indent YAML")
+	if err := unmarshal(text, &doc); err != nil {
+		if c.strayTab >= 0 {
+			d := diag.New(rules.YAMLTab, f.Range(c.strayTab, c.strayTab+1), "tabs cannot indent YAML")
 			d.Detail = "use spaces"
 			return nil, diag.List{d}
 		}
