@@ -224,7 +224,8 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		case item.Kind == yamltree.Scalar:
 			named(item)
 		case item.Kind == yamltree.Mapping:
-			add(d.readUser(d.mapping(item, userEntry)))
+			m := d.mapping(item, userEntry)
+			add(d.readUser(m.text("name"), m))
 		case item.Kind == yamltree.Sequence:
 			for _, name := range item.Items {
 				named(name)
@@ -235,19 +236,17 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		switch {
 		case d.bad[p.Value] || d.bad[p.Key]:
 		case p.Value.Kind == yamltree.Mapping:
-			u := d.readUser(d.mapping(p.Value, userBelowName))
-			u.Name = d.asText(p.Key)
-			add(u)
+			add(d.readUser(d.asText(p.Key), d.mapping(p.Value, userBelowName)))
 		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
 			named(p.Key)
 		}
 	}
 }
 
-func (d *decoder) readUser(m reader) User {
+func (d *decoder) readUser(name Value[string], m reader) User {
 	u := User{
 		At:                firstLine(m.n.Range),
-		Name:              m.text("name"),
+		Name:              name,
 		Passwd:            m.secret("passwd"),
 		LockPasswd:        m.boolean("lock_passwd"),
 		SSHAuthorizedKeys: m.texts("ssh_authorized_keys"),
