@@ -53,6 +53,7 @@ func TestSystem(t *testing.T) {
 	config = swap(t, config, `(?s)(trusted:\s+- \|\n).*?(certificates:)`, "${1}"+indent(ca.PEM())+"${2}")
 	config = swap(t, config, `(?s)(    key: \|\n).*?(    certificate: \|\n).*?(coreos:)`, "${1}"+indent(web.KeyPEM())+"${2}"+indent(web.PEM())+"${3}")
 	config = swap(t, config, `ssh_pwauth: false`, "ssh_pwauth: true")
+	config = swap(t, config, `(?m)^  - name: bert\n`, "${0}    ssh_authorized_keys: ["+anna.public+"]\n")
 	config = swap(t, config, `"2032-09-01"`, `"2020-01-01"`)
 	m.write(t, systemConfig, 0o600, config)
 	// check-web.service requires web.service, and so it looks again when that is restarted.
@@ -82,8 +83,12 @@ func TestSystem(t *testing.T) {
 		if _, err := m.sshPassword(t, "anna", "another", "true"); err == nil {
 			t.Error("login with another password")
 		}
-		if _, err := m.sshPassword(t, "bert", bertsPassword, "true"); err == nil || !strings.Contains(err.Error(), "Password change required") {
-			t.Errorf("login with a password that must be changed: %v", err)
+		_, byPassword := m.sshPassword(t, "bert", bertsPassword, "true")
+		_, byKey := m.ssh(t, anna, "bert", "true")
+		for _, err := range []error{byPassword, byKey} {
+			if err == nil || !strings.Contains(err.Error(), "Password change required") {
+				t.Errorf("login before a password was changed that must be: %v", err)
+			}
 		}
 		if _, err := m.ssh(t, carl, "carl", "true"); err == nil {
 			t.Error("login of an account that has ended")
