@@ -209,7 +209,8 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		case item.Kind == yamltree.Scalar:
 			named(item)
 		case item.Kind == yamltree.Mapping:
-			add(d.readUser(d.mapping(item, language.At("users"))))
+			m := d.mapping(item, language.At("users"))
+			add(d.readUser(m.text("name"), m))
 		case item.Kind == yamltree.Sequence:
 			for _, name := range item.Items {
 				named(name)
@@ -220,19 +221,17 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		switch {
 		case d.Bad[p.Value] || d.Bad[p.Key]:
 		case p.Value.Kind == yamltree.Mapping:
-			u := d.readUser(d.mapping(p.Value, language.At("users")))
-			u.Name = d.asText(p.Key)
-			add(u)
+			add(d.readUser(d.asText(p.Key), d.mapping(p.Value, language.At("users"))))
 		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
 			named(p.Key)
 		}
 	}
 }
 
-func (d *decoder) readUser(m reader) User {
+func (d *decoder) readUser(name Value[string], m reader) User {
 	u := User{
 		At:                findings.FirstLine(m.n.Range),
-		Name:              m.text("name"),
+		Name:              name,
 		Passwd:            m.secret("passwd"),
 		LockPasswd:        m.boolean("lock_passwd"),
 		SSHAuthorizedKeys: m.texts("ssh_authorized_keys"),

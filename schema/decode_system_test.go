@@ -55,6 +55,8 @@ func TestSystem(t *testing.T) {
 				{User: val("emil"), Text: val(schema.Secret(hash)), Hashed: true},
 				{User: val("fred"), Text: val(schema.Secret("a:b"))},
 			}}},
+		{"a password of a user by name", "users: {hans: {plain_text_passwd: q}}", schema.System{
+			Passwords: []schema.Password{{User: val("hans"), Text: val(schema.Secret("q")), OfUsers: true}}}},
 		{"an empty password is none", "password: ''\nchpasswd: {list: ['anna:R']}", schema.System{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

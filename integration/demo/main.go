@@ -62,7 +62,7 @@ func demo(binary, examples string) error {
 
 // scratch makes a root with what a small Debian system has of accounts and units.
 func scratch(root string) error {
-	for _, dir := range []string{"etc/skel", "etc/systemd/system", "home", "run", "root", "var/lib", "usr/lib/systemd/system"} {
+	for _, dir := range []string{"etc/skel", "etc/ssh", "etc/systemd/system", "home", "run", "root", "usr/lib/systemd/system", "usr/sbin", "usr/share/zoneinfo/Europe", "var/lib"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
@@ -73,12 +73,18 @@ func scratch(root string) error {
 		"etc/shadow":        "root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\n",
 		"etc/hosts":         "127.0.0.1 localhost\n::1 localhost ip6-localhost\n",
 		"etc/skel/.profile": "# ~/.profile\n",
+
+		"etc/debian_version":               "12.5\n",
+		"etc/ca-certificates.conf":         "",
+		"etc/ssh/sshd_config":              "Include /etc/ssh/sshd_config.d/*.conf\n",
+		"usr/sbin/update-ca-certificates":  "#!/bin/sh\n",
+		"usr/share/zoneinfo/Europe/Berlin": "TZif2",
 	} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	for _, unit := range []string{"docker", "etcd2", "fleet", "flanneld", "locksmithd", "update-engine", "rpcbind", "systemd-sysctl"} {
+	for _, unit := range []string{"docker", "etcd2", "fleet", "flanneld", "locksmithd", "update-engine", "rpcbind", "ssh", "systemd-resolved", "systemd-sysctl", "systemd-timesyncd"} {
 		text := "[Service]\nExecStart=/usr/bin/" + unit + "\n[Install]\nWantedBy=multi-user.target\n"
 		if err := os.WriteFile(filepath.Join(root, "usr/lib/systemd/system", unit+".service"), []byte(text), 0o644); err != nil {
 			return err

@@ -209,7 +209,7 @@ func prepare(ctx context.Context, args ...string) (cmd *exec.Cmd, stdout, stderr
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 10 * time.Second // on a busy machine the pipes close late
 	return cmd, stdout, stderr
 }
 

@@ -17,11 +17,11 @@ import (
 )
 
 // image is the name of the pristine root in the cache. Count it up when what is in it changes.
-const image = "root-bookworm-1"
+const image = "root-bookworm-2"
 
 // inImage are the packages of the pristine root beside Debian's smallest system.
 var inImage = []string{"systemd", "systemd-sysv", "systemd-resolved", "openssh-server", "iproute2", "dbus", "udev",
-	"libnss-resolve", "ca-certificates", "curl", "iputils-ping", "kmod", "procps", "passwd", "strace", "sudo"}
+	"libnss-resolve", "systemd-timesyncd", "ca-certificates", "openssl", "curl", "iputils-ping", "kmod", "procps", "passwd", "strace", "sudo", "tzdata"}
 
 // tools are the programs that the tests run, and the Debian packages that have them.
 var tools = []struct{ program, pkg string }{

@@ -92,11 +92,18 @@ func (n network) serve(t *testing.T, ready string, args ...string) {
 // ssh runs a command on the machine, logged in with a key.
 func (n network) ssh(t *testing.T, key sshKey, user string, command ...string) (string, error) {
 	t.Helper()
+	return n.sshWith(t, []string{"-i", key.private, "-o", "BatchMode=yes"}, user, command...)
+}
+
+// sshWith is ssh with options of the caller's, which win. An error has what was said on standard error.
+func (n network) sshWith(t *testing.T, options []string, user string, command ...string) (string, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	args := []string{"ssh", "-F", "none", "-i", key.private, "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
-		"-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "GlobalKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", user + "@" + machineAddress}
+	args := append([]string{"ssh", "-F", "none"}, options...)
+	args = append(args, "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
+		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+		"-o", "GlobalKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR", user+"@"+machineAddress)
 	out, err := n.command(ctx, append(args, command...)...).Output()
 	return strings.TrimSpace(string(out)), withStderr("ssh", command, err)
 }

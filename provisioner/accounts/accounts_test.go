@@ -78,9 +78,13 @@ func home(s string) option               { return func(u *accounts.User) { u.Hom
 func shell(s string) option              { return func(u *accounts.User) { u.Shell = text(s) } }
 func primary(s string) option            { return func(u *accounts.User) { u.PrimaryGroup = text(s) } }
 func lock(b bool) option                 { return func(u *accounts.User) { u.LockPasswd = yes(b) } }
-func noCreateHome(b bool) option         { return func(u *accounts.User) { u.NoCreateHome = yes(b) } }
-func noUserGroup(u *accounts.User)       { u.NoUserGroup = yes(true) }
-func system(u *accounts.User)            { u.System = yes(true) }
+func expires(day string) option          { return func(u *accounts.User) { u.ExpireDate = text(day) } }
+func inactive(n int) option {
+	return func(u *accounts.User) { u.Inactive = schema.Value[int]{V: n, Set: true} }
+}
+func noCreateHome(b bool) option   { return func(u *accounts.User) { u.NoCreateHome = yes(b) } }
+func noUserGroup(u *accounts.User) { u.NoUserGroup = yes(true) }
+func system(u *accounts.User)      { u.System = yes(true) }
 func hash(s string) option {
 	return func(u *accounts.User) { u.Passwd = schema.Value[schema.Secret]{V: schema.Secret(s), Set: true} }
 }
@@ -164,6 +168,17 @@ func TestEdit(t *testing.T) {
 		}, users(user("ann", noUserGroup)), map[string]string{
 			accounts.Passwd: "ann:x:1000:100::/home/ann:/bin/bash\n", accounts.Shadow: "ann:*:20000:0:99999:7:::\n",
 			accounts.SubUID: "ann:300000:65536\n"}},
+		{"an end", nil, users(user("daemon", expires("2032-09-01"), inactive(30))), map[string]string{
+			accounts.Shadow: "daemon:*:19000:0:99999:7:30:22889:\n-daemon:*:19000:0:99999:7:::\n"}},
+		{"an end before the beginning is no day 0, which some take for never", nil, users(user("daemon", expires("1969-12-31"))), map[string]string{
+			accounts.Shadow: "daemon:*:19000:0:99999:7::1:\n-daemon:*:19000:0:99999:7:::\n"}},
+		{"an end that is there already", func(f map[string]string) { f[accounts.Shadow] = "daemon:*:19000:0:99999:7:0:22889:\n" },
+			users(user("daemon", expires("2032-09-01"), inactive(0))), nil},
+		{"an end for a line that is missing", without(accounts.Shadow), users(user("daemon", inactive(0))), map[string]string{
+			accounts.Shadow: "daemon:*:20000:0:99999:7:0::\n"}},
+		{"the end of a system account, which useradd forgets", nil, users(user("ann", system, primary("27"), expires("2032-09-01"))), map[string]string{
+			accounts.Passwd: "ann:x:999:27::/home/ann:/bin/bash\n",
+			accounts.Shadow: "ann:*:20000:::::22889:\n"}},
 		{"a hash in passwd moves to shadow", func(f map[string]string) {
 			f[accounts.Passwd] += "old:$1$s$h:1500:100::/:/bin/sh\n"
 		}, users(user("old", hash("$6$s$h"))), map[string]string{
@@ -275,6 +290,9 @@ func TestAccountsOutsideEtc(t *testing.T) {
 		{"altfiles: a password copies the account", alt, users(user("core", hash("$6$s$h"))), map[string]string{
 			accounts.Passwd: "core:x:1000:1000:CoreOS Admin:/home/core:/bin/bash\n",
 			accounts.Shadow: "core:$6$s$h:20000::::::\n"}, "core 1000:1000 /home/core"},
+		{"altfiles: an end copies the account", alt, users(user("core", expires("2032-09-01"))), map[string]string{
+			accounts.Passwd: "core:x:1000:1000:CoreOS Admin:/home/core:/bin/bash\n",
+			accounts.Shadow: "core:*:20000:::::22889:\n"}, "core 1000:1000 /home/core"},
 		{"sysusers: a fixed id", sysusers, users(user("etcd"), user("other")), nil, "etcd 300:300 /var/lib/etcd; other 301:10 /; wheel 10"},
 		{"sysusers: an id that is not chosen yet is chosen now", sysusers, users(user("auto")), map[string]string{
 			accounts.Passwd: "auto:x:299:299:Auto:/:/usr/sbin/nologin\n", accounts.Shadow: "auto:*:20000::::::\n",

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
@@ -262,7 +263,7 @@ func (e *editor) fieldsAreWhole(u User) bool {
 
 // needsLine says that an account from outside /etc has to get a line there for what is asked.
 func needsLine(o outsideUser, u User) bool {
-	return o.uid < 0 || u.Passwd.Set || u.LockPasswd.Set ||
+	return o.uid < 0 || u.Passwd.Set || u.LockPasswd.Set || u.ExpireDate.Set || u.Inactive.Set ||
 		u.Gecos.Set && u.Gecos.V != o.gecos || u.Shell.Set && u.Shell.V != o.shell
 }
 
@@ -305,7 +306,7 @@ func (e *editor) changeUser(l *line, u User) {
 	if len(changes) > 0 {
 		e.passwd.records = append(e.passwd.records, Record{Name: "user " + u.Name.V, Action: "changed", Detail: strings.Join(changes, ", "), Why: why})
 	}
-	e.changePassword(l, u)
+	e.changeShadow(l, u)
 }
 
 // compare reports what an existing account has other than the item says, and we do not change.
@@ -332,40 +333,77 @@ func (e *editor) unknownPrimary(u User) {
 	e.report(rules.GroupUnknown, u.PrimaryGroup.At, fieldOf(u.Path, "primary_group"), "no group %q for user %s", u.PrimaryGroup.V, u.Name.V)
 }
 
-// changePassword sets or locks the password of an existing account.
-func (e *editor) changePassword(l *line, u User) {
+// changeShadow makes an existing account's password and its end what the item says.
+func (e *editor) changeShadow(l *line, u User) {
 	name := u.Name.V
 	s := e.shadow.byName[name]
-	have := l.fields[1]
+	var have []string
 	switch {
 	case s != nil:
-		have = s.fields[1]
-	case have == "x":
-		have = noPassword
+		have = s.fields
+	case l.fields[1] == "x":
+		have = e.shadowFields(name, noPassword, u.System.V)
+	default:
+		have = e.shadowFields(name, l.fields[1], u.System.V)
 	}
-	want := password(u, have)
-	if want == have || !u.Passwd.Set && !u.LockPasswd.Set {
+	fields := slices.Clone(have)
+	var details []string
+	var why []source.Range
+	if hash := password(u, have[1]); hash != have[1] {
+		fields[1], fields[2] = hash, e.changed(u)
+		details, why = append(details, describePassword(u, hash)), places(u.Passwd.At, u.LockPasswd.At)
+	}
+	details = append(details, setExpiry(fields, u)...)
+	if slices.Equal(fields, have) {
 		return
 	}
-	secret := "password (secret)"
-	if u.expire {
-		secret += ", to be changed at the first login"
-	}
-	r := Record{Name: "user " + name, Action: "changed", Detail: secret, Why: places(u.Passwd.At, u.LockPasswd.At)}
+	r := Record{Name: "user " + name, Action: "changed", Detail: strings.Join(details, ", "), Why: append(why, places(u.ExpireDate.At, u.Inactive.At)...)}
 	if s == nil {
 		r.Action = "added"
-		fields := e.shadowFields(name, want, u.System.V)
-		fields[2] = e.changed(u)
 		e.shadow.add(r, fields...)
 	} else {
-		e.shadow.set(s, 1, want)
-		e.shadow.set(s, 2, e.changed(u))
+		e.shadow.setAll(s, fields)
 		e.shadow.records = append(e.shadow.records, r)
 	}
 	if l.fields[1] != "x" {
 		e.passwd.set(l, 1, "x")
 		e.passwd.records = append(e.passwd.records, Record{Name: "user " + name, Action: "changed", Detail: "password moved to shadow", Why: r.Why})
 	}
+}
+
+// describePassword says what password a line of shadow has, and not which.
+func describePassword(u User, hash string) string {
+	switch {
+	case hash == noPassword:
+		return "no password"
+	case u.expire:
+		return "password (secret), to be changed at the first login"
+	}
+	return "password (secret)"
+}
+
+// setExpiry sets the end of an account in a line of shadow, and says what of it is new.
+//
+// Source: shadow(5) of shadow-utils 4.13. The account's end is in days since 1970; of day 0 it is not agreed
+// whether it means never, so that what ended before ends on day 1. An empty field is never.
+func setExpiry(fields []string, u User) (details []string) {
+	if day, err := time.Parse(time.DateOnly, u.ExpireDate.V); err == nil {
+		if days := strconv.FormatInt(max(day.Unix()/secondsPerDay, 1), 10); fields[7] != days {
+			fields[7] = days
+			details = append(details, "disabled from "+u.ExpireDate.V)
+		}
+	}
+	if u.Inactive.Set {
+		days, detail := strconv.Itoa(u.Inactive.V), fmt.Sprintf("disabled %d days after the password has expired", u.Inactive.V)
+		if u.Inactive.V < 0 {
+			days, detail = "", "not disabled when the password has expired"
+		}
+		if fields[6] != days {
+			fields[6] = days
+			details = append(details, detail)
+		}
+	}
+	return details
 }
 
 // changed is the date of a password that is set now. 1970 means to PAM that it must be changed.
@@ -480,19 +518,13 @@ func (e *editor) addUser(u User) {
 	e.useUID(uid, name)
 	e.isNew[name] = true
 	e.makeHome[name] = !u.NoCreateHome.V && (!system || u.HomeDir.Set || u.NoCreateHome.Set)
-	secret := "no password"
-	if hash != noPassword {
-		secret = "password (secret)"
-	}
-	if u.expire {
-		secret += ", to be changed at the first login"
-	}
+	fields := e.shadowFields(name, hash, system)
+	fields[2] = e.changed(u)
+	secret := strings.Join(append([]string{describePassword(u, hash)}, setExpiry(fields, u)...), ", ")
 	r := Record{Name: "user " + name, Action: "added", Why: places(u.At),
 		Detail: fmt.Sprintf("uid %d, gid %d, home %s, shell %s, %s", uid, gid, home, shell, secret)}
 	e.passwd.add(r, name, "x", strconv.Itoa(uid), strconv.Itoa(gid), u.Gecos.V, home, shell)
 	r.Detail = secret
-	fields := e.shadowFields(name, hash, system)
-	fields[2] = e.changed(u)
 	e.shadow.put(r, fields...)
 	if !system && e.defs.uidMin <= uid && uid <= e.defs.uidMax {
 		e.addSubIDs(u, e.subuid, e.subUIDs)

@@ -116,6 +116,12 @@ func (t *table) set(l *line, field int, value string) {
 	t.changed = true
 }
 
+// setAll changes an entry, but for its name.
+func (t *table) setAll(l *line, fields []string) {
+	l.fields, l.raw = fields, strings.Join(fields, ":")
+	t.changed = true
+}
+
 // text is the whole file.
 func (t *table) text() []byte {
 	var b bytes.Buffer

@@ -67,6 +67,13 @@ func TestLikeUseradd(t *testing.T) {
 		{"useradd's defaults", func(f map[string]string) {
 			f["etc/default/useradd"] = "HOME=/srv\nSHELL=/bin/zsh\nGROUP=27\nINACTIVE=5\nEXPIRE=2030-01-01\n"
 		}, []string{"useradd -p * -N ann", "useradd -p * -r one"}, users(user("ann", noUserGroup), user("one", system))},
+		{"an end", nil, []string{"useradd -p * -e 2032-09-01 -f 30 ann"}, users(user("ann", expires("2032-09-01"), inactive(30)))},
+		{"no end, against useradd's defaults", func(f map[string]string) { f["etc/default/useradd"] = "INACTIVE=5\nEXPIRE=2030-01-01\n" },
+			[]string{"useradd -p * -e 2032-09-01 -f -1 ann"}, users(user("ann", expires("2032-09-01"), inactive(-1)))},
+		{"an end at once, of an existing user", nil, []string{"usermod -e 1970-01-02 -f 0 daemon"}, users(user("daemon", expires("1970-01-02"), inactive(0)))},
+		{"no end of an existing user's password", func(f map[string]string) {
+			f[accounts.Shadow] = strings.Replace(f[accounts.Shadow], "daemon:*:19000:0:99999:7::", "daemon:*:19000:0:99999:7:30:", 1)
+		}, []string{"usermod -f -1 daemon"}, users(user("daemon", inactive(-1)))},
 		{"an existing user gets what is named", nil, []string{"usermod -c Ann -s /bin/zsh -p $6$salt$hash -aG docker daemon"},
 			users(user("daemon", gecos("Ann"), shell("/bin/zsh"), hash("$6$salt$hash"), in("docker")))},
 		{"an existing user is locked", func(f map[string]string) {

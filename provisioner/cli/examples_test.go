@@ -30,9 +30,14 @@ func TestExamples(t *testing.T) {
 			small := map[string]string{
 				"etc/passwd": "root:x:0:0:root:/root:/bin/bash\n", "etc/group": "root:x:0:\nsudo:x:27:\n",
 				"etc/shadow": "root:*:19000:0:99999:7:::\n", "home/.keep": "", "root/.keep": "", "var/lib/.keep": "",
+				"etc/debian_version": "12.5\n", "usr/share/zoneinfo/Europe/Berlin": "TZif2", "usr/sbin/update-ca-certificates": "#!/bin/sh\n",
+				"etc/ca-certificates.conf": "", "etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n",
 			}
 			for _, unit := range []string{"docker", "etcd2", "fleet", "flanneld", "locksmithd", "update-engine", "rpcbind", "systemd-sysctl"} {
 				small["usr/lib/systemd/system/"+unit+".service"] = "[Service]\nExecStart=/bin/true\n"
+			}
+			for _, unit := range []string{"systemd-timesyncd", "systemd-resolved", "ssh"} {
+				small["usr/lib/systemd/system/"+unit+".service"] = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 			}
 			for name, text := range small {
 				path := filepath.Join(root, name)

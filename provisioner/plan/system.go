@@ -160,8 +160,8 @@ const (
 	debianSetupUnit = "console-setup.service"
 )
 
-// keyboard plans the layout of X11 and of the console in /etc/vconsole.conf, and in /etc/default/keyboard where
-// Debian's console-setup is. The console's keymap is the one that systemd has for the layout; if it has none,
+// keyboard plans the layout of X11 and of the console in /etc/vconsole.conf, and in /etc/default/keyboard where the
+// machine has that or is a Debian, whose systemd, X11 and console-setup read it. The console's keymap is the one that systemd has for the layout; if it has none,
 // the console keeps what it has. What is not said is what cloud-init takes: the model pc105, no variant, no
 // options; a variant of the layout before would make no sense for the new one.
 //
@@ -200,7 +200,7 @@ func (c *computation) keyboard() {
 	}
 	c.assign(c.resolve(vconsole), console)
 	c.restart(vconsoleUnit, "try-restart", k.Layout.At, c.resolve(vconsole))
-	if c.isThere(debianKeyboard) || c.isThere("usr/bin/setupcon", "bin/setupcon") {
+	if c.isThere(debianKeyboard, "etc/debian_version") {
 		c.assign(c.resolve(debianKeyboard), xkb)
 		c.restart(debianSetupUnit, "try-restart", k.Layout.At, c.resolve(debianKeyboard))
 	}

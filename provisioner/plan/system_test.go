@@ -158,7 +158,7 @@ func TestKeyboard(t *testing.T) {
 				"etc/default/keyboard": "# KEYBOARD CONFIGURATION FILE\nXKBMODEL=\"pc105\"\nXKBLAYOUT=\"de\"\nXKBVARIANT=\"\"\nXKBOPTIONS=\"\"\n\nBACKSPACE=\"guess\"\n",
 			},
 			jobs: []string{"try-restart systemd-vconsole-setup.service", "try-restart console-setup.service"}},
-		{name: "console-setup without its file", config: german, disk: map[string]string{"bin/setupcon": "#!/bin/sh\n"},
+		{name: "a Debian without console-setup", config: german, disk: map[string]string{"etc/debian_version": "12.5\n"},
 			want: map[string]string{"etc/vconsole.conf": xkb, "etc/default/keyboard": xkb}},
 		{name: "a quote ends nothing", config: schema.System{Keyboard: schema.Keyboard{Layout: val(`de"; reboot; "`)}},
 			want: map[string]string{"etc/vconsole.conf": "XKBLAYOUT=\"de\\\"; reboot; \\\"\"\nXKBMODEL=\"pc105\"\nXKBVARIANT=\"\"\nXKBOPTIONS=\"\"\n"}},
