@@ -2,7 +2,7 @@ package accounts
 
 import (
 	"bytes"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -98,7 +98,7 @@ func newSubIDs(text []byte, low, high, count int) *subIDs {
 		s.owners[f[0]] = true
 		s.taken = append(s.taken, span{int(first), int(n)})
 	}
-	slices.SortFunc(s.taken, func(a, b span) int { return a.first - b.first })
+	sort.Slice(s.taken, func(i, j int) bool { return s.taken[i].first < s.taken[j].first })
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -145,7 +146,7 @@ func Between(in Input) ([]Item, diag.List, error) {
 	for i := range items {
 		items[i].Was, items[i].Now = diag.Line(items[i].Was), diag.Line(items[i].Now)
 	}
-	slices.SortFunc(items, compare)
+	sort.Slice(items, func(i, j int) bool { return compare(items[i], items[j]) < 0 })
 	return items, append(found, more...).Sorted(), nil
 }
 

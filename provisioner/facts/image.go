@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"syscall"
@@ -171,8 +172,8 @@ func (p *profiler) accounts() error {
 		}
 		p.image.Groups = append(p.image.Groups, g)
 	}
-	slices.SortFunc(p.image.Users, func(a, b image.User) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(p.image.Groups, func(a, b image.Group) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(p.image.Users, func(i, j int) bool { return p.image.Users[i].Name < p.image.Users[j].Name })
+	sort.Slice(p.image.Groups, func(i, j int) bool { return p.image.Groups[i].Name < p.image.Groups[j].Name })
 	return err
 }
 
@@ -225,7 +226,7 @@ func (p *profiler) units() error {
 			}
 		}
 	}
-	slices.SortFunc(p.image.Units, func(a, b image.Unit) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(p.image.Units, func(i, j int) bool { return p.image.Units[i].Name < p.image.Units[j].Name })
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -48,11 +49,9 @@ func (c *Checker) Check(set Set) []Finding {
 	s.leaf()
 	s.chain()
 	s.cas()
-	slices.SortStableFunc(s.found, func(a, b Finding) int {
-		if a.Part != b.Part {
-			return int(a.Part - b.Part)
-		}
-		return a.From - b.From
+	sort.SliceStable(s.found, func(i, j int) bool {
+		a, b := s.found[i], s.found[j]
+		return a.Part < b.Part || a.Part == b.Part && a.From < b.From
 	})
 	return s.found
 }

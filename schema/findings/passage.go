@@ -3,7 +3,7 @@ package findings
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 
 	"cloudconfig/schema/diag"
@@ -27,7 +27,7 @@ const MaxSlips = 200
 // Slips reports what is wrong inside a passage, each at its own place in the user's file. What was written in
 // base64 or compressed has no such place: the finding is at the value, and says the line inside it.
 func (c *Collector) Slips(p Passage, found []diag.Slip) {
-	slices.SortStableFunc(found, func(a, b diag.Slip) int { return a.From - b.From })
+	sort.SliceStable(found, func(i, j int) bool { return found[i].From < found[j].From })
 	counted, line := 0, 1 // how far the lines of the text are counted
 	told, refused := 0, false
 	for _, s := range found {

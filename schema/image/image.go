@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"cloudconfig/schema/unitfile"
@@ -110,9 +111,9 @@ func Parse(text []byte) (*Image, error) {
 	if im.Version != 1 {
 		return nil, fmt.Errorf("version %d of a facts profile is not known, only 1 is", im.Version)
 	}
-	byName := func(a, b Unit) int { return strings.Compare(a.Name, b.Name) }
-	if !slices.IsSortedFunc(im.Units, byName) {
-		slices.SortStableFunc(im.Units, byName)
+	byName := func(i, j int) bool { return im.Units[i].Name < im.Units[j].Name }
+	if !sort.SliceIsSorted(im.Units, byName) {
+		sort.SliceStable(im.Units, byName)
 	}
 	for dir, names := range im.Directories {
 		if !slices.IsSorted(names) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"cloudconfig/schema/config"
@@ -100,7 +101,7 @@ func (w *world) gatherUnits() {
 		}
 	}
 	for _, u := range w.named {
-		slices.SortStableFunc(u.parts, func(a, b *unitText) int { return strings.Compare(a.dropIn, b.dropIn) })
+		sort.SliceStable(u.parts, func(i, j int) bool { return u.parts[i].dropIn < u.parts[j].dropIn })
 	}
 }
 

@@ -2,6 +2,7 @@ package unitfile
 
 import (
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -334,7 +335,7 @@ func (g *graph) cycles() []Cycle {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Cycle) int { return a.Steps[0].Node - b.Steps[0].Node })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Steps[0].Node < out[j].Steps[0].Node })
 	return out
 }
 
