@@ -267,7 +267,9 @@ func (c *checker) word(path, text string) string {
 	return text
 }
 
-var host = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$`)
+var host = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$`)
+})
 
 // hostname takes the first of several: a service with more than one network interface may give one for each.
 func (c *checker) hostname(text string) string {
@@ -275,7 +277,7 @@ func (c *checker) hostname(text string) string {
 	if len(fields) == 0 {
 		return ""
 	}
-	if len(fields[0]) > 253 || !host.MatchString(fields[0]) {
+	if len(fields[0]) > 253 || !host().MatchString(fields[0]) {
 		c.lying(hostname, fields[0], "a hostname")
 	}
 	return strings.TrimSuffix(fields[0], ".")

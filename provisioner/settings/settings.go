@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"sync"
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema/source"
@@ -30,7 +31,7 @@ type Settings struct {
 	Floor bool
 }
 
-var accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
 
 // Load reads the settings below a root; without a file they are the defaults. An error names the line: the
 // settings are the image's, not the user's, so nothing goes on with settings that are wrong.
@@ -76,7 +77,7 @@ func (s *Settings) set(key string, n *yamltree.Node) error {
 			s.Datasources = append(s.Datasources, item.Value)
 		}
 	case "default-user":
-		if !accountName.MatchString(n.Value) {
+		if !accountName().MatchString(n.Value) {
 			return errors.New("default-user must be the name of an account")
 		}
 		s.DefaultUser = n.Value

@@ -96,7 +96,7 @@ func (w *schemaWriter) notNull(s *shape, path string) object {
 	case integer:
 		out := object{"type": "integer"}
 		if !s.strict {
-			out = object{"type": []string{"integer", "string"}, "pattern": decimal.String()}
+			out = object{"type": []string{"integer", "string"}, "pattern": decimal().String()}
 		}
 		if s.low != s.high {
 			out["minimum"] = s.low

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	"cloudconfig/schema/diag"
@@ -34,11 +35,11 @@ func AsBoolean(n *yamltree.Node) (v, ok bool) {
 	return false, false
 }
 
-var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
+var decimal = expression(`^[-+]?(0|[1-9][0-9]*)$`)
 
 // AsInteger reads a decimal number, quoted or not.
 func AsInteger(n *yamltree.Node) (int, bool) {
-	if !decimal.MatchString(n.Value) {
+	if !decimal().MatchString(n.Value) {
 		return 0, false
 	}
 	v, err := strconv.Atoi(n.Value)
@@ -74,19 +75,19 @@ func asWord(n *yamltree.Node, words []string) string {
 var lookAlikes = map[string]string{"420": "0644", "384": "0600", "493": "0755", "511": "0777", "448": "0700", "416": "0640", "292": "0444", "365": "0555", "438": "0666"}
 
 var (
-	octal    = regexp.MustCompile(`^(0o)?[0-7]{3,5}$`)
-	digits   = regexp.MustCompile(`^[0-9]+$`)
-	symbolic = regexp.MustCompile(`^[ugoa]*([-+=][rwxst]*)+(,[ugoa]*([-+=][rwxst]*)+)*$`)
+	octal    = expression(`^(0o)?[0-7]{3,5}$`)
+	digits   = expression(`^[0-9]+$`)
+	symbolic = expression(`^[ugoa]*([-+=][rwxst]*)+(,[ugoa]*([-+=][rwxst]*)+)*$`)
 )
 
 // AsMode reads a file mode: octal with or without 0 or 0o before it, or chmod's symbols applied to no mode
 // at all.
 func AsMode(text string) (mode uint32, ok bool) {
-	if octal.MatchString(text) {
+	if octal().MatchString(text) {
 		v, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
 		return uint32(v), err == nil && v <= 0o7777
 	}
-	if !symbolic.MatchString(text) {
+	if !symbolic().MatchString(text) {
 		return 0, false
 	}
 	for _, clause := range strings.Split(text, ",") {
@@ -144,7 +145,7 @@ func (c *Checker) checkPermissions(n *yamltree.Node, path string) {
 		d.Detail = `write "` + meant + `"`
 		d.Fix = []diag.Edit{{At: n.Range, Text: `"` + meant + `"`}}
 	case ok:
-	case digits.MatchString(n.Value) && strings.ContainsAny(n.Value, "89"):
+	case digits().MatchString(n.Value) && strings.ContainsAny(n.Value, "89"):
 		d := c.Report(rules.Permissions, path, n, "%q has digits that no octal mode has", n.Value)
 		if v, err := strconv.ParseUint(n.Value, 10, 32); err == nil && v <= 0o7777 && n.Value[0] != '0' {
 			d.Detail = `if it is decimal, write "0` + strconv.FormatUint(v, 8) + `"`
@@ -155,7 +156,7 @@ func (c *Checker) checkPermissions(n *yamltree.Node, path string) {
 	}
 }
 
-var hostLabel = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+var hostLabel = expression(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
 // ValidHostname says that a name can be a machine's: labels as in RFC 1123, 64 characters in all; a dot at
 // the end is left out of account.
@@ -165,7 +166,7 @@ func ValidHostname(name string) bool {
 		return false
 	}
 	for _, label := range strings.Split(name, ".") {
-		if !hostLabel.MatchString(label) {
+		if !hostLabel().MatchString(label) {
 			return false
 		}
 	}
@@ -191,12 +192,12 @@ func isHostname(c *Checker, path string, n *yamltree.Node) {
 }
 
 var (
-	accountName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$`)
-	gitHubName  = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
+	accountName = expression(`^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$`)
+	gitHubName  = expression(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
 )
 
 // ValidAccountName says that a text can be the name of an account.
-func ValidAccountName(name string) bool { return accountName.MatchString(name) }
+func ValidAccountName(name string) bool { return accountName().MatchString(name) }
 
 // isUserAlone checks an item of users that is a name and nothing else.
 func isUserAlone(c *Checker, path string, n *yamltree.Node) {
@@ -208,7 +209,7 @@ func isUserAlone(c *Checker, path string, n *yamltree.Node) {
 
 func isAccountName(c *Checker, path string, n *yamltree.Node) {
 	isReference := strings.HasSuffix(path, "primary_group") || strings.Contains(path, ".groups")
-	if n.Kind == yamltree.Scalar && (accountName.MatchString(n.Value) || isReference && digits.MatchString(n.Value)) {
+	if n.Kind == yamltree.Scalar && (accountName().MatchString(n.Value) || isReference && digits().MatchString(n.Value)) {
 		return
 	}
 	if c.mixed(path, n, diag.Error) {
@@ -283,7 +284,7 @@ func isSSHKey(c *Checker, path string, n *yamltree.Node) {
 }
 
 func isGitHubName(c *Checker, path string, n *yamltree.Node) {
-	if !gitHubName.MatchString(n.Value) {
+	if !gitHubName().MatchString(n.Value) {
 		c.Report(rules.GitHubName, path, n, "%s is not a user name at GitHub", quote(n, &shape{}))
 	}
 }
@@ -342,9 +343,9 @@ func isFilePath(c *Checker, at string, n *yamltree.Node) {
 const maxDepth = 64
 
 // userInfo matches a URL with a user's name or password in it.
-var userInfo = regexp.MustCompile(`://[^/\s]*@`)
+var userInfo = expression(`://[^/\s]*@`)
 
-func HasUserInfo(text string) bool { return userInfo.MatchString(text) }
+func HasUserInfo(text string) bool { return userInfo().MatchString(text) }
 
 // isPublicLine checks a value that goes into a file which everybody may read.
 func isPublicLine(c *Checker, path string, n *yamltree.Node) {
@@ -368,10 +369,10 @@ func below(p string, dirs ...string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return p == dir || strings.HasPrefix(p, dir+"/") })
 }
 
-var owner = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.$-]*(:([A-Za-z0-9_][A-Za-z0-9_.$-]*)?)?$|^:[A-Za-z0-9_][A-Za-z0-9_.$-]*$`)
+var owner = expression(`^[A-Za-z0-9_][A-Za-z0-9_.$-]*(:([A-Za-z0-9_][A-Za-z0-9_.$-]*)?)?$|^:[A-Za-z0-9_][A-Za-z0-9_.$-]*$`)
 
 func isOwner(c *Checker, path string, n *yamltree.Node) {
-	if !owner.MatchString(n.Value) {
+	if !owner().MatchString(n.Value) {
 		d := c.Report(rules.FileOwner, path, n, "%s is not an owner", quote(n, &shape{}))
 		d.Detail = "user, user:group or :group"
 	}
@@ -385,10 +386,10 @@ func IsNetworkFile(name string) bool {
 	return slices.ContainsFunc(NetworkSuffixes, func(s string) bool { return strings.HasSuffix(name, s) })
 }
 
-var networkFile = regexp.MustCompile(`^[A-Za-z0-9_@%:+.-][A-Za-z0-9_@%:+. -]*$`)
+var networkFile = expression(`^[A-Za-z0-9_@%:+.-][A-Za-z0-9_@%:+. -]*$`)
 
 func isUnitName(c *Checker, path string, n *yamltree.Node) {
-	if unitfile.ValidName(n.Value) || IsNetworkFile(n.Value) && networkFile.MatchString(n.Value) && len(n.Value) <= 255 {
+	if unitfile.ValidName(n.Value) || IsNetworkFile(n.Value) && networkFile().MatchString(n.Value) && len(n.Value) <= 255 {
 		return
 	}
 	if c.mixed(path, n, diag.Error) {
@@ -404,7 +405,7 @@ func isUnitName(c *Checker, path string, n *yamltree.Node) {
 }
 
 func isDropInName(c *Checker, path string, n *yamltree.Node) {
-	if networkFile.MatchString(n.Value) && strings.HasSuffix(n.Value, ".conf") && !strings.HasPrefix(n.Value, ".") && len(n.Value) <= 255 {
+	if networkFile().MatchString(n.Value) && strings.HasSuffix(n.Value, ".conf") && !strings.HasPrefix(n.Value, ".") && len(n.Value) <= 255 {
 		return
 	}
 	d := c.Report(rules.DropInName, path, n, "%s is not a name for a drop-in", quote(n, &shape{}))
@@ -430,20 +431,25 @@ func isSetting(c *Checker, path string, n *yamltree.Node) {
 }
 
 var (
-	windowStart  = regexp.MustCompile(`^((?i:sun|mon|tue|wed|thu|fri|sat) )?0*([0-9]|1[0-9]|2[0-3]):0*([0-9]|[1-5][0-9])$`)
-	windowLength = regexp.MustCompile(`^[-+]?([0-9]*(\.[0-9]*)?[a-z]+)+$`)
+	windowStart  = expression(`^((?i:sun|mon|tue|wed|thu|fri|sat) )?0*([0-9]|1[0-9]|2[0-3]):0*([0-9]|[1-5][0-9])$`)
+	windowLength = expression(`^[-+]?([0-9]*(\.[0-9]*)?[a-z]+)+$`)
 )
 
 func isWindowStart(c *Checker, path string, n *yamltree.Node) {
-	if !windowStart.MatchString(n.Value) {
+	if !windowStart().MatchString(n.Value) {
 		d := c.Report(rules.Window, path, n, "%s is not a time", quote(n, &shape{}))
 		d.Detail = "HH:MM, or a weekday and HH:MM: Thu 23:00"
 	}
 }
 
 func isDuration(c *Checker, path string, n *yamltree.Node) {
-	if !windowLength.MatchString(n.Value) {
+	if !windowLength().MatchString(n.Value) {
 		d := c.Report(rules.Window, path, n, "%s is not a length of time", quote(n, &shape{}))
 		d.Detail = "a number with its unit: 1h30m"
 	}
+}
+
+// expression is a regular expression that is compiled when it is first needed: most runs need few of them.
+func expression(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

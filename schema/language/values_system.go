@@ -164,7 +164,7 @@ func isImportID(c *Checker, path string, n *yamltree.Node) {
 	switch {
 	case !atGitHub:
 		c.notApplied(path, n.Range, "keys are imported from GitHub alone, as gh:NAME; give others with ssh_authorized_keys")
-	case !gitHubName.MatchString(name):
+	case !gitHubName().MatchString(name):
 		c.Report(rules.GitHubName, path, n, "%s is not a user name at GitHub", quote(n, &shape{}))
 	}
 }
