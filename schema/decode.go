@@ -91,6 +91,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 type decoder struct {
 	language.Checker
 	config *Config
+	reader yamltree.Reader
 	budget int64 // bytes that may still be unpacked
 	// quiet are contents of files in which any character may be, concealed those that are secrets.
 	quiet, concealed places
@@ -107,7 +108,7 @@ func (d *decoder) part(f *source.File) *yamltree.Node {
 	case header.Script:
 		d.script(f)
 	case header.Config:
-		root, ds := yamltree.Parse(f)
+		root, ds := d.reader.Parse(f)
 		d.Diags.Add(ds...)
 		if root == nil || root.Kind == yamltree.Null {
 			return nil

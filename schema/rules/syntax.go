@@ -110,8 +110,8 @@ var (
 		ID:       "yaml-too-large",
 		Severity: diag.Error,
 		Title:    "the document is too large",
-		Help: "A document has at most 32 MiB of text, 64 levels of nesting, and 200,000 values once every alias stands for a copy. " +
-			"Fetch large content at run time instead.",
+		Help: "A document has at most 32 MiB of text, 64 levels of nesting, and 200,000 values once every alias stands for a copy; all parts of a message together have no more. " +
+			"Of the text of values, aliases may stand for 1 MiB more than the document has. Fetch large content at run time instead.",
 	}
 	// YAMLMultipleDocuments is a second document in one text.
 	YAMLMultipleDocuments = &diag.Rule{

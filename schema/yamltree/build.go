@@ -16,11 +16,12 @@ import (
 // A builder turns the parser's nodes into ours, which is where their ends are found: it goes through them
 // in the order of the text, and through the text along with them.
 type builder struct {
+	*Reader
 	file *source.File
 	b    []byte
 	here place
 
-	nodes    int // so far, every alias counted as a copy
+	text     int // bytes of scalars so far, every alias counted as a copy
 	anchored map[*yaml.Node]*anchored
 	found    diag.List
 	stop     bool // a limit is reached
@@ -28,8 +29,8 @@ type builder struct {
 
 // anchored is a node that aliases may stand for. Its tree is nil as long as it is being built.
 type anchored struct {
-	tree *Node
-	size int
+	tree       *Node
+	size, text int // in nodes, and in bytes of scalars
 }
 
 // place is a position that moves forward only, so that positions in a long line cost nothing extra.
@@ -88,7 +89,7 @@ func (b *builder) node(n *yaml.Node) (*Node, int) {
 	b.nodes++
 	var a *anchored
 	if n.Anchor != "" {
-		a = &anchored{size: b.nodes - 1}
+		a = &anchored{size: b.nodes - 1, text: b.text}
 		b.anchored[n] = a
 	}
 	var tree *Node
@@ -102,7 +103,7 @@ func (b *builder) node(n *yaml.Node) (*Node, int) {
 		tree, end = b.scalar(n, start)
 	}
 	if a != nil {
-		a.tree, a.size = tree, b.nodes-a.size
+		a.tree, a.size, a.text = tree, b.nodes-a.size, b.text-a.text
 	}
 	return tree, end
 }
@@ -119,17 +120,20 @@ func (b *builder) alias(n *yaml.Node, start int) (*Node, int) {
 		b.add(rules.YAMLAlias, at, "the value of &%s contains this alias of itself", n.Value)
 		return &Node{Kind: Null, Tag: "!!null", Range: at, Broken: true}, end
 	}
-	if b.nodes += target.size; b.nodes > maxNodes {
-		b.tooMany(at)
+	b.nodes += target.size
+	b.text += target.text
+	b.copied += target.text
+	switch {
+	case b.stop:
+	case b.nodes > maxNodes:
+		b.add(rules.YAMLTooLarge, at, "more than %d values, every alias counted as a copy", maxNodes)
+		b.stop = true
+	case b.copied > maxCopied+b.read:
+		// The values are looked into one by one, and a copy takes as long as what it is of.
+		b.add(rules.YAMLTooLarge, at, "the aliases stand for more than %d KiB of text", (maxCopied+b.read)>>10)
+		b.stop = true
 	}
 	return target.tree, end
-}
-
-func (b *builder) tooMany(at source.Range) {
-	if !b.stop {
-		b.add(rules.YAMLTooLarge, at, "more than %d values, every alias counted as a copy", maxNodes)
-	}
-	b.stop = true
 }
 
 func (b *builder) add(rule *diag.Rule, at source.Range, format string, args ...any) *diag.Diagnostic {
@@ -142,6 +146,7 @@ func (b *builder) add(rule *diag.Rule, at source.Range, format string, args ...a
 func (b *builder) scalar(n *yaml.Node, start int) (*Node, int) {
 	start = b.passProperties(start)
 	tree := &Node{Kind: Scalar, Tag: n.ShortTag(), Value: n.Value}
+	b.text += len(n.Value)
 	end := start
 	switch {
 	case n.Style&yaml.DoubleQuotedStyle != 0:

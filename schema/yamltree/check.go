@@ -35,9 +35,9 @@ type checker struct {
 	slip *diag.Diagnostic
 }
 
-// check returns the checker after it has gone over a text.
-func check(f *source.File) *checker {
-	c := &checker{file: f, b: f.Bytes, anchors: map[string]bool{}, handles: map[string]bool{}, version: -1, strayTab: -1}
+// check returns the checker after it has gone over a text. nodes are those of the texts before it.
+func check(f *source.File, nodes int) *checker {
+	c := &checker{file: f, b: f.Bytes, nodes: nodes, anchors: map[string]bool{}, handles: map[string]bool{}, version: -1, strayTab: -1}
 	if bytes.HasPrefix(c.b, []byte(byteOrderMark)) {
 		c.i, c.bol = len(byteOrderMark), len(byteOrderMark)
 	}

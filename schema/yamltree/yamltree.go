@@ -24,28 +24,40 @@ import (
 	"cloudconfig/schema/source"
 )
 
-// What a document may have at most. maxNodes counts every alias as a copy; after maxFindings the rest of the
-// document is not looked at.
+// What a document may have at most. maxNodes counts every alias as a copy; maxCopied is how many bytes of values
+// aliases may stand for beyond as many as are read; after maxFindings the rest of the document is not looked at.
 const (
 	maxBytes    = 32 << 20
 	maxDepth    = 64
 	maxNodes    = 200_000
 	maxAliases  = 1_000
+	maxCopied   = 1 << 20
 	maxFindings = 1_000
 )
 
 const byteOrderMark = "\xEF\xBB\xBF"
+
+// A Reader reads documents that become one: the values that one may have, they have in all, or a thousand small
+// parts would be worth a thousand large ones. The zero value is ready.
+type Reader struct {
+	nodes  int // so far, every alias counted as a copy
+	read   int // bytes of text
+	copied int // bytes of values that aliases stand for
+}
+
+// Parse reads the one YAML document of a file that stands alone.
+func Parse(f *source.File) (*Node, diag.List) { return new(Reader).Parse(f) }
 
 // Parse reads the one YAML document of a file.
 //
 // A file that is not YAML gives no node and one finding, the first slip. Duplicate keys and keys that are no
 // text are found all together, and the tree is without them; so are values that do not fit their tag, and
 // aliases and merges that lead nowhere. A text of comments alone is a Null node.
-func Parse(f *source.File) (*Node, diag.List) {
+func (r *Reader) Parse(f *source.File) (*Node, diag.List) {
 	if d := checkText(f); d != nil {
 		return nil, diag.List{*d}
 	}
-	c := check(f)
+	c := check(f, r.nodes)
 	if c.slip != nil {
 		return nil, diag.List{*c.slip}
 	}
@@ -68,7 +80,8 @@ func Parse(f *source.File) (*Node, diag.List) {
 	if len(doc.Content) == 0 {
 		return &Node{Kind: Null, Tag: "!!null", Range: f.Range(len(f.Bytes), len(f.Bytes))}, nil
 	}
-	b := &builder{file: f, b: f.Bytes, here: place{line: f.FirstLine()}, anchored: map[*yaml.Node]*anchored{}}
+	r.read += len(f.Bytes)
+	b := &builder{Reader: r, file: f, b: f.Bytes, here: place{line: f.FirstLine()}, anchored: map[*yaml.Node]*anchored{}}
 	root, _ := b.node(doc.Content[0])
 	return root, b.found
 }

@@ -328,6 +328,8 @@ func TestRefuses(t *testing.T) {
 		{"65 levels", strings.Repeat("[", 65) + strings.Repeat("]", 65), `1:65 yaml-too-large "["`},
 		{"65 levels of blocks", strings.Repeat("- ", 65) + "a", `1:129 yaml-too-large "-"`},
 		{"more nodes than there may be", "[" + strings.Repeat("a,", 200_000) + "]", `1:400000 yaml-too-large "a"`},
+		{"aliases of more text than there may be", "- &a " + strings.Repeat("x", 100_000) + "\n" + strings.Repeat("- *a\n", 20), `13:3 yaml-too-large "*a"`},
+		{"aliases of aliases of text", "- &a " + strings.Repeat("x", 100_000) + "\n- &b [*a, *a, *a, *a]\n- [*b, *b, *b]\n", `3:8 yaml-too-large "*b"`},
 		{"a byte that is not UTF-8", "a: caf\xe9\n", `1:7 text-encoding "\xe9"`},
 		{"a control character", "a: \x1b[1m\n", `1:4 text-encoding "\x1b"`},
 		{"a control character of the upper range", "a: b\u0085\n", `1:5 text-encoding "\u0085"`},
@@ -348,6 +350,30 @@ func TestRefuses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Documents that become one have no more values together than one may have, nor do their aliases stand for more.
+func TestReaderCountsAll(t *testing.T) {
+	for name, text := range map[string]string{
+		"values":                       "[" + strings.Repeat("a,", 50_000) + "]",
+		"values of aliases":            "- &a [" + strings.Repeat("a,", 1000) + "]\n" + strings.Repeat("- *a\n", 50),
+		"the text that aliases are of": "- &a " + strings.Repeat("x", 10_000) + "\n" + strings.Repeat("- *a\n", 30),
+	} {
+		var r yamltree.Reader
+		refused := 0
+		for i := range 5 {
+			f := file(text)
+			if _, found := r.Parse(f); len(found) > 0 {
+				if refused = i + 1; found[0].Rule.ID != "yaml-too-large" {
+					t.Errorf("%s: %v", name, found)
+				}
+				break
+			}
+		}
+		if refused != 4 {
+			t.Errorf("%s: document %d is refused, want the fourth", name, refused)
+		}
 	}
 }
 
