@@ -9,7 +9,8 @@ type Slip struct {
 	Severity Severity
 	// From and To are offsets in bytes, To exclusive. Both are 0 for the string as a whole.
 	From, To int
-	// Summary, Detail and Secret are as in Diagnostic.
+	// Summary, Detail, Secret and Related are as in Diagnostic.
 	Summary, Detail string
 	Secret          bool
+	Related         []Related
 }

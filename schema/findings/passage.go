@@ -64,7 +64,7 @@ func (c *Collector) Slip(path string, at source.Range, s diag.Slip) {
 	if s.Severity != 0 {
 		d.Severity = s.Severity
 	}
-	d.Detail, d.Secret = s.Detail, s.Secret
+	d.Detail, d.Secret, d.Related = s.Detail, s.Secret, s.Related
 }
 
 // Keep remembers a passage by the place of its value, for checks that look at several entries together.

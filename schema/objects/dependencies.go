@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"cloudconfig/schema/config"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/findings"
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
@@ -46,8 +48,10 @@ func (w *world) dependencies() {
 		}
 		w.agents()
 	}
+	triggers := map[string]bool{}
 	for _, t := range w.texts {
-		if t.own {
+		if t.own && !triggers[t.unit] {
+			triggers[t.unit] = true
 			w.trigger(t)
 		}
 		if w.image != nil {
@@ -65,6 +69,9 @@ func (w *world) dependencies() {
 				}
 			}
 		}
+	}
+	for _, t := range w.texts {
+		w.Slips(t.from, t.found)
 	}
 }
 
@@ -102,7 +109,7 @@ func (w *world) asked(u *config.Unit) {
 	if own := w.image.Unit(there.Alias); own != nil {
 		there = own
 	}
-	if u.Enable.V && len(there.Install) == 0 && !slices.ContainsFunc(w.byUnit[u.Name.V].texts, func(t *unitText) bool { return !unitfile.InstallOf(t.sections).IsZero() }) {
+	if u.Enable.V && len(there.Install) == 0 && !w.byUnit[u.Name.V].installable {
 		w.ReportAt(rules.UnitStaticImage, "", u.Enable.At, "unit %q of %s has no [Install] section to enable it by", u.Name.V, w.image.Name)
 	}
 }
@@ -130,9 +137,14 @@ func (w *world) agents() {
 	}
 }
 
-// slip reports something in a unit's text.
-func (w *world) slip(t *unitText, rule *diag.Rule, severity diag.Severity, from, to int, summary, detail string) {
-	w.Slips(t.from, []diag.Slip{{Rule: rule, Severity: severity, From: from, To: to, Summary: summary, Detail: detail}})
+// slip keeps something to report in a unit's text, if it can be among those that are told.
+func (w *world) slip(t *unitText, rule *diag.Rule, severity diag.Severity, from, to int, summary, detail string) *diag.Slip {
+	s := diag.Slip{Rule: rule, Severity: severity, From: from, To: to, Summary: summary, Detail: detail}
+	if n := len(t.found); n >= 2*findings.MaxSlips || n >= findings.MaxSlips && cmp.Or(severity, rule.Severity) != diag.Error {
+		return &s
+	}
+	t.found = append(t.found, s)
+	return &t.found[len(t.found)-1]
 }
 
 // orImage ends a summary about what is not there.
@@ -218,24 +230,11 @@ func (w *world) reference(t *unitText, d unitfile.Directive, severity diag.Sever
 			continue
 		}
 		told[name] = true
-		if w.misspelt(t, at, from) {
+		if w.misspelt[installed{t.unit, name}] {
 			continue // and told so
 		}
 		w.slip(t, rules.UnitReference, w.severity(severity), at, from, w.orImage("unit "+strconv.Quote(name)+" is not in this configuration"), w.nearUnit(name))
 	}
-}
-
-// misspelt says that a finding is already about a name in a text.
-func (w *world) misspelt(t *unitText, from, to int) bool {
-	if w.targets == nil {
-		w.targets = map[source.Range]bool{}
-		for i := range w.Diags {
-			if w.Diags[i].Rule == rules.UnitTarget {
-				w.targets[w.Diags[i].Subject] = true
-			}
-		}
-	}
-	return len(w.targets) > 0 && w.targets[t.from.Node.Span(w.Sources[t.from.Node.Range.File], from, to)]
 }
 
 func isExec(directive string) bool {
@@ -279,8 +278,8 @@ func (w *world) exec(t *unitText, d unitfile.Directive) {
 	switch f := w.files[clean]; {
 	case f != nil && f.Mode.V&0o111 == 0 && !f.Append.V:
 		if !w.mentions("chmod") {
-			w.slip(t, rules.ExecMode, 0, from, from+len(name), strconv.Quote(name)+" is written without the execute bit", `write permissions: "0755" in its entry`)
-			w.Diags[len(w.Diags)-1].Related = []diag.Related{{Message: "the entry", At: f.Path.At}}
+			s := w.slip(t, rules.ExecMode, 0, from, from+len(name), strconv.Quote(name)+" is written without the execute bit", `write permissions: "0755" in its entry`)
+			s.Related = []diag.Related{{Message: "the entry", At: f.Path.At}}
 		}
 	case f == nil && !ignored && w.isMissing(clean):
 		w.slip(t, rules.ExecMissing, w.severity(diag.Warning), from, from+len(name), w.orImage(strconv.Quote(name)+" is not in this configuration"), "")

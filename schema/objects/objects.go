@@ -72,9 +72,10 @@ type world struct {
 	byUnit               map[string]*unitTexts
 	texts                []*unitText // of units, in the order written
 	installing           *bool
-	written              map[string]bool       // answers of mentions
-	guesses              int                   // how often a near name was looked for
-	targets              map[source.Range]bool // names that are misspelt
+	written              map[string]bool    // answers of mentions
+	guesses              int                // how often a near name was looked for
+	targets              map[string]string  // what was meant by names of targets
+	misspelt             map[installed]bool // those that are reported
 }
 
 // gather fills the tables of what the configuration makes.

@@ -24,8 +24,10 @@ type unitTexts struct {
 	texts []*unitText // all of them, in the order written
 	// parts are those that systemd reads, in its order.
 	parts []*unitText
-	whole bool         // the first part is the unit's own
-	entry *config.Unit // what coreos.units says of it; nil if it is in write_files alone
+	whole bool // the first part is the unit's own
+	// installable says that a text has something in [Install].
+	installable bool
+	entry       *config.Unit // what coreos.units says of it; nil if it is in write_files alone
 }
 
 type unitText struct {
@@ -36,6 +38,7 @@ type unitText struct {
 	from     findings.Passage
 	secret   bool
 	sections []unitfile.Section
+	found    []diag.Slip // by the checks against others
 }
 
 // checkUnits looks inside units, drop-ins and networkd files, and at how they are enabled and ordered.
@@ -50,7 +53,7 @@ func (w *world) checkUnits() {
 		for j, found := range unitfile.Check(u.name, u.whole, nodes[i].Texts...) {
 			w.unitSlips(u.parts[j], found)
 		}
-		w.checkInstall(u, units)
+		w.checkInstall(u)
 	}
 	for _, c := range unitfile.Cycles(nodes) {
 		w.cycle(c, units)
@@ -137,9 +140,11 @@ func (w *world) addText(u *unitTexts, t unitText, content source.Range, isPart b
 	if t.own {
 		w.units[u.name] = true
 	}
-	for _, alias := range unitfile.InstallOf(t.sections).Alias {
+	install := unitfile.InstallOf(t.sections)
+	for _, alias := range install.Alias {
 		w.units[alias] = true
 	}
+	u.installable = u.installable || !install.IsZero()
 }
 
 // systemdFile says what a path is to systemd: a unit, a networkd file or the settings of a daemon, or a drop-in
@@ -163,7 +168,7 @@ func systemdFile(file string) (name, dropIn string, ok bool) {
 
 // checkInstall says that a unit of the configuration is to be enabled and has no [Install] section, or one
 // that leads nowhere.
-func (w *world) checkInstall(u *unitTexts, all []*unitTexts) {
+func (w *world) checkInstall(u *unitTexts) {
 	if u.entry == nil || !u.entry.Enable.V || !u.whole || language.IsNetworkFile(u.name) || u.entry.Mask.V {
 		return
 	}
@@ -179,19 +184,21 @@ func (w *world) checkInstall(u *unitTexts, all []*unitTexts) {
 		}
 		w.ReportAt(rules.UnitEnable, "", u.entry.Enable.At, "%s %s", u.name, what).Detail = "such as [Install] with WantedBy=multi-user.target"
 	}
-	known := strings.Fields(targets)
 	names := slices.Concat(install.WantedBy, install.RequiredBy)
 	for _, target := range names[:min(len(names), maxTargets)] {
-		if !strings.HasSuffix(target, ".target") || slices.Contains(known, target) ||
-			slices.ContainsFunc(all, func(u *unitTexts) bool { return u.name == target }) {
+		if !strings.HasSuffix(target, ".target") || w.byUnit[target] != nil {
 			continue
 		}
-		meant := spelling.Nearest(target, known)
+		meant := w.meantTarget(target)
 		if meant == "" {
 			continue
 		}
 		for _, p := range u.parts {
 			if from := mentionOf(p, target); from >= 0 {
+				if w.misspelt == nil {
+					w.misspelt = map[installed]bool{}
+				}
+				w.misspelt[installed{u.name, target}] = true
 				w.unitSlips(p, []diag.Slip{{Rule: rules.UnitTarget, From: from, To: from + len(target),
 					Summary: fmt.Sprintf("%q is not a target that systemd has", target), Detail: fmt.Sprintf("did you mean %q?", meant)}})
 			}
@@ -199,8 +206,26 @@ func (w *world) checkInstall(u *unitTexts, all []*unitTexts) {
 	}
 }
 
-// maxTargets is how many targets of one unit are compared with those that systemd has.
+// installed is a unit and a target that its [Install] section names.
+type installed struct{ unit, target string }
+
+// maxTargets is how many targets of one unit are looked at.
 const maxTargets = 8
+
+// meantTarget is the target of systemd's that was probably meant by a name, or "" if it is one or none is near.
+// After a few the answer is "" for names that are new, since each takes its time.
+func (w *world) meantTarget(name string) string {
+	meant, asked := w.targets[name]
+	known := strings.Fields(targets)
+	if asked || len(w.targets) >= maxGuesses || slices.Contains(known, name) {
+		return meant
+	}
+	if w.targets == nil {
+		w.targets = map[string]string{}
+	}
+	w.targets[name] = spelling.Nearest(name, known)
+	return w.targets[name]
+}
 
 // mentionOf is where the [Install] section of a text names a target, or -1.
 func mentionOf(t *unitText, target string) int {

@@ -36,7 +36,7 @@ type Cycle struct {
 //
 // Source: bootup(7), "Default Dependencies" of systemd.service(5) and its like, systemd 252.
 func Cycles(nodes []Node) []Cycle {
-	g := graph{nodes: nodes, index: make(map[string]int, len(nodes))}
+	g := graph{nodes: nodes, index: make(map[string]int, len(nodes)), before: map[link]bool{}}
 	g.read()
 	return g.cycles()
 }
@@ -61,10 +61,12 @@ type graph struct {
 	nodes []Node
 	index map[string]int // of units by name, then of milestones
 	names []string
-	after [][]edge   // what each unit starts after
-	needs [][]int    // units that each starts with it
-	boot  []bool     // starts with the machine
-	units []nodeText // what the texts of each node say
+	after [][]edge // what each unit starts after
+	needs [][]int  // units that each starts with it
+	// before has the targets that a text puts a unit behind: the target starts first, whatever is the default.
+	before map[link]bool
+	boot   []bool     // starts with the machine
+	units  []nodeText // what the texts of each node say
 }
 
 type edge struct {
@@ -76,6 +78,9 @@ type edge struct {
 	// reverse says that it is written in the other unit, as Before=.
 	reverse bool
 }
+
+// link is a unit and another one that it starts after.
+type link struct{ later, earlier int }
 
 // nodeText is what the texts of a unit say about order.
 type nodeText struct {
@@ -123,13 +128,14 @@ func (g *graph) read() {
 			if !known || other == i || other >= len(g.nodes) && !g.boot[i] {
 				continue
 			}
-			e := edge{to: other, text: m.text, d: m.d, from: m.from, end: m.to}
+			e, later := edge{to: other, text: m.text, d: m.d, from: m.from, end: m.to}, i
 			if m.before {
-				e.to, e.reverse = i, true
-				g.after[other] = append(g.after[other], e)
-				continue
+				e.to, e.reverse, later = i, true, other
 			}
-			g.after[i] = append(g.after[i], e)
+			g.after[later] = append(g.after[later], e)
+			if strings.HasSuffix(g.names[e.to], ".target") {
+				g.before[link{later, e.to}] = true
+			}
 		}
 	}
 	for i := range g.nodes {
@@ -184,7 +190,7 @@ func (g *graph) implied(name, earlier string) {
 	if !known || !also || later == first || !g.boot[later] || !g.boot[first] {
 		return
 	}
-	if slices.ContainsFunc(g.after[first], func(e edge) bool { return e.to == later && e.text >= 0 }) && strings.HasSuffix(name, ".target") {
+	if strings.HasSuffix(name, ".target") && g.before[link{first, later}] {
 		return
 	}
 	g.after[later] = append(g.after[later], edge{to: first, text: -1})
