@@ -346,6 +346,10 @@ func (c *checker) tag(flow bool) bool {
 	}
 	for c.i++; !isSpace(c.at(0)) && !isFlow(c.at(0)); c.i++ {
 	}
+	if flow && c.at(0) == ',' {
+		return c.fail(rules.YAMLQuote, from, c.i+1, "write a blank between the two, or quote the value if the ! is part of it",
+			"the comma is read as a part of the tag before it")
+	}
 	if k := bytes.IndexByte(c.b[from+1:c.i], '!'); k > 0 && !c.handles[string(c.b[from:from+k+2])] {
 		return c.fail(rules.YAMLSyntax, from, c.i, "remove the tag, or quote the value if it is part of it", "no %%TAG above says what %s stands for", c.b[from:from+k+2])
 	}

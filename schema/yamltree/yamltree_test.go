@@ -313,6 +313,7 @@ func TestRefuses(t *testing.T) {
 		{"an anchor around its alias", "a: &b [*b]\n", `1:8 yaml-alias "*b"`},
 		{"an anchor on an alias", "a: &b c\nd: &e *b\n", `2:4 yaml-syntax "&e *b"`},
 		{"1,001 aliases", "- &a b\n" + strings.Repeat("- *a\n", 1001), `1002:3 yaml-alias "*a"`},
+		{"a comma that is read as a part of a tag", "[a, !, b]\n", `1:5 yaml-quote "!,"`},
 		{"a merge of text", "a:\n  <<: b\n", `2:3 yaml-merge "<<"`},
 		{"a merge of a list of text", "a:\n  <<: [b]\n", `2:3 yaml-merge "<<"`},
 		{"a word that is no number", "a: !!int b\n", `1:10 yaml-tag "b"`},
