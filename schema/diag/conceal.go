@@ -3,6 +3,7 @@ package diag
 import (
 	"bytes"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,14 @@ const concealed = "(secret)"
 // what its values are, so it goes by looks, and would rather hide too much.
 type concealer struct {
 	file *source.File
-	pem  [][2]int // lines of private keys, first and last
+	pem  [][2]int // lines of private keys, first and last, in order
+
+	// Findings come in the order of the text, so the last answer is often the next one too.
+	asked struct {
+		line, length int
+		piece        *byte
+		hides        bool
+	}
 }
 
 func newConcealer(f *source.File) *concealer {
@@ -30,7 +38,11 @@ func newConcealer(f *source.File) *concealer {
 		n := f.Pos(offset).Line
 		switch line := f.Text(n); {
 		case bytes.Contains(line, []byte("END ")) && !bytes.Contains(line, []byte("BEGIN ")):
-			c.pem = append(c.pem, [2]int{max(open, f.FirstLine()), n})
+			from := max(open, f.FirstLine()) // a key may end that does not begin
+			for len(c.pem) > 0 && c.pem[len(c.pem)-1][0] >= from {
+				c.pem = c.pem[:len(c.pem)-1]
+			}
+			c.pem = append(c.pem, [2]int{from, n})
 			open = 0
 		case open == 0:
 			open = n
@@ -46,12 +58,18 @@ func newConcealer(f *source.File) *concealer {
 // hides says whether line n, of which piece is looked at, may not be drawn: by itself, as part of a private
 // key, or as what stands below a key such as password.
 func (c *concealer) hides(n int, piece []byte) bool {
-	for _, p := range c.pem {
-		if n >= p[0] && n <= p[1] {
-			return true
-		}
+	if len(piece) == 0 {
+		return c.look(n, piece)
 	}
-	if looksSecret(string(piece)) {
+	if a := &c.asked; a.line != n || a.piece != &piece[0] || a.length != len(piece) {
+		a.line, a.piece, a.length, a.hides = n, &piece[0], len(piece), c.look(n, piece)
+	}
+	return c.asked.hides
+}
+
+func (c *concealer) look(n int, piece []byte) bool {
+	i := sort.Search(len(c.pem), func(i int) bool { return c.pem[i][1] >= n })
+	if i < len(c.pem) && n >= c.pem[i][0] || looksSecret(string(piece)) {
 		return true
 	}
 	const far = 200 // lines up, beyond which the key of a text is not searched for
@@ -146,12 +164,9 @@ func namesSecret(key string) bool {
 
 // looksAssigned says that a secret's name is followed by a value: password: x, TOKEN=x, --token x, Bearer x.
 func looksAssigned(s string) bool {
+	s = strings.TrimRight(s, ` "'`)
 	for i := 0; i < len(s); i++ {
-		if !strings.ContainsRune(":= ", rune(s[i])) {
-			continue
-		}
-		value := strings.Trim(s[i+1:], ` "'`)
-		if value == "" || value[0] == '#' {
+		if s[i] != ':' && s[i] != '=' && s[i] != ' ' {
 			continue
 		}
 		from := i
@@ -162,10 +177,11 @@ func looksAssigned(s string) bool {
 			from--
 		}
 		name := s[from:i]
-		switch {
-		case s[i] == ' ' && !strings.HasPrefix(name, "--") && !strings.EqualFold(name, "bearer"):
-		case value[0] == '|' || value[0] == '>':
-		case namesSecret(name):
+		if s[i] == ' ' && !strings.HasPrefix(name, "--") && !strings.EqualFold(name, "bearer") || !namesSecret(name) {
+			continue
+		}
+		value := strings.TrimLeft(s[i+1:], ` "'`)
+		if value != "" && value[0] != '#' && value[0] != '|' && value[0] != '>' {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	maxCells = 160 // of an excerpt
 	lead     = 40  // cells kept in front of the carets of a long line
 	tabWidth = 8
+	most     = 256 // bytes of a long line that are laid out, on either side
 )
 
 // draw lays out a line in the cells of a terminal. Tabs become spaces, so that the carets are right wherever
@@ -25,9 +26,15 @@ func draw(v *view, forCI bool) excerpt {
 		glyph string
 		at    int
 	}
-	var drawn []cell
 	at, begin, end := 0, -1, -1
-	for i := 0; i < len(v.line); {
+	start, stop := 0, len(v.line)
+	if v.from > 2*most {
+		for start = v.from - most; start < v.from && !utf8.RuneStart(v.line[start]); start++ {
+		}
+	}
+	stop = min(stop, v.from+2*most)
+	drawn := make([]cell, 0, max(0, stop-start))
+	for i := start; i < stop; {
 		if i >= v.from && begin < 0 {
 			begin = at
 		}
@@ -62,7 +69,7 @@ func draw(v *view, forCI bool) excerpt {
 	}
 	var b strings.Builder
 	var e excerpt
-	if v.cut || left > 0 {
+	if v.cut || start > 0 || left > 0 {
 		b.WriteString("…")
 		e.indent = 1
 	}

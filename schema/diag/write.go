@@ -112,7 +112,7 @@ type view struct {
 	hidden   bool   // line must not be drawn, nor quoted
 }
 
-// near is how much of a long line is looked at around a subject, in bytes.
+// near is how much of a long line is looked at on either side of a subject at least, in bytes.
 const near = 4 << 10
 
 func (p *printer) view(d *Diagnostic) view {
@@ -127,11 +127,13 @@ func (p *printer) view(d *Diagnostic) view {
 	if d.Subject.End.Line == n {
 		v.to = min(max(d.Subject.End.Offset-begin, v.from), len(line))
 	}
-	first := max(0, v.from-near)
+	// Of a long line the same piece is looked at for all that is near, so that it is looked at once.
+	block := v.from / near
+	first := max(0, (block-1)*near)
 	for first < v.from && !utf8.RuneStart(line[first]) {
 		first++
 	}
-	last := min(v.to, v.from+near) + near
+	last := (block + 3) * near
 	v.line, v.cut = line[first:min(last, len(line))], first > 0
 	v.from, v.to = v.from-first, min(v.to-first, len(v.line))
 	v.hidden = d.Secret || c.hides(n, v.line)
