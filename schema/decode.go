@@ -84,6 +84,9 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 		d.invisible(f)
 	}
 	d.unset(in.Values)
+	if len(parts) > 0 {
+		d.More(parts[0])
+	}
 	return root
 }
 

@@ -165,7 +165,11 @@ func (p *printer) message(v *view, text string) string {
 	if text == "" {
 		return ""
 	}
-	return p.words(conceal(text, string(v.line), v.hidden))
+	line := ""
+	if v.hidden { // else nobody asks for it
+		line = string(v.line)
+	}
+	return p.words(conceal(text, line, v.hidden))
 }
 
 // whole is a finding's message with what to do, and the related places, on one line.

@@ -7,6 +7,7 @@ package findings
 
 import (
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
 )
@@ -25,7 +26,14 @@ type Collector struct {
 	Passages map[source.Range]Passage
 	// hidden are lines of secret values, by file and number: no finding draws one.
 	hidden map[line]bool
+	// left is the last finding that was left out, once there are too many; refused says that one was an error.
+	left    diag.Diagnostic
+	refused bool
 }
+
+// Most is how much wrong is reported in all: nobody reads more, and a megabyte can have a hundred thousand things
+// wrong with it.
+const Most = 5_000
 
 // New makes a collector with nothing in it.
 func New() *Collector {
@@ -72,10 +80,36 @@ func (c *Collector) Report(rule *diag.Rule, path string, n *yamltree.Node, forma
 
 // ReportAt adds a finding about a place. path is that of the key, or empty.
 func (c *Collector) ReportAt(rule *diag.Rule, path string, at source.Range, format string, args ...any) *diag.Diagnostic {
+	if c.Full() {
+		c.leaveOut()
+		c.left = diag.Diagnostic{Rule: rule, Severity: rule.Severity, Subject: at}
+		return &c.left
+	}
 	d := diag.New(rule, at, format, args...)
 	d.Path = path
 	c.Diags.Add(d)
 	return &c.Diags[len(c.Diags)-1]
+}
+
+// Full says that what is found from now on is left out, but for a first error.
+func (c *Collector) Full() bool { return len(c.Diags) >= Most }
+
+// leaveOut is done with the last finding that was left out. The first error among them is told all the same: what is
+// refused must be refused. Its severity is known only now, since whoever reports may change it.
+func (c *Collector) leaveOut() {
+	if c.left.Rule == nil || c.left.Severity != diag.Error || c.refused {
+		return
+	}
+	if c.refused = true; !c.Diags.HasErrors() {
+		c.Diags.Add(diag.Diagnostic{Rule: c.left.Rule, Severity: diag.Error, Subject: c.left.Subject, Secret: true, Summary: c.left.Rule.Title})
+	}
+}
+
+// More says, of the first file, that findings were left out. It comes last.
+func (c *Collector) More(f *source.File) {
+	if c.leaveOut(); c.left.Rule != nil {
+		c.Diags.Add(diag.New(rules.MoreFindings, f.Range(0, 0), "more than %d findings; the rest is not told", Most))
+	}
 }
 
 // FirstLine is the part of a range that is on its first line, since a finding about a whole list or mapping

@@ -33,6 +33,8 @@ var (
 		Help: "Two entries of one document name the same path, unit or user and contradict each other. Keep one, or put both into one entry. In two parts they would be merged."}
 	Overridden = &diag.Rule{ID: "overridden", Severity: diag.Info, Title: "a later part gives another value",
 		Help: "Parts are merged in order: mappings by key, lists one after the other, and of a single value the later one wins. Items that name the same path, unit, user or certificate are merged as mappings."}
+	MoreFindings = &diag.Rule{ID: "more-findings", Severity: diag.Info, Title: "more was found than is told",
+		Help: "Of one text 5,000 findings are told, and 200 of a unit or script in it. Mend those, and the rest comes."}
 
 	Hostname = &diag.Rule{ID: "hostname", Severity: diag.Error, Title: "not a hostname",
 		Help:    "A hostname is made of labels of letters, digits and hyphens, 63 characters at most each, 64 in all (RFC 1123; Linux).",
@@ -102,7 +104,7 @@ var (
 
 func languageRules() []*diag.Rule {
 	return []*diag.Rule{
-		UnknownKey, UnsupportedKey, NotApplied, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden,
+		UnknownKey, UnsupportedKey, NotApplied, DeprecatedKey, WrongType, BadValue, EmptyValue, MissingKey, Placeholder, ItemTwice, Overridden, MoreFindings,
 		Hostname, AccountName, UserNameAlone, AccountField, AccountID, PasswordHash, PasswordWeak, SSHKey, SSHKeyWeak, SSHKeyTwice, SSHPrivateKey, GitHubName, KeyURL,
 		FilePath, Permissions, FileOwner, Encoding, SecretReadable, PublicSecret, MountRoot,
 		UnitName, DropInName, OneLine, SettingQuote, Window,
