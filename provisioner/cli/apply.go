@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +69,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		Datasources: t.datasources,
 		Console:     report.Console{W: c.Stderr},
 		Log:         slog.New(report.Journal(os.Getenv("JOURNAL_STREAM"))),
-		Now:         time.Now,
+		Now:         c.now,
 		Version:     c.Version,
 		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
@@ -158,7 +157,9 @@ back, or failed before any change; 4 committed, but the hand-off failed.`,
 
 // fail tells an error of the machine.
 func (c *Command) fail(err error) error {
-	fmt.Fprintf(c.Stderr, "provisioner: %v\n", err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(c.Stderr, "provisioner: %s\n", diag.Printable(strings.TrimSuffix(line, "\n")))
+	}
 	return status(report.ExitFailed)
 }
 

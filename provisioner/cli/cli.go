@@ -12,11 +12,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/provisioner/report"
+	"cloudconfig/schema/diag"
 )
 
 // Command is the program with its three streams.
@@ -25,6 +28,8 @@ type Command struct {
 	Stdout, Stderr io.Writer
 	// Version is what "provisioner version" prints.
 	Version string
+	// Now is the machine's clock; nil for the real one.
+	Now func() time.Time
 }
 
 // generatorName is what systemd calls the program as when it is to put units back early in a boot.
@@ -49,8 +54,19 @@ func (c *Command) Main(args []string) int {
 	case errors.As(err, &status):
 		return int(status)
 	}
-	fmt.Fprintf(c.Stderr, "provisioner: %v\n", err)
+	text := err.Error()
+	if !strings.HasPrefix(text, "unknown command") { // which quotes what it was given, and has lines of its own
+		text = diag.Printable(text) // it may name files, which others may have named
+	}
+	fmt.Fprintf(c.Stderr, "provisioner: %s\n", text)
 	return report.ExitUsage
+}
+
+func (c *Command) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
 }
 
 // exitStatus is an error that has been told already: only the status is left to give.

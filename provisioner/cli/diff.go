@@ -5,17 +5,16 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/provisioner/changes"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/review"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
-	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 )
 
@@ -66,7 +65,7 @@ cannot be opened, 3 no plan could be made.`,
 					return err
 				}
 				*side.name = f.Name
-				parts, ds, err := configure(cmd.Context(), f, in.Image, side.config)
+				parts, ds, err := configure(cmd.Context(), f, schema.Input{Now: facts.Clock(c.now()), Image: in.Image}, side.config)
 				if err != nil {
 					return err
 				}
@@ -111,12 +110,13 @@ func (c *Command) one(arg string) (*source.File, error) {
 }
 
 // configure decodes a file, and gives the texts of its findings.
-func configure(ctx context.Context, f *source.File, im *image.Image, to **schema.Config) ([]*source.File, diag.List, error) {
+func configure(ctx context.Context, f *source.File, in schema.Input, to **schema.Config) ([]*source.File, diag.List, error) {
 	parts, found, err := assemble.Parts(ctx, f)
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, ds := schema.Decode(schema.Input{Files: parts, Now: time.Now(), Image: im})
+	in.Files = parts
+	cfg, ds := schema.Decode(in)
 	*to = cfg
 	return texts(f, parts), append(found, ds...), nil
 }

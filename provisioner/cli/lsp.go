@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/lsp"
 	"cloudconfig/provisioner/review"
 	"cloudconfig/schema/diag"
@@ -26,7 +27,7 @@ Exit status: 0 the editor said goodbye; 3 it did not.`,
 		Example: `  vim.lsp.start({name = "provisioner", cmd = {"provisioner", "lsp"}})   -- Neovim`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := lsp.Serve(cmd.Context(), c.Stdin, c.Stdout, c.Version, checker{}); err != nil {
+			if err := lsp.Serve(cmd.Context(), c.Stdin, c.Stdout, c.Version, checker{c.now}); err != nil {
 				return c.fail(err)
 			}
 			return nil
@@ -35,10 +36,10 @@ Exit status: 0 the editor said goodbye; 3 it did not.`,
 }
 
 // checker checks a text as validate does.
-type checker struct{}
+type checker struct{ now func() time.Time }
 
-func (checker) Check(ctx context.Context, f *source.File) diag.List {
-	o := review.CheckOptions{Now: time.Now()}
+func (c checker) Check(ctx context.Context, f *source.File) diag.List {
+	o := review.CheckOptions{Now: facts.Clock(c.now())}
 	if u, err := url.Parse(f.Name); err == nil && u.Scheme == "file" {
 		o.Path = filepath.FromSlash(u.Path)
 		if config, wrong, err := review.FindConfig(o.Path); err == nil && !wrong.HasErrors() {

@@ -10,13 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/catalog"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/review"
 	"cloudconfig/schema"
@@ -68,7 +68,7 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 				all = append(all, texts(f, parts)...)
 				found = append(found, ds...)
 			}
-			in.Now = time.Now()
+			in.Now = facts.Clock(c.now())
 			r, ds := schema.Render(in, values)
 			found = append(found, ds...).Sorted()
 			if err := diag.Write(c.Stderr, found, diag.Options{Format: "text", Files: all}); err != nil {

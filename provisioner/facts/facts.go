@@ -52,6 +52,16 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 	return f, ctx.Err()
 }
 
+// Clock is the time that dates in a configuration are held against, by what the machine's clock shows: none if that is
+// less than the age of this program. A machine without a clock must not refuse a certificate for its date, and whoever
+// checks the same text beforehand must say the same.
+func Clock(shown time.Time) time.Time {
+	if shown.Before(Built()) {
+		return time.Time{}
+	}
+	return shown
+}
+
 // Built is when this program was, as far as it knows: the time of its commit if the build recorded it, else
 // when this source was written. No clock that shows less can be right.
 func Built() time.Time {

@@ -204,18 +204,9 @@ func (r *run) decode(ctx context.Context) error {
 		r.files = append(r.files, p.Whole())
 	}
 	var ds diag.List
-	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: r.clock(), Meta: &r.data.Meta})
+	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: facts.Clock(r.Now()), Meta: &r.data.Meta})
 	r.find(append(found, ds...))
 	return nil
-}
-
-// clock is the time that dates in a configuration are held against: none if the machine's clock shows less than the
-// age of this program. A machine without a clock must not refuse a certificate for its date.
-func (r *run) clock() time.Time {
-	if now := r.Now(); !now.Before(facts.Built()) {
-		return now
-	}
-	return time.Time{}
 }
 
 // importKeys fetches the public keys that users take from elsewhere.
