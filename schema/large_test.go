@@ -32,6 +32,7 @@ func TestLarge(t *testing.T) {
 			"        [Service]\n        ExecStart=/bin/true\n    - name: y.service\n      content: \"[Service]\\nExecStart=/bin/true\\n\"\n"},
 		{"many units of one name", "coreos:\n  units:\n" + lines(20_000, "    - {name: a.timer, enable: true, content: \"[Timer]\\nDocumentation=%d\\n\"}\n")},
 		{"many names in one line", "groups: '" + lines(100_000, "g%d,") + "'\n"},
+		{"many accounts that are nowhere", "users:\n" + lines(20_000, "  - {name: user-with-a-name-%[1]d, groups: group-with-a-name-%[1]d}\n")},
 		{"many wrong values in one line", "ssh_authorized_keys: [" + lines(100_000, "a%d, ") + "]\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

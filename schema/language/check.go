@@ -261,6 +261,10 @@ func (c *Checker) checkList(n *yamltree.Node, s *shape, path string) {
 }
 
 func (c *Checker) checkCommas(n *yamltree.Node, s *shape, path string) {
+	if strings.Count(n.Value, ",") >= maxNames {
+		c.Report(rules.BadValue, path, n, "%s has more than %d names", path, maxNames).Detail = "write them as a list"
+		return
+	}
 	for _, name := range c.CommaNames(n) {
 		s.rule(c, path, name)
 		if c.Bad[name] {
@@ -397,6 +401,9 @@ func (c *Checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 		where = "in " + withoutIndices(path)
 	}
 	d := c.Report(rules.UnknownKey, path, p.Key, "unknown key %q %s", p.Key.Value, where)
+	if c.Full() {
+		return // nobody will read what was meant
+	}
 	var known []string
 	for _, f := range s.fields {
 		known = append(known, f.name)
@@ -412,8 +419,14 @@ func (c *Checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	}
 }
 
+// maxNames is how many names one text may have with commas between. A list of more is counted by its values.
+const maxNames = 10_000
+
 // CommaNames splits "a, b" into a node for each name, at its own place.
 func (c *Checker) CommaNames(n *yamltree.Node) []*yamltree.Node {
+	if strings.Count(n.Value, ",") >= maxNames {
+		return nil // reported
+	}
 	var out []*yamltree.Node
 	for _, name := range commaItems(n.Value, 0) {
 		at := n.Range

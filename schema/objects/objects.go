@@ -263,13 +263,14 @@ func (w *world) isMissing(program string) bool {
 	return slices.Contains([]string{"/bin", "/sbin", "/usr/bin", "/usr/sbin"}, dir) || !w.mentions(dir)
 }
 
-// maxGuesses bounds how often a near name is looked for, since each time costs as much as there are names.
+// maxGuesses bounds how often a near name is looked for, a thousand names at a time, since each costs as much as
+// there are names.
 const maxGuesses = 32
 
 // near is the name that was most likely meant, in words, of those that the configuration makes and those of the
 // image.
 func (w *world) near(name string, made map[string]bool, more func() []string) string {
-	if w.guesses++; w.guesses > maxGuesses {
+	if w.guesses += 1 + len(made)/1000; w.guesses > maxGuesses {
 		return ""
 	}
 	var names []string
