@@ -87,6 +87,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	if len(parts) > 0 {
 		d.More(parts[0])
 	}
+	d.config.Hidden = d.Hidden()
 	return root
 }
 
@@ -305,6 +306,11 @@ func (d *decoder) readFile(n *yamltree.Node, path string) {
 	}
 	if f.Secret {
 		d.Secret[content] = true
+		for _, p := range n.Pairs { // what is misspelt may have been meant for the content
+			if name := language.Fold(p.Key.Value); p.Value == content || !m.keys.Has(name) || name == "content" {
+				d.Hide(p.Value)
+			}
+		}
 	}
 	if f.Content.Set && !f.Encoded {
 		d.variables[content] = f.Template.V

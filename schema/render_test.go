@@ -48,7 +48,8 @@ func TestPrintedMeansTheSame(t *testing.T) {
 				t.Errorf("%s: %s %s\n%s", path, found[0].Subject, found[0].Summary, &printed)
 			}
 			anywhere := cmp.Transformer("", func(source.Range) int { return 0 })
-			if diff := cmp.Diff(d.config, again, anywhere); diff != "" {
+			lines := cmp.Comparer(func(a, b source.Lines) bool { return true })
+			if diff := cmp.Diff(d.config, again, anywhere, lines); diff != "" {
 				t.Errorf("%s of %d: %s\n%s", path, len(files), diff, &printed)
 			}
 		}

@@ -142,6 +142,7 @@ func TestSecretsWhereTheyBelong(t *testing.T) {
 		{"a key of a tunnel", "coreos:\n  units:\n    - name: wg0.netdev\n      content: |\n        [NetDev]\n        Name=wg0\n        Kind=wireguard\n        [WireGuard]\n        PrivateKey=" + wireGuardKey + "\n"},
 		{"user info in addresses of agents", "coreos:\n  etcd2: {discovery: 'https://user:" + token + "@discovery.example.com/1'}\n  fleet: {etcd_servers: 'https://user:" + token + "@etcd.example.com/'}\n"},
 		{"a script", "#!/bin/sh\nexport TOKEN=" + token + "\ncat <<E\n" + privateKey + "E\n"},
+		{"a variable in a file that keeps others out", "write_files:\n  - {path: /etc/a, permissions: '0600', content: 'cAnArYword $private_ipv4'}\n"},
 		{"keys of the user's own", "x-token: " + token + "\nx-key: |\n" + indented(privateKey, "  ")},
 	}
 	for _, tt := range tests {
@@ -202,6 +203,11 @@ func TestSecretsWhereTheyDoNotBelong(t *testing.T) {
 		{"groups that are not there", "users: [{name: bob, groups: [" + token[:30] + "]}]\n"},
 		{"keys of cloud-init's", "chpasswd: {list: 'root:" + token + "'}\nrh_subscription: {password: " + token + "}\nno-such-key: 1\n"},
 		{"UTF-16", "#\xff\xfe" + token + "\n"},
+		{"a content that is no text, and keys that may have been meant for it", "write_files:\n  - {path: /etc/a, permissions: '0600', content: {a: cAnArYword}}\n" +
+			"  - path: /etc/b\n    permissions: '0600'\n    contnt: cAnArYword\n    contents: |\n      cAnArYword\n"},
+		{"lines of chpasswd", "chpasswd:\n  list: |\n    bob:cAnArYword\n    cAnArYword\n    :cAnArYword\n    a b:cAnArYword\n  users: [{name: bob, password: [cAnArYword], type: cAnArYword}]\npassword: {a: cAnArYword}\n"},
+		{"a unit that others cannot read", "write_files:\n  - path: /etc/systemd/system/a.service\n    permissions: '0600'\n    content: |\n      [Unit]\n      Requires=cAnArYword.service\n" +
+			"      [Service]\n      ExecStart=cAnArYword\n      cAnArYword=1\n      [cAnArYword]\nhostname: a_b\n"},
 		{"bytes that are no text", "#cloud-config\npasswd: " + token + "\xff\x00\n"},
 	}
 	for _, tt := range tests {

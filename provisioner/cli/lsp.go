@@ -50,5 +50,5 @@ func (c checker) Check(ctx context.Context, f *source.File) diag.List {
 	if err != nil {
 		return nil // the context has ended
 	}
-	return checked.Found
+	return checked.Found.Shown(checked.Files...) // what is unpacked from the text, nobody else can look at
 }

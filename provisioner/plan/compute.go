@@ -78,7 +78,9 @@ type claim struct {
 
 // report adds a finding.
 func (c *computation) report(rule *diag.Rule, at source.Range, format string, args ...any) *diag.Diagnostic {
-	c.diags.Add(diag.New(rule, at, format, args...))
+	d := diag.New(rule, at, format, args...)
+	d.Secret = c.Config.Hidden.Has(at)
+	c.diags.Add(d)
 	return &c.diags[len(c.diags)-1]
 }
 

@@ -29,6 +29,8 @@ type Config struct {
 	Certificates      []Certificate
 	// Scripts are user-data that is a script, in order.
 	Scripts []Script
+	// Hidden are the lines of secret values, which no finding draws.
+	Hidden source.Lines
 }
 
 // Group is an item of the top-level groups.

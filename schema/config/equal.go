@@ -9,11 +9,14 @@ import (
 // Equal says that two configurations ask for the same, wherever it is written.
 func Equal(a, b *Config) bool { return equal(reflect.ValueOf(a), reflect.ValueOf(b)) }
 
-var rangeType = reflect.TypeFor[source.Range]()
+var (
+	rangeType = reflect.TypeFor[source.Range]()
+	linesType = reflect.TypeFor[source.Lines]()
+)
 
 // equal is reflect.DeepEqual without places, and with nothing and an empty list being the same.
 func equal(a, b reflect.Value) bool {
-	if a.Type() == rangeType {
+	if a.Type() == rangeType || a.Type() == linesType {
 		return true
 	}
 	switch a.Kind() {

@@ -24,8 +24,8 @@ type Collector struct {
 	Secret map[*yamltree.Node]bool
 	// Passages are those that are kept, by the place of their value.
 	Passages map[source.Range]Passage
-	// hidden are lines of secret values, by file and number: no finding draws one.
-	hidden map[line]bool
+	// hidden are lines of secret values: no finding draws one.
+	hidden source.Lines
 	// left is the last finding that was left out, once there are too many; refused says that one was an error.
 	left    diag.Diagnostic
 	refused bool
@@ -39,22 +39,24 @@ const Most = 5_000
 func New() *Collector {
 	return &Collector{
 		Sources: map[string]*source.File{}, Bad: map[*yamltree.Node]bool{}, Secret: map[*yamltree.Node]bool{},
-		Passages: map[source.Range]Passage{}, hidden: map[line]bool{},
+		Passages: map[source.Range]Passage{}, hidden: source.Lines{},
 	}
 }
 
 // Sorted is all that is found, in source order. No finding draws a line that is hidden.
 func (c *Collector) Sorted() diag.List {
+	hidden := c.Hidden()
 	for i := range c.Diags {
 		f := &c.Diags[i]
-		f.Secret = f.Secret || c.hidden[line{f.Subject.File, f.Subject.Start.Line}]
+		f.Secret = f.Secret || hidden.Has(f.Subject)
 	}
 	return c.Diags.Sorted()
 }
 
-type line struct {
-	file   string
-	number int
+// Hidden are the lines of secret values.
+func (c *Collector) Hidden() source.Lines {
+	c.hidden.Sort()
+	return c.hidden
 }
 
 // Hide keeps the lines of a secret value out of what every finding draws.
@@ -63,9 +65,7 @@ func (c *Collector) Hide(n *yamltree.Node) {
 	if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
 		first++ // the value begins below its key
 	}
-	for i := first; i <= n.Range.End.Line; i++ {
-		c.hidden[line{n.Range.File, i}] = true
-	}
+	c.hidden.Add(n.Range.File, first, n.Range.End.Line)
 }
 
 // Report adds a finding about a node, and marks the node as bad if it is an error. What is returned may be filled in
