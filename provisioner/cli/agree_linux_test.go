@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -57,8 +58,20 @@ func fetches(text []byte) bool {
 	return slices.ContainsFunc(cfg.Users, func(u schema.User) bool { return len(u.ImportGitHub) > 0 || u.ImportURL.Set })
 }
 
-// agree demands that validate, plan and apply think the same of a text: the same findings of the text, and apply
-// refuses exactly what plan refuses.
+// machines are what a text may be checked for: metadata, if there are any, and what a clock shows.
+var machines = []struct {
+	name, metadata string
+	now            time.Time
+}{
+	{"without metadata", "", time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+	{"with metadata", `{"version": 1, "instance_id": "i-1", "hostname": "web1.example.com", "public_ipv4": "192.0.2.1", "private_ipv4": "10.0.0.1",
+		"ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ+XkU9pYjnWs0oq5SkFg9cKBWoGtGRVnfCFFkzTrAbS a"]}`, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+	{"with metadata that say little", `{"version": 1, "hostname": "a_b", "public_ipv4": "x"}`, time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC)},
+	{"without a clock", "", time.Unix(0, 0)},
+}
+
+// agree demands that validate, plan and apply think the same of a text, for any machine: the same findings of the
+// text, and apply refuses exactly what plan refuses.
 func agree(t *testing.T, text []byte) {
 	t.Helper()
 	if fetches(text) {
@@ -68,22 +81,36 @@ func agree(t *testing.T, text []byte) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := func(args ...string) (int, string) {
-		var out bytes.Buffer
-		c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Version: "v0.0.0"}
-		return c.Main(append([]string{"provisioner"}, args...)), out.String()
-	}
-	checked, findings := run("validate", file)
-	planned, plan := run("plan", "--root", smallRoot(t), "--datasource", "file="+file)
-	applied, _ := run("apply", "--root", smallRoot(t), "--datasource", "file="+file)
-	if diff := cmp.Diff(textFindings(findings), textFindings(plan)); diff != "" {
-		t.Errorf("validate and plan find other things in %q: %s", text, diff)
-	}
-	if checked == report.ExitRefused && planned != report.ExitRefused {
-		t.Errorf("validate refuses %q and plan ends with %d:\n%s", text, planned, plan)
-	}
-	if (applied == report.ExitRefused) != (planned == report.ExitRefused) {
-		t.Errorf("plan of %q ends with %d, apply with %d", text, planned, applied)
+	asks := bytes.Contains(text, []byte("$")) || bytes.Contains(bytes.ToLower(text), []byte("certificate"))
+	for i, m := range machines {
+		if i > 0 && !asks {
+			break // nothing in it depends on what is known of the machine
+		}
+		run := func(args ...string) (int, string) {
+			var out bytes.Buffer
+			c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Version: "v0.0.0", Now: func() time.Time { return m.now }}
+			args = append([]string{"provisioner"}, args...)
+			if m.metadata != "" {
+				metadata := filepath.Join(t.TempDir(), "metadata.json")
+				if err := os.WriteFile(metadata, []byte(m.metadata), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				args = append(args, "--metadata", metadata)
+			}
+			return c.Main(args), out.String()
+		}
+		checked, findings := run("validate", file)
+		planned, plan := run("plan", "--root", smallRoot(t), "--datasource", "file="+file)
+		applied, told := run("apply", "--root", smallRoot(t), "--datasource", "file="+file)
+		if diff := cmp.Diff(textFindings(findings), textFindings(plan)); diff != "" {
+			t.Errorf("%s: validate and plan find other things in %q: %s", m.name, text, diff)
+		}
+		if checked == report.ExitRefused && planned != report.ExitRefused {
+			t.Errorf("%s: validate refuses %q and plan ends with %d:\n%s", m.name, text, planned, plan)
+		}
+		if (applied == report.ExitRefused) != (planned == report.ExitRefused) {
+			t.Errorf("%s: plan of %q ends with %d, apply with %d: %s", m.name, text, planned, applied, told)
+		}
 	}
 }
 
