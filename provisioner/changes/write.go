@@ -2,7 +2,6 @@ package changes
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -56,10 +55,7 @@ func Write(w io.Writer, r Report, o Options) error {
 		d.Changes = []Item{}
 	}
 	if o.Format == "json" {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(d)
+		return diag.WriteJSON(w, d)
 	}
 	b := bufio.NewWriter(w)
 	if o.Format == "markdown" {

@@ -214,10 +214,7 @@ func writeRenderedJSON(w io.Writer, r schema.Rendered, _ bool) error {
 	for _, s := range r.Scripts {
 		out.Scripts = append(out.Scripts, originOf(s.At))
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	return diag.WriteJSON(w, out)
 }
 
 var (

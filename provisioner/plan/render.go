@@ -3,7 +3,6 @@ package plan
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -33,10 +32,7 @@ type DrawOptions struct {
 func Write(w io.Writer, p Plan, o DrawOptions) error {
 	owners := ownersOf(p, o.Facts)
 	if o.JSON {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(drawing(p, owners))
+		return diag.WriteJSON(w, drawing(p, owners))
 	}
 	d := drawer{Writer: bufio.NewWriter(w), color: o.Color, owners: owners}
 	d.plan(p, o.Facts)

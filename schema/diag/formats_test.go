@@ -358,3 +358,20 @@ func harmless(t *testing.T, format string, out []byte) {
 		}
 	}
 }
+
+// A document of ours reads back as it was, whatever is in it, and can be printed anywhere.
+func TestWriteJSONReadsBack(t *testing.T) {
+	for _, text := range []string{"a", "##[error]x ##vso[x]y ##", "\u202eevil\u2028", "\x1b[31m\x7f\u0085", "\U000e0041\U0001f600日", "\\u0023 ##[ \\"} {
+		var b bytes.Buffer
+		if err := diag.WriteJSON(&b, map[string]string{text: text}); err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		if err := json.Unmarshal(b.Bytes(), &got); err != nil || got[text] != text {
+			t.Errorf("%q reads back as %q: %v", text, got, err)
+		}
+		if shown := strings.ReplaceAll(b.String(), "\n", ""); diag.Printable(shown) != shown {
+			t.Errorf("%q is written as %s", text, shown)
+		}
+	}
+}

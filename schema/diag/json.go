@@ -1,6 +1,14 @@
 package diag
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
 
 type jsonList struct {
 	Version     int              `json:"version"`
@@ -56,10 +64,45 @@ func (p *printer) json(l List) {
 // encode writes one JSON document. What cannot be encoded would be a mistake of ours; there is nothing of the kind
 // in these structures.
 func (p *printer) encode(document any) {
-	e := json.NewEncoder(p.w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	if err := e.Encode(document); err != nil && p.w.Flush() == nil {
+	if err := WriteJSON(p.w, document); err != nil && p.w.Flush() == nil {
 		panic("internal error: " + err.Error())
 	}
+}
+
+// WriteJSON writes one JSON document, indented. It reads back as it was, and nothing in it acts on a terminal, changes
+// the order of what is around it, or is what CI systems take for a command anywhere in a line: that is \u....
+func WriteJSON(w io.Writer, document any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(document); err != nil {
+		return err
+	}
+	_, err := w.Write(escaped(b.Bytes()))
+	return err
+}
+
+// escaped writes characters of JSON strings as \u.... None of them stands outside of a string.
+func escaped(text []byte) []byte {
+	var out []byte
+	written := 0
+	for i := 0; i < len(text); {
+		r, size := rune(text[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(text[i:])
+		}
+		if r >= utf8.RuneSelf && !strconv.IsPrint(r) || r == 0x7F || r == '#' && opensCommand(text, i) {
+			out = append(out, text[written:i]...)
+			for _, unit := range utf16.Encode([]rune{r}) {
+				out = fmt.Appendf(out, `\u%04x`, unit)
+			}
+			written = i + size
+		}
+		i += size
+	}
+	if written == 0 {
+		return text
+	}
+	return append(out, text[written:]...)
 }
