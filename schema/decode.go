@@ -80,9 +80,7 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	if len(in.Files) > 0 && (root != nil || !d.Diags.HasErrors()) { // a template grows or shrinks when it is rendered
 		d.size(in.Files[0], in.Raw)
 	}
-	for _, f := range parts {
-		d.invisible(f)
-	}
+	d.invisible(parts)
 	d.unset(in.Values)
 	if len(parts) > 0 {
 		d.More(parts[0])
