@@ -38,20 +38,39 @@ func (e encoding) width(r rune, size int) int {
 	return 1
 }
 
-// position is a place of ours as the client counts.
-func (e encoding) position(f *source.File, p source.Pos) position {
-	line := f.Text(p.Line)
-	out := position{Line: p.Line - f.FirstLine()}
-	for column := 1; column < p.Column && len(line) > 0; column++ {
-		r, size := utf8.DecodeRune(line)
-		out.Character += e.width(r, size)
-		line = line[size:]
-	}
-	return out
+func (e encoding) span(f *source.File, r source.Range) span {
+	c := counter{encoding: e, file: f}
+	return c.span(r)
 }
 
-func (e encoding) span(f *source.File, r source.Range) span {
-	return span{Start: e.position(f, r.Start), End: e.position(f, r.End)}
+// A counter gives the places of a file as the client counts. It goes on from where it was last, since findings come in
+// the order of the text: in one line of a megabyte each would else be counted out from its beginning.
+type counter struct {
+	encoding
+	file       *source.File
+	start, end reached
+}
+
+// reached is how far a line is counted.
+type reached struct {
+	line, column, character int
+	rest                    []byte
+}
+
+func (c *counter) position(r *reached, p source.Pos) position {
+	if r.line != p.Line || r.column > p.Column {
+		*r = reached{line: p.Line, column: 1, rest: c.file.Text(p.Line)}
+	}
+	for ; r.column < p.Column && len(r.rest) > 0; r.column++ {
+		rune, size := utf8.DecodeRune(r.rest)
+		r.character += c.width(rune, size)
+		r.rest = r.rest[size:]
+	}
+	return position{Line: p.Line - c.file.FirstLine(), Character: r.character}
+}
+
+func (c *counter) span(r source.Range) span {
+	return span{Start: c.position(&c.start, r.Start), End: c.position(&c.end, r.End)}
 }
 
 // column is how many bytes of a line, given without its end, are before a character.

@@ -159,20 +159,21 @@ func (s *server) set(ctx context.Context, conn *jsonrpc2.Conn, t textDocument, t
 		d.found = s.check.Check(ctx, d.file).Shown(d.file)
 	}
 	out := publishDiagnosticsParams{URI: t.URI, Version: t.Version, Diagnostics: []diagnostic{}}
+	count := counter{encoding: s.encoding, file: d.file}
 	for i := range d.found {
-		out.Diagnostics = append(out.Diagnostics, s.diagnostic(d, &d.found[i]))
+		out.Diagnostics = append(out.Diagnostics, s.diagnostic(d, &d.found[i], &count))
 	}
 	return conn.Notify(ctx, "textDocument/publishDiagnostics", out)
 }
 
 // diagnostic is a finding as the client shows it. A finding in what was packed into the text is shown at its start.
-func (s *server) diagnostic(d *document, f *diag.Diagnostic) diagnostic {
+func (s *server) diagnostic(d *document, f *diag.Diagnostic, count *counter) diagnostic {
 	out := diagnostic{Severity: int(f.Severity), Code: f.Rule.ID, Source: "provisioner", Message: f.Summary}
 	if f.Detail != "" {
 		out.Message += "\n" + f.Detail
 	}
 	if f.Subject.File == d.file.Name {
-		out.Range = s.encoding.span(d.file, f.Subject)
+		out.Range = count.span(f.Subject)
 	}
 	for _, r := range f.Related {
 		if r.At.File == d.file.Name {
@@ -297,13 +298,16 @@ func (s *server) actions(p codeActionParams) (any, error) {
 	if d == nil {
 		return out, nil
 	}
+	count := counter{encoding: s.encoding, file: d.file}
 	for i := range d.found {
 		f := &d.found[i]
-		at := s.encoding.span(d.file, f.Subject)
-		if len(f.Fix) == 0 || f.Subject.File != d.file.Name || before(at.End, p.Range.Start) || before(p.Range.End, at.Start) {
+		if len(f.Fix) == 0 || f.Subject.File != d.file.Name {
 			continue
 		}
-		shown := s.diagnostic(d, f)
+		if at := count.span(f.Subject); before(at.End, p.Range.Start) || before(p.Range.End, at.Start) {
+			continue
+		}
+		shown := s.diagnostic(d, f, &count)
 		a := codeAction{Title: "Fix: " + f.Rule.Title, Kind: "quickfix", IsPreferred: true, Diagnostics: []diagnostic{shown}}
 		var edits []textEdit
 		for _, e := range f.Fix {
