@@ -30,6 +30,8 @@ func TestLarge(t *testing.T) {
 			strings.Repeat("        Requires=x.service\n", 60_000) + "        [Install]\n        WantedBy=multi-user.target\n" +
 			"    - name: x.service\n      content: |\n        [Unit]\n" + strings.Repeat("        After=y.service\n", 60_000) +
 			"        [Service]\n        ExecStart=/bin/true\n    - name: y.service\n      content: \"[Service]\\nExecStart=/bin/true\\n\"\n"},
+		{"a line of a unit with much wrong in it", "coreos:\n  units:\n    - name: a.service\n      content: |\n        [Unit]\n        After=" +
+			strings.Repeat("a/b ", 150_000) + "\n        [Service]\n        ExecStart=/bin/true\n        Environment=" + strings.Repeat("1a ", 150_000) + "\n"},
 		{"many units of one name", "coreos:\n  units:\n" + lines(20_000, "    - {name: a.timer, enable: true, content: \"[Timer]\\nDocumentation=%d\\n\"}\n")},
 		{"many names in one line", "groups: '" + lines(100_000, "g%d,") + "'\n"},
 		{"many accounts that are nowhere", "users:\n" + lines(20_000, "  - {name: user-with-a-name-%[1]d, groups: group-with-a-name-%[1]d}\n")},

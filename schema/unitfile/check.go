@@ -354,16 +354,21 @@ type places struct {
 	d    Directive
 	line int // where the line begins, in the value
 	at   int // and in the text, from the beginning of the value
+	// here is the line, and next what follows it; both are empty until they are known.
+	here, next string
 }
 
 // of is the offset in the text of the byte at an offset of the value.
 func (p *places) of(i int) int {
 	if i < p.line {
-		p.line, p.at = 0, 0
+		*p = places{text: p.text, d: p.d}
 	}
 	for {
 		at := p.d.ValueOffset + p.at
-		line, next := cutLine(p.text[at:p.d.End])
+		if p.here == "" && p.next == "" {
+			p.here, p.next = cutLine(p.text[at:p.d.End])
+		}
+		line, next := p.here, p.next
 		if i -= p.line; i < len(line) || next == "" {
 			return min(at+i, p.d.End)
 		}
@@ -377,6 +382,7 @@ func (p *places) of(i int) int {
 			_, next = cutLine(next)
 		}
 		p.at = p.d.End - len(next) - p.d.ValueOffset
+		p.here, p.next = "", ""
 		if next == "" {
 			return p.d.End
 		}
