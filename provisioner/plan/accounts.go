@@ -363,8 +363,10 @@ func (c *computation) sudoers(users []accounts.User) {
 // unique drops ranges that are no place, and those that are there already.
 func unique(ranges []source.Range) []source.Range {
 	var out []source.Range
+	seen := make(map[source.Range]bool, len(ranges))
 	for _, r := range ranges {
-		if !r.IsZero() && !slices.Contains(out, r) {
+		if !r.IsZero() && !seen[r] {
+			seen[r] = true
 			out = append(out, r)
 		}
 	}
