@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 )
@@ -37,8 +36,7 @@ func (d *decoder) size(f *source.File, raw []byte) {
 	}
 	at := f.Range(0, 0)
 	if n <= smallest.bytes {
-		s := d.ReportAt(rules.PlatformSize, "", at, "%d bytes of the %d that %s takes", n, smallest.bytes, smallest.name)
-		s.Severity = diag.Info
+		d.ReportAt(rules.PlatformSize, "", at, "%d bytes of the %d that %s takes", n, smallest.bytes, smallest.name)
 		return
 	}
 	var names []string

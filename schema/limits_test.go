@@ -28,8 +28,8 @@ func TestPlatformSize(t *testing.T) {
 		want string
 	}{
 		{"small", same, 13_104, ""},
-		{"near the limit", same, 13_105, "info: 13105 bytes of the 16384 that EC2 takes; "},
-		{"at the limit", same, 16_384, "info: 16384 bytes of the 16384 that EC2 takes; "},
+		{"near the limit", same, 13_105, "warning: 13105 bytes of the 16384 that EC2 takes; "},
+		{"at the limit", same, 16_384, "warning: 16384 bytes of the 16384 that EC2 takes; "},
 		{"above it", same, 16_385, "warning: 16385 bytes are more than the 16384 that EC2 takes; compress it: "},
 		{"above it even compressed", noise, 32_000, "warning: 32000 bytes are more than the 16384 that EC2 takes; compressed it would have "},
 		{"above two", same, 32_769, "warning: 32769 bytes are more than EC2, Hetzner Cloud take; compress it: "},

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"fmt"
 
 	"cloudconfig/schema/diag"
@@ -24,10 +23,10 @@ func (d *decoder) script(f *source.File) {
 		}
 		d.Slip("", r, s)
 		if s.Rule == rules.ScriptLineEnds {
-			d.Diags[len(d.Diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(unixLines(f.Bytes))}}
+			d.Diags[len(d.Diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(header.UnixLines(f.Bytes))}}
 		}
 	}
-	text = unixLines(text)
+	text = header.UnixLines(text)
 	for _, s := range found {
 		if s.Rule == rules.ScriptInterpreter {
 			return
@@ -38,12 +37,4 @@ func (d *decoder) script(f *source.File) {
 		name = fmt.Sprintf("%s:%d", name, at.Start.Line) // the file may hold others
 	}
 	d.config.Scripts = append(d.config.Scripts, Script{Name: name, Content: text, At: at})
-}
-
-// unixLines makes the line ends of a text those of Unix.
-func unixLines(text []byte) []byte {
-	if bytes.IndexByte(text, '\n') < 0 {
-		return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
-	}
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 }

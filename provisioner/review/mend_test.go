@@ -33,6 +33,7 @@ func TestMend(t *testing.T) {
 			"#cloud-config\nwrite_files:\n-   path: /a   # x\n    permissions:   \"0644\" # y\n-   {path: /b, permissions: \"0600\"}\n", 2},
 		{"a deprecated key", "#cloud-config\nusers:\n- name: a\n  coreos-ssh-import-github: b\n", "#cloud-config\nusers:\n- name: a\n  coreos_ssh_import_github_users: b\n", 1},
 		{"a deprecated key beside today's", "#cloud-config\nusers:\n- name: a\n  coreos-ssh-import-github: b\n  coreos-ssh-import-github-users: [c]\n", "#cloud-config\nusers:\n- name: a\n  coreos-ssh-import-github: b\n  coreos-ssh-import-github-users: [c]\n", 0},
+		{"Windows line ends of a document", "#cloud-config\r\nhostname: a\r\nwrite_files:\r\n- {path: /a, permissions: 420}\r\n", "#cloud-config\nhostname: a\nwrite_files:\n- {path: /a, permissions: \"0644\"}\n", 2},
 		{"a byte order mark", "\ufeff#cloud-config\nhostname: é\n", "#cloud-config\nhostname: é\n", 1},
 		{"Windows line ends and a mark", "\ufeff#!/bin/sh\r\necho a\r\n", "#!/bin/sh\necho a\n", 2},
 		{"what other tools read otherwise is quoted", "#cloud-config\nhostname: 0123\nusers:\n- name: no # é\n  gecos: 1_000\n", "#cloud-config\nhostname: \"0123\"\nusers:\n- name: \"no\" # é\n  gecos: \"1_000\"\n", 3},

@@ -78,6 +78,10 @@ func Of(found *findings.Collector, f *source.File) Kind {
 	case kind == Script && f.Type == typeConfig:
 		found.ReportAt(rules.PartType, "", at, "a script in a part of type %s", f.Type).Detail = "say " + typeScript
 	}
+	if kind == Config && f.Whole() == f && bytes.IndexByte(text, '\r') >= 0 { // a message has such ends by rights
+		d := found.ReportAt(rules.WindowsLineEnds, "", at, "the document has Windows line ends")
+		d.Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(UnixLines(f.Bytes))}}
+	}
 	if kind != 0 {
 		return kind
 	}
@@ -85,8 +89,17 @@ func Of(found *findings.Collector, f *source.File) Kind {
 	return 0
 }
 
+// UnixLines makes the line ends of a text those of Unix.
+func UnixLines(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	}
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+}
+
 func isBlank(b byte) bool { return strings.IndexByte(blanks, b) >= 0 }
 
+// WithoutMark is a text without a byte order mark in front.
 func WithoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte(byteOrderMark)) }
 
 // isUTF16 knows it by its mark, or else by the first character being one of ASCII's.

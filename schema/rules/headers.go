@@ -32,6 +32,8 @@ var (
 		Help: "User-data is text, or text compressed with gzip."}
 	HeaderUnknown = &diag.Rule{ID: "header-unknown", Severity: diag.Error, Title: "the first line names no kind of user-data",
 		Help: "User-data begins with a line that names its kind: #cloud-config for a configuration, #! and an interpreter for a script."}
+	WindowsLineEnds = &diag.Rule{ID: "windows-line-ends", Severity: diag.Info, Title: "a document with Windows line ends",
+		Help: "YAML takes them, and what a block of text holds gets Unix ones. Other tools read them as a part of the first line, or of a script."}
 	ByteOrderMark = &diag.Rule{ID: "byte-order-mark", Severity: diag.Warning, Title: "a byte order mark before the first line",
 		Help: "Some editors on Windows write one. It is passed over here; other tools do not recognise the first line behind it."}
 )
@@ -39,6 +41,6 @@ var (
 func headerRules() []*diag.Rule {
 	return []*diag.Rule{
 		HeaderMissing, HeaderMisspelt, HeaderNotFirst, HeaderTrailing, HeaderFlattened, HeaderJSON, HeaderHTML, HeaderBase64, HeaderIgnition,
-		HeaderBinary, HeaderUnknown, ByteOrderMark,
+		HeaderBinary, HeaderUnknown, ByteOrderMark, WindowsLineEnds,
 	}
 }

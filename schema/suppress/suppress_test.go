@@ -34,7 +34,7 @@ func TestApply(t *testing.T) {
 			"3:23-3:34 warning unused-ignore"},
 		{"without the blanks", "#provisioner:ignore unsupported-key why\npackages: [nginx]", 1, ""},
 		{"a reason after a dash", "# provisioner: ignore unsupported-key -- why\npackages: [nginx]", 1, ""},
-		{"Windows line ends, a tab, more number signs", "## provisioner: ignore\tunsupported-key why\r\npackages: [nginx]\r\n", 1, ""},
+		{"Windows line ends, a tab, more number signs", "## provisioner: ignore\tunsupported-key why\r\npackages: [nginx]\r\n", 1, "1:1-1:14 info windows-line-ends"},
 		{"two rules", "hostname: a\npackages: # provisioner: ignore unsupported-key, deprecated-key why", 1, "3:50-3:64 warning unused-ignore"},
 		{"one of two findings", "packages: [nginx]\napt: {} # provisioner: ignore unsupported-key why", 1, "2:1-2:9 warning unsupported-key"},
 		{"another rule", "packages: [nginx] # provisioner: ignore empty-value why", 0,
