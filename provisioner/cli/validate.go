@@ -7,8 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -113,11 +111,6 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 			return err
 		}
 	}
-	// What a file is decoded into is garbage as soon as the next one's turn comes. To collect it every 4 MiB would
-	// take a third of the time that many files take. These bytes count as in use, so half as much is left until it is
-	// collected; they are never touched, so they take no memory; and a large file does not grow to twice its size.
-	defer runtime.KeepAlive(make([]byte, 32<<20))
-	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	r, err := review.Run(cmd.Context(), v.Options)
 	if err != nil {
 		return err
