@@ -148,10 +148,11 @@ var secretNames = [...]string{
 	"apikey", "api_key", "accesskey", "access_key", "privatekey", "private_key",
 }
 
-// namesSecret says that a key is called like one of a secret. lock_passwd, which holds a yes or no, is not.
+// namesSecret says that a key is called like one of a secret. lock_passwd, which holds a yes or no, is not, nor is the
+// NOPASSWD of sudoers.
 func namesSecret(key string) bool {
 	key = strings.Trim(strings.ReplaceAll(strings.ToLower(key), "-", "_"), ` "'`)
-	if strings.HasSuffix(key, "lock_passwd") {
+	if strings.HasSuffix(key, "lock_passwd") || key == "nopasswd" {
 		return false
 	}
 	for _, name := range secretNames {

@@ -226,7 +226,7 @@ func TestWriteHidesTheLineAboveASecret(t *testing.T) {
 // What merely resembles a secret is drawn, or nothing could be pointed at.
 func TestWriteShowsTheRest(t *testing.T) {
 	for _, text := range []string{
-		"lock_passwd: maybe",
+		"lock_passwd: maybe", `sudo: "ALL=(ALL) NOPASSWD:ALL"`, "sudo: ALL=(ALL) NOPASSWD: /bin/a",
 		"hostname: web1",
 		"# the password comes from the vault",
 		"passwd:",
