@@ -244,7 +244,8 @@ func (r *root) sweep(t *testing.T, call string, step int, pristine *root, after 
 			}
 		case got.status == 3:
 			failed++
-			if !strings.Contains(got.stderr, "input/output error") {
+			// Of several hits, in as many threads, one may have been the message itself.
+			if got.hits == 1 && !strings.Contains(got.stderr, "input/output error") {
 				t.Fatalf("call %d: it does not say why: %v", n, got)
 			}
 			if got.hits > 1 && strings.Contains(got.stderr, "which the next run will try again") {
