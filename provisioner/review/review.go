@@ -101,7 +101,7 @@ type Result struct {
 }
 
 // large is how many bytes a file has from which on it decides how much memory a run takes.
-const large = 256 << 10
+const large = 2 << 20
 
 // Run checks what its options name. A file that cannot be read is in the result and does not keep the others from
 // being checked; the error is a mistake in the options, or the end of the context.
