@@ -156,7 +156,29 @@ func (c *Checker) checkPermissions(n *yamltree.Node, path string) {
 	}
 }
 
-var hostLabel = expression(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+// isHostLabel says that a text is a label of a hostname: letters, digits, and hyphens inside, 63 at most.
+func isHostLabel(text string) bool {
+	if text == "" || len(text) > 63 || text[0] == '-' || text[len(text)-1] == '-' {
+		return false
+	}
+	return strings.IndexFunc(text, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) < 0
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// isAccount says that a text can be the name of an account or group; those of machines end in $.
+func isAccount(text string) bool {
+	if text == "" || len(text) > 32 || text[0] != '_' && !(isAlphanumeric(rune(text[0])) && text[0] > '9') {
+		return false
+	}
+	rest := text[1:]
+	if len(rest) > 0 {
+		rest = strings.TrimSuffix(rest, "$")
+	}
+	return strings.IndexFunc(rest, func(r rune) bool { return !isAlphanumeric(r) && r != '_' && r != '.' && r != '-' }) < 0
+}
 
 // ValidHostname says that a name can be a machine's: labels as in RFC 1123, 64 characters in all; a dot at
 // the end is left out of account.
@@ -166,7 +188,7 @@ func ValidHostname(name string) bool {
 		return false
 	}
 	for _, label := range strings.Split(name, ".") {
-		if !hostLabel().MatchString(label) {
+		if !isHostLabel(label) {
 			return false
 		}
 	}
@@ -192,12 +214,11 @@ func isHostname(c *Checker, path string, n *yamltree.Node) {
 }
 
 var (
-	accountName = expression(`^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$`)
-	gitHubName  = expression(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
+	gitHubName = expression(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}$`)
 )
 
 // ValidAccountName says that a text can be the name of an account.
-func ValidAccountName(name string) bool { return accountName().MatchString(name) }
+func ValidAccountName(name string) bool { return isAccount(name) }
 
 // isUserAlone checks an item of users that is a name and nothing else.
 func isUserAlone(c *Checker, path string, n *yamltree.Node) {
@@ -209,7 +230,7 @@ func isUserAlone(c *Checker, path string, n *yamltree.Node) {
 
 func isAccountName(c *Checker, path string, n *yamltree.Node) {
 	isReference := strings.HasSuffix(path, "primary_group") || strings.Contains(path, ".groups")
-	if n.Kind == yamltree.Scalar && (accountName().MatchString(n.Value) || isReference && digits().MatchString(n.Value)) {
+	if n.Kind == yamltree.Scalar && (isAccount(n.Value) || isReference && digits().MatchString(n.Value)) {
 		return
 	}
 	if c.mixed(path, n, diag.Error) {
