@@ -12,7 +12,7 @@ import (
 func TestHashIsThatOfOpenSSL(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		missing(t, "openssl")
 	}
 	for _, password := range []string{"secret", "é 日本", strings.Repeat("long ", 40)} {
 		got := accounts.Hash(password, "core", []byte("random"))
