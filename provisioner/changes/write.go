@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema/diag"
 )
 
@@ -139,7 +140,7 @@ func text(b *bufio.Writer, d Drawing, color bool) {
 	}
 	draw := func(items []Item) {
 		for _, i := range items {
-			sign, code := mark(i.Action)
+			sign, code := plan.Mark(i.Action)
 			words := []string{sign, string(i.Kind)}
 			if i.Kind != KindHostname {
 				words = append(words, diag.Printable(i.Name))
@@ -159,9 +160,9 @@ func text(b *bufio.Writer, d Drawing, color bool) {
 				code := ""
 				switch l[0] {
 				case '+':
-					_, code = mark("added")
+					_, code = plan.Mark("added")
 				case '-':
-					_, code = mark("removed")
+					_, code = plan.Mark("removed")
 				}
 				line(code, "    "+l)
 			}
@@ -180,16 +181,6 @@ func text(b *bufio.Writer, d Drawing, color bool) {
 		line("", staysNote)
 	}
 	line("", d.Summary.String())
-}
-
-func mark(action string) (sign, color string) {
-	switch action {
-	case "added":
-		return "+", "\x1b[32m"
-	case "removed":
-		return "-", "\x1b[31m"
-	}
-	return "~", "\x1b[33m"
 }
 
 // maxComment is how many items a comment shows before it says how many more there are: services refuse comments of

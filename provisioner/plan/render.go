@@ -205,8 +205,8 @@ type drawer struct {
 	owners owners
 }
 
-// marks are the sign and the colour of each action.
-func mark(action string) (sign, color string) {
+// Mark is the sign of an action in a drawing, and its colour on a terminal.
+func Mark(action string) (sign, color string) {
 	switch action {
 	case "added":
 		return "+", "\x1b[32m"
@@ -286,7 +286,7 @@ func (d *drawer) after(p Plan, facts Facts) {
 }
 
 func (d *drawer) change(c Change) {
-	sign, color := mark(c.action())
+	sign, color := Mark(c.action())
 	words := []string{sign, string(c.Kind), "/" + c.Path}
 	switch c.Kind {
 	case Remove:
@@ -348,7 +348,7 @@ func sizes(c Change) []string {
 
 func (d *drawer) records(records []Record) {
 	for _, r := range records {
-		sign, color := mark(r.Action)
+		sign, color := Mark(r.Action)
 		detail := ""
 		if r.Detail != "" {
 			detail = ": " + r.Detail
@@ -372,9 +372,9 @@ func (d *drawer) content(c Change) {
 				color := ""
 				switch l[0] {
 				case '+':
-					_, color = mark("added")
+					_, color = Mark("added")
 				case '-':
-					_, color = mark("removed")
+					_, color = Mark("removed")
 				}
 				d.line(color, "    %s", shorten(l))
 			}

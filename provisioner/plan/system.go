@@ -161,9 +161,9 @@ const (
 )
 
 // keyboard plans the layout of X11 and of the console in /etc/vconsole.conf, and in /etc/default/keyboard where the
-// machine has that or is a Debian, whose systemd, X11 and console-setup read it. The console's keymap is the one that systemd has for the layout; if it has none,
-// the console keeps what it has. What is not said is what cloud-init takes: the model pc105, no variant, no
-// options; a variant of the layout before would make no sense for the new one.
+// machine has that or is a Debian, whose systemd, X11 and console-setup read it. The console's keymap is the one that
+// systemd has for the layout; if it has none, the console keeps what it has. What is not said is what cloud-init
+// takes: the model pc105, no variant, no options; a variant of the layout before would make no sense for the new one.
 //
 // Source: vconsole.conf(5) of systemd 252 and of 254, which knows the XKB variables; keyboard(5) of
 // console-setup 1.221; cloud-init 23.4, cc_keyboard.py.
