@@ -21,9 +21,9 @@ func (d *decoder) script(f *source.File) {
 		if line := f.LineRange(r.Start.Line); r.End.Line > r.Start.Line {
 			r.End = line.End
 		}
-		d.Slip("", r, s)
+		told := d.Slip("", r, s)
 		if s.Rule == rules.ScriptLineEnds {
-			d.Diags[len(d.Diags)-1].Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(header.UnixLines(f.Bytes))}}
+			told.Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(header.UnixLines(f.Bytes))}}
 		}
 	}
 	text = header.UnixLines(text)

@@ -58,13 +58,14 @@ func (c *Collector) Slips(p Passage, found []diag.Slip) {
 	}
 }
 
-// Slip reports what is wrong inside a string at its place.
-func (c *Collector) Slip(path string, at source.Range, s diag.Slip) {
+// Slip reports what is wrong inside a string at its place. What is returned is as that of [Collector.Report].
+func (c *Collector) Slip(path string, at source.Range, s diag.Slip) *diag.Diagnostic {
 	d := c.ReportAt(s.Rule, path, at, "%s", s.Summary)
 	if s.Severity != 0 {
 		d.Severity = s.Severity
 	}
 	d.Detail, d.Secret, d.Related = s.Detail, s.Secret, s.Related
+	return d
 }
 
 // Keep remembers a passage by the place of its value, for checks that look at several entries together.
