@@ -19,9 +19,27 @@ type Data struct {
 	// Name is how diagnostics call the user-data: "user-data", or the path of a file.
 	Name string
 	Meta schema.Metadata
+	// Vendor are documents of the platform's own, in the order in which they are merged before user-data. They are as
+	// the platform has them, still compressed or encoded.
+	Vendor []Document
+	// Network are the platform's descriptions of the machine's network, the best first.
+	Network []Document
+	// Tree is what the platform says as a tree of maps, lists, texts, numbers and truth values, for templates:
+	// "meta_data" at its top.
+	Tree map[string]any
 	// Routed says that the metadata came over a network that others can be on, without anything that proves
 	// where it is from: nobody is let in by it before user-data is checked.
 	Routed bool
+}
+
+// Document is a text of the platform's.
+type Document struct {
+	// Name is how diagnostics call it: "vendor-data", "network-config".
+	Name string
+	// Kind is the form of a description of the network: "openstack" (network_data.json), "rackspace" (network_info),
+	// "debian" (interfaces), "cloud-init" (network-config of version 1 or 2), "ec2", "digitalocean", "vmware", "azure". "" for others.
+	Kind  string
+	Bytes []byte
 }
 
 // Source is one datasource, ready to be asked.
@@ -49,12 +67,22 @@ type Env struct {
 	Transport http.RoundTripper
 	// Limits bounds what is waited for.
 	Limits Limits
+	// Policy is what the owner of the image allows.
+	Policy Policy
 	// Now and Sleep are the clock; nil means the real one. Sleep returns early with the context's error.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
 	// from several goroutines.
 	Waiting func(what string)
+}
+
+// Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.
+type Policy struct {
+	// IMDSv1 takes version 1 of EC2's metadata service where there are no session tokens.
+	IMDSv1 bool
+	// Removable looks for configurations on removable disks.
+	Removable bool
 }
 
 // Limits bounds what is waited for. A field that is 0 means what WithDefaults makes of it.

@@ -19,54 +19,17 @@ import (
 	"cloudconfig/schema"
 )
 
-// world is a service and a client that share a clock which only pauses move.
-type world struct {
-	handler *metadatatest.Handler
-	clock   *metadatatest.Clock
-	env     datasources.Env
-	url     string
-	after   time.Duration // connections are refused for so long
-}
+// world is a service and a client.
+type world struct{ *metadatatest.World }
 
 func newWorld(t *testing.T, i metadatatest.Instance, after time.Duration, faults ...metadatatest.Fault) *world {
 	t.Helper()
-	w := &world{handler: metadatatest.EC2(i, faults...), clock: metadatatest.NewClock(), after: after}
-	w.handler.Now = w.clock.Now
-	w.handler.Sleep = func(d time.Duration) { _ = w.clock.Sleep(t.Context(), d) }
-	w.handler.Start()
-	l, err := metadatatest.NewListener(w.handler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := func(since time.Duration) {
-		if since >= w.after {
-			if err := l.Open(); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	open(0)
-	w.clock.Moved = open
-	t.Cleanup(func() {
-		w.handler.Close()
-		l.Close()
-	})
-	w.url = "http://" + l.Addr
-	w.env = datasources.Env{
-		Now: w.clock.Now, Sleep: w.clock.Sleep,
-		Limits: datasources.Limits{Connect: time.Second, Answer: 3 * time.Second, Overall: 20 * time.Second},
-	}
-	if slices.ContainsFunc(faults, func(f metadatatest.Fault) bool {
-		return f.Trouble == metadatatest.Hang || f.Trouble == metadatatest.Stall
-	}) {
-		w.env.Limits.Answer = 200 * time.Millisecond // nothing else waits for a time-out
-	}
-	return w
+	return &world{metadatatest.NewWorld(t, metadatatest.EC2(i, faults...), after)}
 }
 
 func (w *world) fetch(t *testing.T) (datasources.Data, error) {
 	t.Helper()
-	data, decisions, err := catalog.Fetch(t.Context(), w.env, []string{"ec2=" + w.url})
+	data, decisions, err := catalog.Fetch(t.Context(), w.Env, []string{"ec2=" + w.URL})
 	if len(decisions) != 1 || decisions[0].Taken != (err == nil) || decisions[0].Reason == "" {
 		t.Errorf("decisions %+v with error %v", decisions, err)
 	}
@@ -75,7 +38,7 @@ func (w *world) fetch(t *testing.T) (datasources.Data, error) {
 
 func (w *world) count(request string) int {
 	n := 0
-	for _, r := range w.handler.Requests() {
+	for _, r := range w.Handler.Requests() {
 		if strings.HasPrefix(r, request) {
 			n++
 		}
@@ -145,8 +108,8 @@ func TestLadder(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, metadatatest.Example(), tt.after, tt.faults...)
 			data, err := w.fetch(t)
-			if n := len(w.handler.Requests()); tt.requests > 0 && n > tt.requests {
-				t.Errorf("%d requests, want at most %d: %q", n, tt.requests, w.handler.Requests())
+			if n := len(w.Handler.Requests()); tt.requests > 0 && n > tt.requests {
+				t.Errorf("%d requests, want at most %d: %q", n, tt.requests, w.Handler.Requests())
 			}
 			if tt.wantText != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantText) {
@@ -155,19 +118,19 @@ func TestLadder(t *testing.T) {
 				if tt.want != nil && !errors.Is(err, tt.want) || tt.want == nil && errors.Is(err, datasources.ErrNotReady) {
 					t.Errorf("error %v is not %v", err, tt.want)
 				}
-				if errors.Is(err, datasources.ErrNotReady) && w.clock.Since() < 19*time.Second {
-					t.Errorf("gave up after %v", w.clock.Since())
+				if errors.Is(err, datasources.ErrNotReady) && w.Clock.Since() < 19*time.Second {
+					t.Errorf("gave up after %v", w.Clock.Since())
 				}
 				if n := w.count(put); tt.want == nil && n != 1 {
-					t.Errorf("asked again, although it changes nothing: %q", w.handler.Requests())
+					t.Errorf("asked again, although it changes nothing: %q", w.Handler.Requests())
 				}
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tt.within > 0 && w.clock.Since() > tt.within {
-				t.Errorf("took %v, want at most %v", w.clock.Since(), tt.within)
+			if tt.within > 0 && w.Clock.Since() > tt.within {
+				t.Errorf("took %v, want at most %v", w.Clock.Since(), tt.within)
 			}
 			want := datasources.Data{Name: "user-data", UserData: metadatatest.Example().UserData, Meta: wholeMetadata()}
 			if tt.noData {
@@ -269,8 +232,8 @@ func TestValues(t *testing.T) {
 			if diff := cmp.Diff(want, data.Meta); diff != "" {
 				t.Error(diff)
 			}
-			if n := len(w.handler.Requests()); n > 12 && len(i.Keys) < 2 {
-				t.Errorf("%d requests: %q", n, w.handler.Requests())
+			if n := len(w.Handler.Requests()); n > 12 && len(i.Keys) < 2 {
+				t.Errorf("%d requests: %q", n, w.Handler.Requests())
 			}
 		})
 	}
@@ -310,10 +273,10 @@ func TestAnswersInSeries(t *testing.T) {
 				mu.Lock()
 				answered = max(answered, depth)
 				mu.Unlock()
-				w.handler.ServeHTTP(rw, r)
+				w.Handler.ServeHTTP(rw, r)
 			}))
 			defer server.Close()
-			w.url = server.URL
+			w.URL = server.URL
 			if _, err := w.fetch(t); err != nil {
 				t.Fatal(err)
 			}
@@ -323,7 +286,7 @@ func TestAnswersInSeries(t *testing.T) {
 			if depths["/latest/user-data"] != 2 {
 				t.Errorf("user-data is asked for in place %d", depths["/latest/user-data"])
 			}
-			if n := len(w.handler.Requests()); n > 12 {
+			if n := len(w.Handler.Requests()); n > 12 {
 				t.Errorf("%d requests", n)
 			}
 		})
@@ -337,15 +300,15 @@ func TestTokenFailsOnceForAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := w.count("PUT"); n != 2 {
-		t.Errorf("%d tokens asked for, want 2: %q", n, w.handler.Requests())
+		t.Errorf("%d tokens asked for, want 2: %q", n, w.Handler.Requests())
 	}
 }
 
 func TestNeverWithoutToken(t *testing.T) {
 	w := newWorld(t, metadatatest.Example(), 0, metadatatest.Fault{Trouble: metadatatest.Status, Code: 403, Method: "PUT"})
 	_, _ = w.fetch(t)
-	if slices.ContainsFunc(w.handler.Requests(), func(r string) bool { return !strings.HasPrefix(r, "PUT ") }) {
-		t.Errorf("fell back to the version without tokens: %q", w.handler.Requests())
+	if slices.ContainsFunc(w.Handler.Requests(), func(r string) bool { return !strings.HasPrefix(r, "PUT ") }) {
+		t.Errorf("fell back to the version without tokens: %q", w.Handler.Requests())
 	}
 }
 
@@ -363,7 +326,7 @@ func TestEnvironmentIsIgnored(t *testing.T) {
 // What was answered is kept only until all is there.
 func TestFetchAgainAsksAgain(t *testing.T) {
 	w := newWorld(t, metadatatest.Example(), 0)
-	source, err := ec2.New(w.env, w.url)
+	source, err := ec2.New(w.Env, w.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,41 @@
 package metadatatest
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
+
+// EC2 makes the metadata service of an instance, as IMDSv2 with tokens required.
+func EC2(i Instance, faults ...Fault) *Handler {
+	service := &ec2{instance: i, tokens: map[string]time.Time{}}
+	h := New(service, faults...)
+	service.now = h.now
+	h.expire = service.forget
+	return h
+}
+
+// ec2 is the service. It may be used by several goroutines.
+type ec2 struct {
+	instance Instance
+	now      func() time.Time
+	mu       sync.Mutex
+	tokens   map[string]time.Time // until when each is valid
+	made     uint64
+}
+
+func (h *ec2) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.tokens)
+}
 
 // Instance is what a metadata service says of a machine. An empty field is absent: 404.
 type Instance struct {
@@ -114,8 +141,8 @@ func (i Instance) document() string {
 }`, i.Account, i.Zone, i.Image, i.ID, i.Type, i.LocalIPv4, i.Region)
 }
 
-// serve answers as the service does when nothing is wrong.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers as the service does when nothing is wrong.
+func (h *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "EC2ws")
 	w.Header().Set("Connection", "keep-alive")
 	if r.URL.Path == tokenPath {
@@ -181,7 +208,7 @@ func (i Instance) list(leaves map[string]string, dir string) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), "\n")
 }
 
-func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) {
+func (h *ec2) serveToken(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut {
 		w.Header().Set("Allow", "OPTIONS, PUT")
 		page(w, http.StatusMethodNotAllowed)
@@ -226,4 +253,22 @@ func page(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body))
+}
+
+func (h *ec2) accepts(token string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until, ok := h.tokens[token]
+	return ok && h.now().Before(until)
+}
+
+// newToken makes a token of the real ones' form. It is no secret.
+func (h *ec2) newToken(ttl time.Duration) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.made++
+	raw := binary.BigEndian.AppendUint64(append([]byte{1, 0, 4}, make([]byte, 28)...), h.made)
+	token := base64.URLEncoding.EncodeToString(raw)
+	h.tokens[token] = h.now().Add(ttl)
+	return token
 }

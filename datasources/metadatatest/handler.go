@@ -1,12 +1,11 @@
 // Package metadatatest has metadata services for tests, which answer as the real ones do and fail as they fail.
 //
-// [EC2] makes one; it is an http.Handler for httptest.NewServer, or for a program. What is to go wrong is a list
-// of [Fault]; a connection that is refused is [Listener]'s doing, since no handler sees it.
+// [EC2] makes one, as does each function named after a platform; it is an http.Handler for httptest.NewServer, or for
+// a program. What is to go wrong is a list of [Fault]; a connection that is refused is [Listener]'s doing, since no
+// handler sees it.
 package metadatatest
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"net"
 	"net/http"
 	"strconv"
@@ -56,22 +55,21 @@ type Handler struct {
 	// Log, if not nil, is told each request, as Requests has it.
 	Log func(request string)
 
-	instance Instance
-	closed   chan struct{}
-	close    sync.Once
+	service http.Handler // what answers when nothing is wrong
+	expire  func()       // makes every token invalid; nil where there are none
+	closed  chan struct{}
+	close   sync.Once
 
 	mu       sync.Mutex
 	start    time.Time
 	faults   []Fault
 	struck   []int
 	requests []string
-	tokens   map[string]time.Time // until when each is valid
-	made     uint64
 }
 
-// EC2 makes the metadata service of an instance, as IMDSv2 with tokens required.
-func EC2(i Instance, faults ...Fault) *Handler {
-	return &Handler{instance: i, faults: faults, struck: make([]int, len(faults)), tokens: map[string]time.Time{}, closed: make(chan struct{})}
+// New makes a service that answers as another handler does, but for the faults.
+func New(service http.Handler, faults ...Fault) *Handler {
+	return &Handler{service: service, faults: faults, struck: make([]int, len(faults)), closed: make(chan struct{})}
 }
 
 // Start begins the time that faults are counted in; without it the first request does.
@@ -122,24 +120,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.wait(r)
 	case Late:
 		h.sleep(r, fault.Delay)
-		h.serve(w, r)
+		h.service.ServeHTTP(w, r)
 	case Status:
 		if fault.RetryAfter != "" {
 			w.Header().Set("Retry-After", fault.RetryAfter)
 		}
 		page(w, fault.Code)
 	case Expire:
-		h.mu.Lock()
-		clear(h.tokens)
-		h.mu.Unlock()
-		h.serve(w, r)
+		if h.expire != nil {
+			h.expire()
+		}
+		h.service.ServeHTTP(w, r)
 	case HTML:
 		write(w, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n")
 	case Garbage:
 		w.Header().Set(ttlHeader, "300")
 		write(w, "application/octet-stream", "\x00\xff\xfe garbage \x1b[31m")
 	case Truncate, Stall:
-		h.serve(&halfWriter{ResponseWriter: w}, r)
+		h.service.ServeHTTP(&halfWriter{ResponseWriter: w}, r)
 		if fault.Trouble == Stall {
 			_ = http.NewResponseController(w).Flush()
 			h.wait(r)
@@ -154,7 +152,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	default:
-		h.serve(w, r)
+		h.service.ServeHTTP(w, r)
 	}
 }
 
@@ -211,24 +209,6 @@ func (w *halfWriter) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return len(b), http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-func (h *Handler) accepts(token string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	until, ok := h.tokens[token]
-	return ok && h.now().Before(until)
-}
-
-// newToken makes a token of the real ones' form. It is no secret.
-func (h *Handler) newToken(ttl time.Duration) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.made++
-	raw := binary.BigEndian.AppendUint64(append([]byte{1, 0, 4}, make([]byte, 28)...), h.made)
-	token := base64.URLEncoding.EncodeToString(raw)
-	h.tokens[token] = h.now().Add(ttl)
-	return token
 }
 
 // Listener is a TCP address that can stop and begin to listen, as that of a service not yet started: connections

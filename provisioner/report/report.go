@@ -214,7 +214,7 @@ func (r *Report) Identify(meta schema.Metadata) {
 		&m.PublicIPv6, &m.PrivateIPv6, &m.Region, &m.Zone, &m.InstanceType} {
 		*s = printable(*s)
 	}
-	m.SSHKeys = nil
+	m.SSHKeys, m.Tags = nil, nil
 	for _, k := range meta.SSHKeys[:min(len(meta.SSHKeys), maxEntries)] {
 		m.SSHKeys = append(m.SSHKeys, printable(k))
 	}

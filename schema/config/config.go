@@ -165,4 +165,7 @@ type Metadata struct {
 	Zone         string   `json:"zone,omitempty"`
 	InstanceType string   `json:"instance_type,omitempty"`
 	SSHKeys      []string `json:"ssh_keys,omitempty"`
+	// Tags are what the owner of the account has the platform say of the instance. They are for templates, and are
+	// not shown to everybody on the machine.
+	Tags map[string]string `json:"tags,omitempty"`
 }
