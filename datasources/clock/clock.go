@@ -27,6 +27,9 @@ const (
 	maxTries   = 3
 )
 
+// ErrNoAnswer is wrapped by Correct if it may help to try again.
+var ErrNoAnswer = errors.New("no time server helped")
+
 // Clock is the machine's clock, put right. The zero value is the machine's clock as it is; so is nil. It may be used
 // by several goroutines, and must not be copied once it is used.
 type Clock struct {
@@ -49,6 +52,7 @@ type Clock struct {
 
 	mu     sync.Mutex // one exchange at a time
 	tries  int
+	last   error
 	by     string // the server that was believed
 	state  sync.Mutex
 	offset time.Duration
@@ -109,10 +113,14 @@ func (c *Clock) correct(ctx context.Context, servers []string, fromDHCP bool) er
 	case c.by != "":
 		return fmt.Errorf("the clock is right by the time server %s", c.by)
 	case c.tries == maxTries:
-		return fmt.Errorf("time servers were asked %d times in vain", maxTries)
+		return fmt.Errorf("time servers were asked %d times in vain, at last: %v", maxTries, c.last)
 	}
 	best, err := c.ask(ctx, servers, fromDHCP)
 	if err != nil {
+		c.last = err
+		if c.tries == maxTries {
+			return fmt.Errorf("%v", err) // it no longer says to try again
+		}
 		return err
 	}
 	c.by = best.server
@@ -179,7 +187,7 @@ func (c *Clock) ask(ctx context.Context, servers []string, fromDHCP bool) (readi
 	}
 	switch {
 	case len(good) == 0:
-		return reading{}, errors.Join(errs...)
+		return reading{}, fmt.Errorf("%w: %w", ErrNoAnswer, errors.Join(errs...))
 	case !fromDHCP:
 		return good[0], nil
 	case len(good) == 1:
