@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"cloudconfig/datasources/clock"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/schema"
 )
 
@@ -30,6 +32,8 @@ type Data struct {
 	// Routed says that the metadata came over a network that others can be on, without anything that proves
 	// where it is from: nobody is let in by it before user-data is checked.
 	Routed bool
+	// Proof is what shows where the user-data is from; "" for a disk and for the platform's own channel.
+	Proof trust.Proof
 }
 
 // Document is a text of the platform's.
@@ -72,9 +76,13 @@ type Env struct {
 	// Now and Sleep are the clock; nil means the real one. Sleep returns early with the context's error.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
-	// from several goroutines.
-	Waiting func(what string)
+	// Trust is what the image's owner asks of what comes over a routed network.
+	Trust trust.Policy
+	// Clock is what certificates are judged by; nil means Now, which nobody puts right.
+	Clock *clock.Clock
+	// Waiting, if not nil, is told in a line what is asked and what is waited for, the latter at most once in 15 s
+	// for the same thing. It may be called from several goroutines.
+	Waiting func(line string)
 }
 
 // Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.
@@ -91,18 +99,23 @@ type Limits struct {
 	Connect time.Duration
 	// Answer is from a request to the first byte of its answer, and for each further piece of it.
 	Answer time.Duration
+	// Slow takes the place of Answer for a service that has not answered in time three times.
+	Slow time.Duration
 	// Overall is for one source or one URL, from the first question to the last answer. The deadline of a
 	// context may come sooner.
 	Overall time.Duration
 }
 
-// WithDefaults is the limits with 2 s, 4 s and 5 minutes for what is 0.
+// WithDefaults is the limits with 2 s, 4 s, 15 s and 5 minutes for what is 0.
 func (l Limits) WithDefaults() Limits {
 	if l.Connect == 0 {
 		l.Connect = 2 * time.Second
 	}
 	if l.Answer == 0 {
 		l.Answer = 4 * time.Second
+	}
+	if l.Slow == 0 {
+		l.Slow = max(15*time.Second, l.Answer)
 	}
 	if l.Overall == 0 {
 		l.Overall = 5 * time.Minute
