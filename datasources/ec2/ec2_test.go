@@ -55,8 +55,20 @@ func wholeMetadata() schema.Metadata {
 	}
 }
 
-// The ladder: what can be the matter with a service, each from the first request on.
 func TestLadder(t *testing.T) {
+	metadatatest.Ladder(t, metadatatest.Platform{
+		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
+			i := metadatatest.Example()
+			i.UserData = userData
+			return metadatatest.EC2(i, faults...)
+		},
+		New:      ec2.New,
+		Requests: 12, Series: 3,
+	})
+}
+
+// What can be the matter with one answer of the service's.
+func TestFaults(t *testing.T) {
 	type faults = []metadatatest.Fault
 	const put = "PUT /latest/api/token"
 	for _, tt := range []struct {
