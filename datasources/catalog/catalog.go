@@ -98,7 +98,7 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 			return err
 		})
 		if err == nil {
-			decisions[i].Taken, decisions[i].Reason = true, "it answered"
+			decisions[i].Taken, decisions[i].Reason = true, strings.Join(append([]string{"it answered"}, data.Notes...), "; ")
 			skip(decisions[i+1:], s.label+" comes before it and was taken")
 			return data, decisions, nil
 		}

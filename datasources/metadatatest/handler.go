@@ -6,6 +6,7 @@
 package metadatatest
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -54,8 +55,12 @@ type Handler struct {
 	Sleep func(time.Duration)
 	// Log, if not nil, is told each request, as Requests has it.
 	Log func(request string)
+	// Patience is how long a client waits for an answer that does not come, by Sleep's clock; 0 where that does
+	// not matter.
+	Patience time.Duration
 
 	service http.Handler // what answers when nothing is wrong
+	header  http.Header  // what each answer of the service's has, of any status
 	expire  func()       // makes every token invalid; nil where there are none
 	closed  chan struct{}
 	close   sync.Once
@@ -112,6 +117,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 	if h.Log != nil {
 		h.Log(request)
+	}
+	if fault.Trouble != HTML && fault.Trouble != Garbage {
+		maps.Copy(w.Header(), h.header)
 	}
 	switch fault.Trouble {
 	case Reset:
@@ -171,6 +179,9 @@ func (h *Handler) strike(r *http.Request) Fault {
 }
 
 func (h *Handler) wait(r *http.Request) {
+	if h.Sleep != nil && h.Patience > 0 {
+		h.Sleep(h.Patience)
+	}
 	select {
 	case <-r.Context().Done():
 	case <-h.closed:

@@ -1,7 +1,9 @@
 package metadatatest
 
 import (
+	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +24,7 @@ func NewWorld(t testing.TB, h *Handler, after time.Duration) *World {
 	t.Helper()
 	w := &World{Handler: h, Clock: NewClock()}
 	h.Now = w.Clock.Now
-	h.Sleep = func(d time.Duration) { _ = w.Clock.Sleep(t.Context(), d) }
+	h.Sleep = (&gathering{clock: w.Clock}).sleep
 	h.Start()
 	l, err := NewListener(h)
 	if err != nil {
@@ -47,7 +49,49 @@ func NewWorld(t testing.TB, h *Handler, after time.Duration) *World {
 		Limits: datasources.Limits{Connect: time.Second, Answer: 3 * time.Second, Overall: 20 * time.Second},
 	}
 	if slices.ContainsFunc(h.faults, func(f Fault) bool { return f.Trouble == Hang || f.Trouble == Stall }) {
-		w.Env.Limits.Answer = 200 * time.Millisecond // nothing else waits for a time-out
+		w.Env.Limits.Answer = 3 * quiet // nothing else waits for a time-out
 	}
 	return w
+}
+
+// quiet is how long nobody must come, by the real clock, until those who sleep are all there.
+const quiet = 100 * time.Millisecond
+
+// gathering moves a clock once for all who sleep at the same time, as time would pass for all of them at once.
+type gathering struct {
+	clock *Clock
+	mu    sync.Mutex
+	now   *sleepers
+}
+
+type sleepers struct {
+	longest time.Duration
+	timer   *time.Timer
+	over    chan struct{}
+}
+
+func (g *gathering) sleep(d time.Duration) {
+	g.mu.Lock()
+	s := g.now
+	if s == nil {
+		s = &sleepers{over: make(chan struct{})}
+		s.timer = time.AfterFunc(quiet, func() { g.wake(s) })
+		g.now = s
+	} else {
+		s.timer.Reset(quiet)
+	}
+	s.longest = max(s.longest, d)
+	g.mu.Unlock()
+	<-s.over
+}
+
+func (g *gathering) wake(s *sleepers) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.now != s {
+		return // a timer that was set again as it went off
+	}
+	g.now = nil
+	_ = g.clock.Sleep(context.Background(), s.longest)
+	close(s.over)
 }
