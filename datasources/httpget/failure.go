@@ -93,7 +93,7 @@ func broken(ctx context.Context, req *http.Request, err error) error {
 	var refused *trust.Refusal
 	var dial *net.OpError
 	switch {
-	case errors.Is(err, errLocal):
+	case errors.Is(err, ErrLocal):
 		return refusedLocal(req)
 	case errors.As(err, &refused):
 		f.problem, f.cause, f.class = refused.Error(), refused, nil

@@ -206,7 +206,7 @@ func (c *Client) refuse(req *http.Request, h hop) error {
 	return nil
 }
 
-func refusedLocal(req *http.Request) error { return fail(req, nil, errLocal.Error()) }
+func refusedLocal(req *http.Request) error { return fail(req, nil, ErrLocal.Error()) }
 
 // announce says once for each host how long it is asked.
 func (c *Client) announce(req *http.Request) {

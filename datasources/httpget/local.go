@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// errLocal is why a connection was not made.
-var errLocal = errors.New("the address is one of this machine or its link, which nothing fetched may name")
+// ErrLocal is why a connection was not made that a document asked for.
+var ErrLocal = errors.New("the address is one of this machine or its link, which nothing fetched may name")
 
 // isLocal says that a host is this machine, or can only be on its link, as far as its text says.
 func isLocal(host string) bool {
@@ -48,7 +48,7 @@ func IsLocal(addr netip.Addr) bool {
 // refuseLocal keeps a dialer from local addresses, after names are resolved.
 func refuseLocal(_, address string, _ syscall.RawConn) error {
 	if to, err := netip.ParseAddrPort(address); err != nil || IsLocal(to.Addr()) {
-		return errLocal
+		return ErrLocal
 	}
 	return nil
 }
