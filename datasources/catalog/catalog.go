@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/address"
+	"cloudconfig/datasources/cmdline"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
 	"cloudconfig/datasources/httpget"
@@ -38,6 +40,14 @@ func Entries() []Entry {
 				}
 				return file.New(env, path), nil
 			},
+		},
+		{
+			Name: "url", ArgHelp: "=URL", Help: "a document at a URL of http, https or tftp; it has no metadata",
+			New: address.New,
+		},
+		{
+			Name: "cmdline", Help: "the URL on the kernel command line, cloud-config-url=",
+			New: cmdline.New,
 		},
 		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
