@@ -17,7 +17,14 @@ import (
 )
 
 // errStalled is why a request was cut off that made no progress.
-var errStalled = errors.New("no answer in time")
+var errStalled error = stalled{}
+
+// stalled is a net.Error: who asks about time-outs is told of one, whoever's clock it was.
+type stalled struct{}
+
+func (stalled) Error() string   { return "no answer in time" }
+func (stalled) Timeout() bool   { return true }
+func (stalled) Temporary() bool { return true }
 
 // failure is a request without an answer.
 type failure struct {
@@ -98,7 +105,7 @@ func broken(ctx context.Context, req *http.Request, err error) error {
 	case errors.As(err, &refused):
 		f.problem, f.cause, f.class = refused.Error(), refused, nil
 	case context.Cause(ctx) == errStalled:
-		f.problem = errStalled.Error()
+		f.problem, f.cause = errStalled.Error(), errStalled
 	case ctx.Err() != nil:
 		f.problem, f.cause = ctx.Err().Error(), ctx.Err()
 	case errors.As(err, &certificate):

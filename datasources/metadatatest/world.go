@@ -46,10 +46,10 @@ func NewWorld(t testing.TB, h *Handler, after time.Duration) *World {
 	w.URL = "http://" + l.Addr
 	w.Env = datasources.Env{
 		Now: w.Clock.Now, Sleep: w.Clock.Sleep,
-		Limits: datasources.Limits{Connect: time.Second, Answer: 3 * time.Second, Overall: 20 * time.Second},
+		Limits: datasources.Limits{Connect: time.Second, Answer: 3 * time.Second, Slow: 3 * time.Second, Overall: 20 * time.Second},
 	}
 	if slices.ContainsFunc(h.faults, func(f Fault) bool { return f.Trouble == Hang || f.Trouble == Stall }) {
-		w.Env.Limits.Answer = 3 * quiet // nothing else waits for a time-out
+		w.Env.Limits.Answer, w.Env.Limits.Slow = 3*quiet, 3*quiet // nothing else waits for a time-out
 	}
 	return w
 }
