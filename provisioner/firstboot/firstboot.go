@@ -233,7 +233,9 @@ func (r *run) importKeys(ctx context.Context) (err error) {
 	}
 	r.enter("import keys")
 	r.say("fetch", "public keys from %d addresses", len(urls))
-	r.imported, err = imports.Keys(ctx, httpget.New(r.Env.Sources, httpget.Options{}), urls, imports.Options{})
+	others := r.settings.Trust.Elsewhere()
+	client := httpget.New(r.Env.Sources, httpget.Options{Trust: &others, Outside: true})
+	r.imported, err = imports.Keys(ctx, client, urls, imports.Options{})
 	return err
 }
 
