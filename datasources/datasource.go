@@ -27,6 +27,8 @@ type Data struct {
 	// Tree is what the platform says as a tree of maps, lists, texts, numbers and truth values, for templates:
 	// "meta_data" at its top.
 	Tree map[string]any
+	// Notes are what the platform has and nobody here uses, each a line to be printed.
+	Notes []string
 	// Routed says that the metadata came over a network that others can be on, without anything that proves
 	// where it is from: nobody is let in by it before user-data is checked.
 	Routed bool
@@ -72,9 +74,35 @@ type Env struct {
 	// Now and Sleep are the clock; nil means the real one. Sleep returns early with the context's error.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Awaited says that the machine is known to have the source, or that it is the only one named: a disk that is not
+	// there yet is waited for. Without it, one that is not there when all devices are announced is absent.
+	Awaited bool
+	// Answered, if not nil, is told every answer of every kind: for the record. It may be called from several
+	// goroutines.
+	Answered func(Answer)
 	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
 	// from several goroutines.
 	Waiting func(what string)
+}
+
+// Answer is one exchange with a datasource.
+type Answer struct {
+	// Method is of HTTP, or "READ" for a file of a disk or of a hypervisor's channel.
+	Method string
+	// URL is whole, secrets included: the record is root's alone. Of a file it is
+	// "/dev/sr0:/openstack/latest/meta_data.json" or "guestinfo.userdata".
+	URL    string
+	Status int         // of HTTP; 0 if there was no answer, or for files
+	Header http.Header // of the answer; nil for files
+	Body   []byte      // not to be changed afterwards
+	Err    string      // why there was none
+}
+
+// Answer tells Answered, if anybody listens.
+func (e Env) Answer(a Answer) {
+	if e.Answered != nil {
+		e.Answered(a)
+	}
 }
 
 // Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.
