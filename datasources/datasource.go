@@ -77,28 +77,30 @@ type Env struct {
 	// Awaited says that the machine is known to have the source, or that it is the only one named: a disk that is not
 	// there yet is waited for. Without it, one that is not there when all devices are announced is absent.
 	Awaited bool
-	// Answered, if not nil, is told every answer of every kind: for the record. It may be called from several
-	// goroutines.
-	Answered func(Answer)
 	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
 	// from several goroutines.
 	Waiting func(what string)
+	// Answered, if not nil, is told every answer that a source was given, for the record. It may be called from several
+	// goroutines.
+	Answered func(Answer)
 }
 
-// Answer is one exchange with a datasource.
+// Answer is one exchange of a datasource. It is told whole, with what is secret in it.
 type Answer struct {
-	// Method is of HTTP, or "READ" for a file of a disk or of a hypervisor's channel.
+	// Method is "GET" or another of HTTP's, or "READ" for a file of a disk or a value of the hypervisor's.
 	Method string
-	// URL is whole, secrets included: the record is root's alone. Of a file it is
-	// "/dev/sr0:/openstack/latest/meta_data.json" or "guestinfo.userdata".
-	URL    string
-	Status int         // of HTTP; 0 if there was no answer, or for files
-	Header http.Header // of the answer; nil for files
-	Body   []byte      // not to be changed afterwards
-	Err    string      // why there was none
+	// URL is what was asked for; of a file its device and path, "/dev/sr0:/openstack/latest/meta_data.json".
+	URL string
+	// Status and Header are those of an HTTP answer; 0 and nil if there is none, and for files.
+	Status int
+	Header http.Header
+	// Body is not changed afterwards.
+	Body []byte
+	// Err is why there was no answer, "" if there was one.
+	Err string
 }
 
-// Answer tells Answered, if anybody listens.
+// Answer tells whoever keeps the record of an answer.
 func (e Env) Answer(a Answer) {
 	if e.Answered != nil {
 		e.Answered(a)
