@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"cloudconfig/datasources/clock"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/schema"
 )
 
@@ -32,6 +34,8 @@ type Data struct {
 	// Routed says that the metadata came over a network that others can be on, without anything that proves
 	// where it is from: nobody is let in by it before user-data is checked.
 	Routed bool
+	// Proof is what shows where the user-data is from; "" for a disk and for the platform's own channel.
+	Proof trust.Proof
 }
 
 // Document is a text of the platform's.
@@ -77,9 +81,13 @@ type Env struct {
 	// Awaited says that the machine is known to have the source, or that it is the only one named: a disk that is not
 	// there yet is waited for. Without it, one that is not there when all devices are announced is absent.
 	Awaited bool
-	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
-	// from several goroutines.
-	Waiting func(what string)
+	// Trust is what the image's owner asks of what comes over a routed network.
+	Trust trust.Policy
+	// Clock is what certificates are judged by; nil means Now, which nobody puts right.
+	Clock *clock.Clock
+	// Waiting, if not nil, is told in a line what is asked and what is waited for, the latter at most once in 15 s
+	// for the same thing. It may be called from several goroutines.
+	Waiting func(line string)
 	// Answered, if not nil, is told every answer that a source was given, for the record. It may be called from several
 	// goroutines.
 	Answered func(Answer)
@@ -121,18 +129,23 @@ type Limits struct {
 	Connect time.Duration
 	// Answer is from a request to the first byte of its answer, and for each further piece of it.
 	Answer time.Duration
+	// Slow takes the place of Answer for a service that has not answered in time three times.
+	Slow time.Duration
 	// Overall is for one source or one URL, from the first question to the last answer. The deadline of a
 	// context may come sooner.
 	Overall time.Duration
 }
 
-// WithDefaults is the limits with 2 s, 4 s and 5 minutes for what is 0.
+// WithDefaults is the limits with 2 s, 4 s, 15 s and 5 minutes for what is 0.
 func (l Limits) WithDefaults() Limits {
 	if l.Connect == 0 {
 		l.Connect = 2 * time.Second
 	}
 	if l.Answer == 0 {
 		l.Answer = 4 * time.Second
+	}
+	if l.Slow == 0 {
+		l.Slow = max(15*time.Second, l.Answer)
 	}
 	if l.Overall == 0 {
 		l.Overall = 5 * time.Minute

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/trust"
 )
 
 // errStalled is why a request was cut off that made no progress.
@@ -89,13 +90,21 @@ func broken(ctx context.Context, req *http.Request, err error) error {
 	f := fail(req, datasources.ErrNotReady, "")
 	var timeout net.Error
 	var certificate *tls.CertificateVerificationError
+	var refused *trust.Refusal
+	var dial *net.OpError
 	switch {
+	case errors.Is(err, ErrLocal):
+		return refusedLocal(req)
+	case errors.As(err, &refused):
+		f.problem, f.cause, f.class = refused.Error(), refused, nil
 	case context.Cause(ctx) == errStalled:
 		f.problem = errStalled.Error()
 	case ctx.Err() != nil:
 		f.problem, f.cause = ctx.Err().Error(), ctx.Err()
 	case errors.As(err, &certificate):
 		f.problem, f.cause, f.class = certificate.Error(), err, nil
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():
+		f.problem, f.cause = "no connection in time", err
 	case errors.As(err, &timeout) && timeout.Timeout():
 		f.problem, f.cause = errStalled.Error(), err
 	default:

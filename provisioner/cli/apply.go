@@ -74,7 +74,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
 	}
-	env.Sources = datasources.Env{Root: "/", Waiting: func(what string) { env.Console.Say("fetch", "waiting for %s", what) }}
+	env.Sources = datasources.Env{Root: "/", Waiting: func(line string) { env.Console.Say("fetch", "%s", line) }}
 	if t.metadata != "" {
 		meta, err := readMetadata(t.metadata)
 		if err != nil {

@@ -99,7 +99,7 @@ func (t *target) configuration(ctx context.Context, c *Command, args []string) (
 		files, err = review.Read(args, c.Stdin)
 	} else {
 		console := report.Console{W: c.Stderr}
-		env := datasources.Env{Root: "/", Waiting: func(what string) { console.Say("fetch", "waiting for %s", what) }}
+		env := datasources.Env{Root: "/", Waiting: func(line string) { console.Say("fetch", "%s", line) }}
 		var data datasources.Data
 		if data, _, err = catalog.Fetch(ctx, env, t.datasources); err != nil {
 			return nil, nil, c.fail(err)
