@@ -133,6 +133,7 @@ func (d *decoder) metaData(text []byte) (config string) {
 		}
 	}
 	meta.SSHKeys = d.keys(file, m)
+	meta.Tags = tags(m["meta"])
 	if files, _ := m["files"].([]any); len(files) > 0 {
 		d.note("%d files that the instance was made with are not written: use write_files", len(files))
 	}
@@ -144,6 +145,22 @@ func (d *decoder) metaData(text []byte) (config string) {
 	delete(m, "random_seed")
 	d.data.Tree = map[string]any{"meta_data": m}
 	return config
+}
+
+// tags are what the owner had the instance made with (--property key=value), up to 128 of them, as many as Nova takes.
+func tags(v any) map[string]string {
+	m, _ := v.(map[string]any)
+	const maxTags = 128
+	if len(m) == 0 || len(m) > maxTags {
+		return nil
+	}
+	all := map[string]string{}
+	for key, v := range m {
+		if text, ok := v.(string); ok {
+			all[key] = text
+		}
+	}
+	return all
 }
 
 // text is a value that may be missing or null, and is a text or a number otherwise.

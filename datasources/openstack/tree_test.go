@@ -97,6 +97,9 @@ func TestTree(t *testing.T) {
 	if diff := cmp.Diff(want, got.Tree); diff != "" || err != nil {
 		t.Errorf("error %v, %s", err, diff)
 	}
+	if diff := cmp.Diff(map[string]string{"role": "db"}, got.Meta.Tags); diff != "" {
+		t.Error(diff)
+	}
 	if strings.Contains(fmt.Sprintf("%+v", got), "s3cret") {
 		t.Error("the password of the administrator is kept")
 	}
