@@ -78,6 +78,9 @@ type Env struct {
 	// Now and Sleep are the clock; nil means the real one. Sleep returns early with the context's error.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Awaited says that the machine is known to have the source, or that it is the only one named: a disk that is not
+	// there yet is waited for. Without it, one that is not there when all devices are announced is absent.
+	Awaited bool
 	// Trust is what the image's owner asks of what comes over a routed network.
 	Trust trust.Policy
 	// Clock is what certificates are judged by; nil means Now, which nobody puts right.
@@ -85,6 +88,31 @@ type Env struct {
 	// Waiting, if not nil, is told in a line what is asked and what is waited for, the latter at most once in 15 s
 	// for the same thing. It may be called from several goroutines.
 	Waiting func(line string)
+	// Answered, if not nil, is told every answer that a source was given, for the record. It may be called from several
+	// goroutines.
+	Answered func(Answer)
+}
+
+// Answer is one exchange of a datasource. It is told whole, with what is secret in it.
+type Answer struct {
+	// Method is "GET" or another of HTTP's, or "READ" for a file of a disk or a value of the hypervisor's.
+	Method string
+	// URL is what was asked for; of a file its device and path, "/dev/sr0:/openstack/latest/meta_data.json".
+	URL string
+	// Status and Header are those of an HTTP answer; 0 and nil if there is none, and for files.
+	Status int
+	Header http.Header
+	// Body is not changed afterwards.
+	Body []byte
+	// Err is why there was no answer, "" if there was one.
+	Err string
+}
+
+// Answer tells whoever keeps the record of an answer.
+func (e Env) Answer(a Answer) {
+	if e.Answered != nil {
+		e.Answered(a)
+	}
 }
 
 // Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.

@@ -52,7 +52,7 @@ func New(env datasources.Env, endpoint, usual string, header http.Header) (*Serv
 	addr, err := netip.ParseAddr(u.Hostname())
 	return &Service{
 		Routed:  err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback(),
-		base:    u.Scheme + "://" + u.Host,
+		base:    (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), // which escapes a zone
 		header:  header,
 		client:  httpget.New(env, httpget.Options{Metadata: true}),
 		answers: map[string][]byte{},

@@ -12,9 +12,12 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
 	"cloudconfig/datasources/cmdline"
+	"cloudconfig/datasources/configdrive"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
 	"cloudconfig/datasources/httpget"
+	"cloudconfig/datasources/nocloud"
+	"cloudconfig/datasources/openstack"
 	"cloudconfig/schema"
 )
 
@@ -50,8 +53,20 @@ func Entries() []Entry {
 			New: cmdline.New,
 		},
 		{
+			Name: "nocloud", ArgHelp: "[=DIR|URL]", Help: "a disk labelled cidata, or a seed in a directory or at a URL",
+			New: nocloud.New,
+		},
+		{
+			Name: "configdrive", ArgHelp: "[=DIR]", Help: "a disk labelled config-2, or a directory with its files",
+			New: configdrive.New,
+		},
+		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
+		},
+		{
+			Name: "openstack", ArgHelp: "[=URL]", Help: "the metadata service of OpenStack",
+			New: openstack.New,
 		},
 	}
 }
@@ -89,6 +104,7 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	if len(specs) == 0 {
 		return datasources.Data{Meta: schema.Metadata{Version: 1, Datasource: "none"}}, nil, nil
 	}
+	env.Awaited = env.Awaited || len(specs) == 1
 	sources, err := parse(env, specs)
 	if err != nil {
 		return datasources.Data{}, nil, err

@@ -35,7 +35,7 @@ func (d Disk) open() (*os.File, error) {
 // mount is never a part of the machine's tree, in no mount namespace but one of its own, and it ends with Close, or
 // with the process. It needs root. It wraps datasources.ErrNotReady if the disk does not answer.
 func (d Disk) Open(ctx context.Context) (*Tree, error) {
-	t := &Tree{name: d.Name, left: MaxTotal, close: func() error { return nil }}
+	t := &Tree{name: "/dev/" + d.Name, left: MaxTotal, close: func() error { return nil }}
 	mounted := -1
 	err := t.within(ctx, "the file system", func(func()) (err error) {
 		mounted, err = d.mount()

@@ -26,7 +26,10 @@ const (
 
 // Tree is the files of a disk or of a directory. It is not for several goroutines.
 type Tree struct {
-	name  string // for errors: "vdb", the path of a directory
+	// Answered, if not nil, is told of each file that was asked for.
+	Answered func(datasources.Answer)
+
+	name  string // "/dev/vdb", or the path of a directory
 	open  func(path string) (*os.File, error)
 	close func() error
 	left  int
@@ -62,6 +65,18 @@ func (t *Tree) Close() error { return t.close() }
 // datasources.ErrNotReady if the disk stops answering. Anything that is not a regular file is refused, and so are a
 // symbolic link on a disk and a file larger than MaxFile.
 func (t *Tree) Read(ctx context.Context, path string) ([]byte, error) {
+	content, err := t.read(ctx, path)
+	if t.Answered != nil {
+		a := datasources.Answer{Method: "READ", URL: t.name + ":/" + path, Body: content}
+		if err != nil {
+			a.Err = err.Error()
+		}
+		t.Answered(a)
+	}
+	return content, err
+}
+
+func (t *Tree) read(ctx context.Context, path string) ([]byte, error) {
 	var content []byte
 	left := t.left
 	err := t.within(ctx, path, func(progress func()) error {

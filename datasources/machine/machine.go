@@ -40,7 +40,8 @@ type DMI struct {
 	SystemVendor, ProductName, ProductVersion, ProductFamily, ProductSerial, ProductUUID string
 	ChassisVendor, ChassisAssetTag, ChassisSerial                                        string
 	BoardVendor, BoardName, BoardAssetTag, BoardSerial                                   string
-	BIOSVendor, BIOSVersion                                                              string
+	BoardVersion, ChassisVersion                                                         string
+	BIOSVendor, BIOSVersion, BIOSDate                                                    string
 }
 
 // IsZero says that there is no DMI.
@@ -161,7 +162,8 @@ func (r *reader) dmi() DMI {
 		ProductFamily: id("product_family"), ProductSerial: id("product_serial"), ProductUUID: strings.ToLower(id("product_uuid")),
 		ChassisVendor: id("chassis_vendor"), ChassisAssetTag: id("chassis_asset_tag"), ChassisSerial: id("chassis_serial"),
 		BoardVendor: id("board_vendor"), BoardName: id("board_name"), BoardAssetTag: id("board_asset_tag"), BoardSerial: id("board_serial"),
-		BIOSVendor: id("bios_vendor"), BIOSVersion: id("bios_version"),
+		BoardVersion: id("board_version"), ChassisVersion: id("chassis_version"),
+		BIOSVendor: id("bios_vendor"), BIOSVersion: id("bios_version"), BIOSDate: id("bios_date"),
 	}
 }
 
