@@ -10,9 +10,13 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/azure"
+	"cloudconfig/datasources/digitalocean"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/hetzner"
 	"cloudconfig/datasources/httpget"
+	"cloudconfig/datasources/vmware"
 	"cloudconfig/schema"
 )
 
@@ -40,8 +44,24 @@ func Entries() []Entry {
 			},
 		},
 		{
+			Name: "vmware", ArgHelp: "[=FILE]", Help: "guestinfo variables of a VMware hypervisor, or an OVF environment in a file",
+			New: vmware.New,
+		},
+		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
+		},
+		{
+			Name: "azure", ArgHelp: "[=URL|DIR]", Help: "Microsoft Azure's metadata service and provisioning media, or its agent's directory",
+			New: azure.New,
+		},
+		{
+			Name: "digitalocean", ArgHelp: "[=URL]", Help: "the metadata service of a DigitalOcean Droplet",
+			New: digitalocean.New,
+		},
+		{
+			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
+			New: hetzner.New,
 		},
 	}
 }
@@ -97,6 +117,9 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 			data, err = s.source.Fetch(ctx)
 			return err
 		})
+		if r, ok := s.source.(datasources.Reporter); ok && !errors.Is(err, datasources.ErrAbsent) {
+			data.Reporter = r
+		}
 		if err == nil {
 			decisions[i].Taken, decisions[i].Reason = true, "it answered"
 			skip(decisions[i+1:], s.label+" comes before it and was taken")
