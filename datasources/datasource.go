@@ -36,6 +36,8 @@ type Data struct {
 	Routed bool
 	// Proof is what shows where the user-data is from; "" for a disk and for the platform's own channel.
 	Proof trust.Proof
+	// Reporter, if not nil, is the source itself, whose platform is to know how the first boot ended.
+	Reporter Reporter
 }
 
 // Document is a text of the platform's.
@@ -43,7 +45,8 @@ type Document struct {
 	// Name is how diagnostics call it: "vendor-data", "network-config".
 	Name string
 	// Kind is the form of a description of the network: "openstack" (network_data.json), "rackspace" (network_info),
-	// "debian" (interfaces), "cloud-init" (network-config of version 1 or 2), "ec2", "digitalocean", "vmware", "azure". "" for others.
+	// "debian" (interfaces), "cloud-init" (network-config of version 1 or 2), "ec2", "digitalocean", "vmware", "azure",
+	// "hetzner". "" for others.
 	Kind  string
 	Bytes []byte
 }
@@ -56,6 +59,14 @@ type Source interface {
 	// definitive, and ErrNotReady if it should be asked again; anything else ends the search. A source that is
 	// asked again may keep what it was told before. It is not called twice at the same time.
 	Fetch(ctx context.Context) (Data, error)
+}
+
+// Reporter is a source whose platform is to know how the first boot of an instance ended: it waits to be told, or it
+// keeps values where others on the machine can read them until they were used.
+type Reporter interface {
+	// Report tells the platform that the configuration was committed, or that it was not and why: in words of ours,
+	// without a secret. It asks again until it is heard or the context ends, and may be called after any Fetch.
+	Report(ctx context.Context, ready bool, reason string) error
 }
 
 var (

@@ -7,6 +7,7 @@ package answers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,9 @@ type Question struct {
 type Service struct {
 	// Routed says that it may be anywhere: its address is neither link-local nor this machine's.
 	Routed bool
+	// GoneForNow says that 410 is no answer but a reason to ask again.
+	GoneForNow bool
+
 	base   string
 	header http.Header
 	client *httpget.Client
@@ -116,7 +120,10 @@ func (s *Service) Send(ctx context.Context, method string, q Question, body stri
 	if err != nil {
 		return nil, err
 	}
-	if err := httpget.Check(resp); err != nil {
+	switch err := httpget.Check(resp); {
+	case resp.StatusCode == http.StatusGone && s.GoneForNow:
+		return nil, fmt.Errorf("%w: %w", datasources.ErrNotReady, err)
+	case err != nil:
 		return nil, err
 	}
 	return io.ReadAll(resp.Body) // never nil

@@ -11,13 +11,17 @@ import (
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
+	"cloudconfig/datasources/azure"
 	"cloudconfig/datasources/cmdline"
 	"cloudconfig/datasources/configdrive"
+	"cloudconfig/datasources/digitalocean"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/hetzner"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/nocloud"
 	"cloudconfig/datasources/openstack"
+	"cloudconfig/datasources/vmware"
 	"cloudconfig/schema"
 )
 
@@ -61,12 +65,28 @@ func Entries() []Entry {
 			New: configdrive.New,
 		},
 		{
+			Name: "vmware", ArgHelp: "[=FILE]", Help: "guestinfo variables of a VMware hypervisor, or an OVF environment in a file",
+			New: vmware.New,
+		},
+		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
 		},
 		{
 			Name: "openstack", ArgHelp: "[=URL]", Help: "the metadata service of OpenStack",
 			New: openstack.New,
+		},
+		{
+			Name: "azure", ArgHelp: "[=URL|DIR]", Help: "Microsoft Azure's metadata service and provisioning media, or its agent's directory",
+			New: azure.New,
+		},
+		{
+			Name: "digitalocean", ArgHelp: "[=URL]", Help: "the metadata service of a DigitalOcean Droplet",
+			New: digitalocean.New,
+		},
+		{
+			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
+			New: hetzner.New,
 		},
 	}
 }
@@ -123,6 +143,9 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 			data, err = s.source.Fetch(ctx)
 			return err
 		})
+		if r, ok := s.source.(datasources.Reporter); ok && !errors.Is(err, datasources.ErrAbsent) {
+			data.Reporter = r
+		}
 		if err == nil {
 			decisions[i].Taken, decisions[i].Reason = true, strings.Join(append([]string{"it answered"}, data.Notes...), "; ")
 			skip(decisions[i+1:], s.label+" comes before it and was taken")

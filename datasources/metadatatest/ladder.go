@@ -90,6 +90,8 @@ type Platform struct {
 	New func(env datasources.Env, url string) (datasources.Source, error)
 	// Forbidden is what the error says where 403 for everything ends the search; "" where it is asked again.
 	Forbidden string
+	// Starts says that the service has 404 for everything while it starts, so that it is asked again.
+	Starts bool
 	// Requests is how many requests a fetch from a service that is well makes at most, and Series how many
 	// answers it waits for one after another; 0 is no limit and 4.
 	Requests, Series int
@@ -107,6 +109,9 @@ func Ladder(t *testing.T, p Platform) {
 	for _, rung := range Rungs() {
 		if rung.Name == "403" && p.Forbidden != "" {
 			rung.Ends = Fatal
+		}
+		if rung.Name == "404" && p.Starts {
+			rung.Ends = NotReady
 		}
 		t.Run(rung.Name, func(t *testing.T) {
 			t.Parallel()

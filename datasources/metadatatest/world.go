@@ -95,3 +95,9 @@ func (g *gathering) wake(s *sleepers) {
 	_ = g.clock.Sleep(context.Background(), s.longest)
 	close(s.over)
 }
+
+// NewQuiet is the environment of a client without a service, on a clock that only pauses move, with 20 s in all.
+func NewQuiet() datasources.Env {
+	clock := NewClock()
+	return datasources.Env{Now: clock.Now, Sleep: clock.Sleep, Limits: datasources.Limits{Overall: 20 * time.Second}}
+}

@@ -289,6 +289,7 @@ const requestPath = report.Dir + "/handoff.json"
 func BootMain(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
 	st := r.whole(ctx, r.appliedBefore)
+	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
 		if err == nil {

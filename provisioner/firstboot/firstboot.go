@@ -71,6 +71,7 @@ type run struct {
 	found    diag.List
 	request  handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked   bool
+	later    bool // this is a later boot, on which nothing was to be applied
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -84,6 +85,7 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	st := r.whole(ctx, func() (bool, error) { return false, nil })
+	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
@@ -106,6 +108,9 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	case err != nil:
 		return r.failed(err)
 	case before:
+		if r.later = true; lost != nil {
+			r.data.Reporter = nil // who did not answer is not waited for once more
+		}
 		return r.underLock(ctx, func() report.State { return r.again(ctx) })
 	case lost != nil:
 		// What there is of the platform's metadata still lets somebody in.
