@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/brightbox"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/gce"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/schema"
 )
@@ -42,6 +44,14 @@ func Entries() []Entry {
 		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
+		},
+		{
+			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
+			New: gce.New,
+		},
+		{
+			Name: "brightbox", ArgHelp: "[=URL]", Help: "the metadata service of Brightbox",
+			New: brightbox.New,
 		},
 	}
 }

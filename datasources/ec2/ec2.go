@@ -11,17 +11,15 @@ package ec2
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/claims"
+	"cloudconfig/datasources/endpoint"
 	"cloudconfig/schema"
 )
 
@@ -57,42 +55,36 @@ const (
 
 // New makes the datasource of the service at a URL, which is a scheme and a host; "" means EC2's own addresses, both of
 // them. The error says what is wrong with the URL.
-func New(env datasources.Env, endpoint string) (datasources.Source, error) {
-	endpoints, routed, err := parseEndpoint(endpoint, DefaultURL, DefaultIPv6URL)
+func New(env datasources.Env, address string) (datasources.Source, error) {
+	bases, routed, err := endpoints(address, DefaultURL, DefaultIPv6URL)
 	if err != nil {
 		return nil, err
 	}
 	return &source{
-		name: "ec2", routed: routed, service: newService(env, false, endpoints),
+		name: "ec2", routed: routed, service: newService(env, false, bases),
 		first: []string{document, hostname, publicIPv4, ipv6, publicKeys, tags, macs},
 	}, nil
 }
 
 // NewCompatible makes the datasource of another platform's service, which has neither session tokens nor an identity
 // document. The URL is as that of New; "" means EC2's address on IPv4.
-func NewCompatible(env datasources.Env, name, endpoint string) (datasources.Source, error) {
-	endpoints, routed, err := parseEndpoint(endpoint, DefaultURL)
+func NewCompatible(env datasources.Env, name, address string) (datasources.Source, error) {
+	bases, routed, err := endpoints(address, DefaultURL)
 	if err != nil {
 		return nil, err
 	}
 	return &source{
-		name: name, routed: routed, service: newService(env, true, endpoints),
+		name: name, routed: routed, service: newService(env, true, bases),
 		first: []string{instanceID, kind, zone, hostname, localIPv4, publicIPv4, ipv6, publicKeys},
 	}, nil
 }
 
-func parseEndpoint(endpoint string, defaults ...string) (endpoints []string, routed bool, err error) {
-	if endpoint == "" {
+func endpoints(address string, defaults ...string) (bases []string, routed bool, err error) {
+	if address == "" {
 		return defaults, false, nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, false, errors.New("the address is no URL such as " + DefaultURL)
-	}
-	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
-		return nil, false, errors.New("the address has more than a scheme and a host")
-	}
-	return []string{u.Scheme + "://" + u.Host}, isRouted(u.Hostname()), nil
+	base, routed, err := endpoint.Parse(address)
+	return []string{base}, routed, err
 }
 
 type source struct {
@@ -234,13 +226,6 @@ func (s *source) instance(all map[string]string, keys, labels []string) (schema.
 		return schema.Metadata{}, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)
 	}
 	return meta, nil
-}
-
-// isRouted says that a host may be anywhere: it is neither link-local nor this machine. fd00:ec2::254 is EC2's own
-// address of the service on IPv6, and is not routed there.
-func isRouted(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && addr != netip.MustParseAddr("fd00:ec2::254")
 }
 
 func or(first, second string) string {
