@@ -1,6 +1,7 @@
 package brightbox_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -17,13 +18,9 @@ import (
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			i := metadatatest.ExampleBrightbox()
-			i.UserData = userData
-			return metadatatest.Brightbox(i, faults...)
-		},
+		Serve:    metadatatest.ServeBrightbox,
 		New:      brightbox.New,
-		Requests: 10, Series: 2,
+		Requests: 10, Series: 3,
 	})
 }
 
@@ -63,7 +60,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// Two answers in a row that are absences, and it is none of Brightbox's.
+// A service with tokens is not well; one without an instance is none of Brightbox's, and not asked for more.
 func TestAnotherPlatform(t *testing.T) {
 	w := metadatatest.NewWorld(t, metadatatest.EC2(metadatatest.Example()), 0) // wants tokens: 401
 	_, _, err := catalog.Fetch(t.Context(), w.Env, []string{"brightbox=" + w.URL})
@@ -72,5 +69,10 @@ func TestAnotherPlatform(t *testing.T) {
 	}
 	if _, err := brightbox.New(datasources.Env{}, "169.254.169.254"); err == nil {
 		t.Error("took an address that is no URL")
+	}
+	w = metadatatest.NewWorld(t, metadatatest.ServeBrightbox(nil, metadatatest.Fault{Trouble: metadatatest.Status, Code: 404}), 0)
+	_, _, err = catalog.Fetch(t.Context(), w.Env, []string{"brightbox=" + w.URL})
+	if n := len(w.Handler.Requests()); !errors.Is(err, datasources.ErrAbsent) || n != 2 {
+		t.Errorf("error %v after %d requests", err, n)
 	}
 }

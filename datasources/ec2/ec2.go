@@ -75,7 +75,9 @@ func NewCompatible(env datasources.Env, name, address string) (datasources.Sourc
 	}
 	return &source{
 		name: name, routed: routed, service: newService(env, true, bases),
-		first: []string{instanceID, kind, zone, hostname, localIPv4, publicIPv4, ipv6, publicKeys},
+		// A service that is not well, or another's, is asked for one value and not for all.
+		gate:  []string{instanceID},
+		first: []string{kind, zone, hostname, localIPv4, publicIPv4, ipv6, publicKeys},
 	}, nil
 }
 
@@ -91,6 +93,7 @@ type source struct {
 	name    string
 	service *service
 	routed  bool     // the endpoint is another than a link-local one
+	gate    []string // what is asked for before that
 	first   []string // what is asked for at once, user-data aside
 }
 
@@ -128,10 +131,18 @@ func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 // metadata asks for everything but the user-data.
 func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.Data, error) {
 	var none datasources.Data
+	known, err := s.service.ask(ctx, token, s.gate...)
+	if err != nil {
+		return none, err
+	}
+	if len(s.gate) > 0 && known[instanceID] == "" {
+		return none, errNoInstance
+	}
 	all, err := s.service.ask(ctx, token, s.first...)
 	if err != nil {
 		return none, err
 	}
+	maps.Copy(all, known)
 	id, err := parseIdentity(all[document])
 	if err != nil {
 		return none, err
@@ -153,7 +164,7 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.D
 	for _, v := range []struct{ path, known string }{
 		{instanceID, id.InstanceID}, {localIPv4, id.PrivateIP}, {zone, id.Zone}, {kind, id.Type},
 	} {
-		if v.known == "" && !slices.Contains(s.first, v.path) {
+		if v.known == "" && !slices.Contains(s.first, v.path) && !slices.Contains(s.gate, v.path) {
 			more = append(more, v.path)
 		}
 		all[v.path] = or(v.known, all[v.path])
@@ -183,6 +194,8 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.D
 	data.Tree = tree(all)
 	return data, nil
 }
+
+var errNoInstance = fmt.Errorf("the service has no instance id, so it is none of this kind: %w", datasources.ErrAbsent)
 
 // instance checks what the service says.
 func (s *source) instance(all map[string]string, keys, labels []string) (schema.Metadata, error) {
@@ -220,7 +233,7 @@ func (s *source) instance(all map[string]string, keys, labels []string) (schema.
 		return schema.Metadata{}, check.Err()
 	}
 	if meta.InstanceID == "" && s.service.plain.Load() {
-		return schema.Metadata{}, fmt.Errorf("the service has no instance id, so it is none of this kind: %w", datasources.ErrAbsent)
+		return schema.Metadata{}, errNoInstance
 	}
 	if meta.InstanceID == "" {
 		return schema.Metadata{}, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)

@@ -20,14 +20,7 @@ import (
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			i := metadatatest.ExampleGCE()
-			i.Attributes["user-data"] = string(userData)
-			if userData == nil {
-				delete(i.Attributes, "user-data")
-			}
-			return metadatatest.GCE(i, faults...)
-		},
+		Serve:    metadatatest.ServeGCE,
 		New:      gce.New,
 		Requests: 2, Series: 1,
 	})
