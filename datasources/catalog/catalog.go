@@ -12,11 +12,13 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
 	"cloudconfig/datasources/azure"
+	"cloudconfig/datasources/brightbox"
 	"cloudconfig/datasources/cmdline"
 	"cloudconfig/datasources/configdrive"
 	"cloudconfig/datasources/digitalocean"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/gce"
 	"cloudconfig/datasources/hetzner"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/nocloud"
@@ -87,6 +89,14 @@ func Entries() []Entry {
 		{
 			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
 			New: hetzner.New,
+		},
+		{
+			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
+			New: gce.New,
+		},
+		{
+			Name: "brightbox", ArgHelp: "[=URL]", Help: "the metadata service of Brightbox",
+			New: brightbox.New,
 		},
 	}
 }

@@ -11,17 +11,15 @@ package ec2
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/claims"
+	"cloudconfig/datasources/endpoint"
 	"cloudconfig/schema"
 )
 
@@ -57,48 +55,45 @@ const (
 
 // New makes the datasource of the service at a URL, which is a scheme and a host; "" means EC2's own addresses, both of
 // them. The error says what is wrong with the URL.
-func New(env datasources.Env, endpoint string) (datasources.Source, error) {
-	endpoints, routed, err := parseEndpoint(endpoint, DefaultURL, DefaultIPv6URL)
+func New(env datasources.Env, address string) (datasources.Source, error) {
+	bases, routed, err := endpoints(address, DefaultURL, DefaultIPv6URL)
 	if err != nil {
 		return nil, err
 	}
 	return &source{
-		name: "ec2", routed: routed, service: newService(env, false, endpoints),
+		name: "ec2", routed: routed, service: newService(env, false, bases),
 		first: []string{document, hostname, publicIPv4, ipv6, publicKeys, tags, macs},
 	}, nil
 }
 
 // NewCompatible makes the datasource of another platform's service, which has neither session tokens nor an identity
 // document. The URL is as that of New; "" means EC2's address on IPv4.
-func NewCompatible(env datasources.Env, name, endpoint string) (datasources.Source, error) {
-	endpoints, routed, err := parseEndpoint(endpoint, DefaultURL)
+func NewCompatible(env datasources.Env, name, address string) (datasources.Source, error) {
+	bases, routed, err := endpoints(address, DefaultURL)
 	if err != nil {
 		return nil, err
 	}
 	return &source{
-		name: name, routed: routed, service: newService(env, true, endpoints),
-		first: []string{instanceID, kind, zone, hostname, localIPv4, publicIPv4, ipv6, publicKeys},
+		name: name, routed: routed, service: newService(env, true, bases),
+		// A service that is not well, or another's, is asked for one value and not for all.
+		gate:  []string{instanceID},
+		first: []string{kind, zone, hostname, localIPv4, publicIPv4, ipv6, publicKeys},
 	}, nil
 }
 
-func parseEndpoint(endpoint string, defaults ...string) (endpoints []string, routed bool, err error) {
-	if endpoint == "" {
+func endpoints(address string, defaults ...string) (bases []string, routed bool, err error) {
+	if address == "" {
 		return defaults, false, nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, false, errors.New("the address is no URL such as " + DefaultURL)
-	}
-	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
-		return nil, false, errors.New("the address has more than a scheme and a host")
-	}
-	return []string{u.Scheme + "://" + u.Host}, isRouted(u.Hostname()), nil
+	base, routed, err := endpoint.Parse(address)
+	return []string{base}, routed, err
 }
 
 type source struct {
 	name    string
 	service *service
 	routed  bool     // the endpoint is another than a link-local one
+	gate    []string // what is asked for before that
 	first   []string // what is asked for at once, user-data aside
 }
 
@@ -136,10 +131,18 @@ func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 // metadata asks for everything but the user-data.
 func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.Data, error) {
 	var none datasources.Data
+	known, err := s.service.ask(ctx, token, s.gate...)
+	if err != nil {
+		return none, err
+	}
+	if len(s.gate) > 0 && known[instanceID] == "" {
+		return none, errNoInstance
+	}
 	all, err := s.service.ask(ctx, token, s.first...)
 	if err != nil {
 		return none, err
 	}
+	maps.Copy(all, known)
 	id, err := parseIdentity(all[document])
 	if err != nil {
 		return none, err
@@ -161,7 +164,7 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.D
 	for _, v := range []struct{ path, known string }{
 		{instanceID, id.InstanceID}, {localIPv4, id.PrivateIP}, {zone, id.Zone}, {kind, id.Type},
 	} {
-		if v.known == "" && !slices.Contains(s.first, v.path) {
+		if v.known == "" && !slices.Contains(s.first, v.path) && !slices.Contains(s.gate, v.path) {
 			more = append(more, v.path)
 		}
 		all[v.path] = or(v.known, all[v.path])
@@ -191,6 +194,8 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.D
 	data.Tree = tree(all)
 	return data, nil
 }
+
+var errNoInstance = fmt.Errorf("the service has no instance id, so it is none of this kind: %w", datasources.ErrAbsent)
 
 // instance checks what the service says.
 func (s *source) instance(all map[string]string, keys, labels []string) (schema.Metadata, error) {
@@ -228,19 +233,12 @@ func (s *source) instance(all map[string]string, keys, labels []string) (schema.
 		return schema.Metadata{}, check.Err()
 	}
 	if meta.InstanceID == "" && s.service.plain.Load() {
-		return schema.Metadata{}, fmt.Errorf("the service has no instance id, so it is none of this kind: %w", datasources.ErrAbsent)
+		return schema.Metadata{}, errNoInstance
 	}
 	if meta.InstanceID == "" {
 		return schema.Metadata{}, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)
 	}
 	return meta, nil
-}
-
-// isRouted says that a host may be anywhere: it is neither link-local nor this machine. fd00:ec2::254 is EC2's own
-// address of the service on IPv6, and is not routed there.
-func isRouted(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && addr != netip.MustParseAddr("fd00:ec2::254")
 }
 
 func or(first, second string) string {

@@ -59,11 +59,7 @@ func wholeMetadata() schema.Metadata {
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			i := metadatatest.Example()
-			i.UserData = userData
-			return metadatatest.EC2(i, faults...)
-		},
+		Serve:     metadatatest.ServeEC2,
 		New:       ec2.New,
 		Forbidden: "the metadata service is switched off",
 		Requests:  12, Series: 3,
@@ -95,6 +91,10 @@ func TestFaults(t *testing.T) {
 		{name: "401 for the token", faults: faults{{Trouble: metadatatest.Status, Code: 401, Method: "PUT"}}, want: datasources.ErrNotReady, wantText: "api/token: status 401"},
 		{name: "403 for a value for ever", faults: faults{{Trouble: metadatatest.Status, Code: 403, Path: "/latest/user-data"}}, want: datasources.ErrNotReady, wantText: "user-data: status 403 Forbidden"},
 		{name: "403 for the token now and then", faults: faults{{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4}}, within: 4 * time.Second, requests: 14},
+		{name: "403 for the token, but not always", faults: faults{
+			{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4}, {Trouble: metadatatest.Status, Code: 503, Method: "PUT", Times: 1},
+			{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4},
+		}, within: 9 * time.Second},
 		{name: "405 for the token is another platform", faults: faults{{Trouble: metadatatest.Status, Code: 405, Method: "PUT"}}, want: datasources.ErrAbsent, wantText: "status 405 Method Not Allowed", requests: 1},
 		{name: "400 for the token", faults: faults{{Trouble: metadatatest.Status, Code: 400, Method: "PUT"}}, wantText: "status 400 Bad Request", requests: 1},
 		{name: "a redirect is not followed", faults: faults{{Trouble: metadatatest.Status, Code: 302, Path: "/latest/user-data"}}, wantText: "user-data: status 302 Found"},
@@ -461,8 +461,8 @@ func TestBothFamilies(t *testing.T) {
 		requests int
 	}{
 		{name: "both", from: "", requests: 12},
-		{name: "IPv6 only", from: v6, fails: func(r *http.Request, _ int) error { return when(r.Host == v4, noRoute) }},
-		{name: "IPv4 only", from: v4, fails: func(r *http.Request, _ int) error { return when(r.Host == v6, noRoute) }},
+		{name: "IPv6 only", from: v6, requests: 11, fails: func(r *http.Request, _ int) error { return when(r.Host == v4, noRoute) }},
+		{name: "IPv4 only", from: v4, requests: 11, fails: func(r *http.Request, _ int) error { return when(r.Host == v6, noRoute) }},
 		{name: "IPv4 comes later", from: v6, fails: func(r *http.Request, n int) error { return when(r.Host == v4 && n < 3, noRoute) }},
 		{name: "both come later", fails: func(r *http.Request, n int) error { return when(n < 3, noRoute) }},
 		{
@@ -470,10 +470,21 @@ func TestBothFamilies(t *testing.T) {
 			wantText: "put http://169.254.169.254/latest/api/token: no connection: network is unreachable; put http://[fd00:ec2::254]/latest/api/token: no connection: network is unreachable",
 		},
 		{
-			name:     "what was said counts more than silence",
+			name:     "IPv6 that refuses says nothing of IPv4, which may come",
 			fails:    func(r *http.Request, _ int) error { return when(r.Host == v4, noRoute) },
 			faults:   []metadatatest.Fault{{Trouble: metadatatest.Status, Code: 403, Method: "PUT"}},
-			wantText: "switched off in the instance's metadata options (http-endpoint): put http://[fd00:ec2::254]/latest/api/token: status 403",
+			wantText: "gave up after 19", // s
+		},
+		{
+			name:   "IPv6 that knows of no tokens, and IPv4 that comes later",
+			fails:  func(r *http.Request, n int) error { return when(r.Host == v4 && n < 3, noRoute) },
+			faults: []metadatatest.Fault{{Trouble: metadatatest.Status, Code: 404, Method: "PUT", Times: 2}},
+		},
+		{
+			name:     "what IPv4 says counts",
+			fails:    func(r *http.Request, _ int) error { return when(r.Host == v6, noRoute) },
+			faults:   []metadatatest.Fault{{Trouble: metadatatest.Status, Code: 403, Method: "PUT"}},
+			wantText: "switched off in the instance's metadata options (http-endpoint): put http://169.254.169.254/latest/api/token: status 403",
 		},
 		{
 			name: "an address that is lost after the token",
@@ -625,6 +636,23 @@ func TestFetchAgainAsksAgain(t *testing.T) {
 	}
 	if n := w.count("GET /latest/user-data"); n != 2 {
 		t.Errorf("user-data was asked for %d times", n)
+	}
+}
+
+// The service at an address of IPv6.
+func TestIPv6(t *testing.T) {
+	h := metadatatest.ServeEC2([]byte("x"))
+	l, err := metadatatest.NewListenerAt(h, "::1")
+	if err == nil {
+		err = l.Open()
+	}
+	if err != nil {
+		t.Skip("missing: IPv6 on the loopback: " + err.Error())
+	}
+	defer l.Close()
+	data, _, err := catalog.Fetch(t.Context(), datasources.Env{}, []string{"ec2=http://" + l.Addr})
+	if err != nil || string(data.UserData) != "x" || data.Routed {
+		t.Errorf("error %v, user-data %q, routed %v", err, data.UserData, data.Routed)
 	}
 }
 

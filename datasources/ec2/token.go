@@ -19,7 +19,7 @@ import (
 
 const (
 	maxTokenBytes = 1 << 10
-	// grace is how long the other address has for a token once one has answered with something else.
+	// grace is how long the second endpoint has for a token once the first has answered with something else.
 	grace = 250 * time.Millisecond
 	// maxForbidden is how many refusals in a row mean that the service is switched off.
 	maxForbidden = 5
@@ -75,8 +75,8 @@ func (w *wire) askForToken(ctx context.Context, req *http.Request, endpoint int3
 	return a
 }
 
-// raceForToken gives the first token, else what an endpoint said, the first of them before the second, else why none
-// said anything.
+// raceForToken gives the first token. Else it is what the first endpoint said that counts, if it said anything: EC2 has
+// the second one only where that was asked for, and nobody knows what it says elsewhere.
 func (w *wire) raceForToken(req *http.Request) answer {
 	if len(w.endpoints) == 1 {
 		return w.askForToken(req.Context(), req, 0)
@@ -87,7 +87,7 @@ func (w *wire) raceForToken(req *http.Request) answer {
 	for i := range w.endpoints {
 		go func() { came <- w.askForToken(ctx, req, int32(i)) }()
 	}
-	all := make([]*answer, len(w.endpoints))
+	var all [2]answer
 	var enough <-chan time.Time
 	for range w.endpoints {
 		select {
@@ -95,31 +95,35 @@ func (w *wire) raceForToken(req *http.Request) answer {
 			if a.err == nil {
 				return a
 			}
-			if a.status != 0 && enough == nil {
+			all[a.endpoint] = a
+			if a.endpoint == 0 && a.status != 0 {
 				enough = time.After(grace)
 			}
-			all[a.endpoint] = &a
 		case <-enough:
 		}
 	}
-	var silent answer
-	for _, a := range all {
-		switch {
-		case a == nil:
-		case a.status != 0:
-			return *a
-		case silent.err == nil:
-			silent = *a
-		default:
-			silent.err = fmt.Errorf("%w; %w", silent.err, a.err)
-		}
+	first, second := all[0], all[1]
+	if first.status != 0 {
+		return first
 	}
-	return silent
+	if isTimeout(second.err) && !isTimeout(first.err) {
+		first.endpoint = second.endpoint
+	}
+	if errors.Is(second.err, datasources.ErrNotReady) {
+		first.err = fmt.Errorf("%w; %w", first.err, second.err) // it may say when to ask again
+	} else {
+		first.err = fmt.Errorf("%w; %v", first.err, second.err)
+	}
+	return first
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // diagnose says more of a token that could not be had, if that was so before.
 func (w *wire) diagnose(ctx context.Context, a answer) error {
-	var timeout net.Error
 	switch {
 	case a.status == http.StatusForbidden:
 		w.tokens.unheard = 0
@@ -127,7 +131,7 @@ func (w *wire) diagnose(ctx context.Context, a answer) error {
 			return fmt.Errorf("the metadata service is switched off in the instance's metadata options (http-endpoint): %v", a.err)
 		}
 		return a.err
-	case errors.As(a.err, &timeout) && timeout.Timeout() && w.wantsToken(ctx, a.endpoint):
+	case isTimeout(a.err) && w.wantsToken(ctx, a.endpoint):
 		w.tokens.forbidden = 0
 		if w.tokens.unheard++; w.tokens.unheard >= maxUnheard {
 			return fmt.Errorf("the hop limit of the instance's metadata options is too low (http-put-response-hop-limit): %w", a.err)

@@ -225,7 +225,7 @@ func (w *halfWriter) Write(b []byte) (int, error) {
 // Listener is a TCP address that can stop and begin to listen, as that of a service not yet started: connections
 // are refused in between.
 type Listener struct {
-	Addr    string // "127.0.0.1:34567"
+	Addr    string // "127.0.0.1:34567", "[::1]:34567"
 	handler http.Handler
 
 	mu     sync.Mutex
@@ -233,13 +233,16 @@ type Listener struct {
 }
 
 // NewListener finds a free port of the loopback and does not listen on it yet.
-func NewListener(handler http.Handler) (*Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func NewListener(handler http.Handler) (*Listener, error) { return NewListenerAt(handler, "127.0.0.1") }
+
+// NewListenerAt is NewListener for an address of this machine: "::1".
+func NewListenerAt(handler http.Handler, host string) (*Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, err
 	}
 	addr := l.Addr().(*net.TCPAddr)
-	return &Listener{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port)), handler: handler}, l.Close()
+	return &Listener{Addr: net.JoinHostPort(host, strconv.Itoa(addr.Port)), handler: handler}, l.Close()
 }
 
 // Open begins to listen; it does nothing if that is so already.
