@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/schema"
@@ -29,6 +33,41 @@ func pack(t testing.TB, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+}
+
+func packXZ(t testing.TB, b []byte) []byte {
+	var buf bytes.Buffer
+	z, err := xz.NewWriter(&buf)
+	if err == nil {
+		_, err = z.Write(b)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func packZstd(t testing.TB, b []byte) []byte {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z.EncodeAll(b, nil)
+}
+
+func inBase64(b []byte) []byte { return base64.StdEncoding.AppendEncode(nil, b) }
+
+// flipped has a bit of the byte at an offset turned round; a negative offset counts from the end.
+func flipped(b []byte, offset int) []byte {
+	b = bytes.Clone(b)
+	b[(len(b)+offset)%len(b)] ^= 1
+	return b
+}
+
+// apart takes a text apart and looks at nothing else.
+func apart(ctx context.Context, f *source.File) ([]*source.File, diag.List, error) {
+	r, err := assemble.Parts(ctx, f, assemble.Options{})
+	return r.Parts, r.Found, err
 }
 
 func TestParts(t *testing.T) {
@@ -53,7 +92,7 @@ func TestParts(t *testing.T) {
 		{name: "gzip in gzip", in: pack(t, packed), want: doc, partName: "user-data (gunzipped)"},
 		{name: "gzip of nothing", in: pack(t, nil)},
 		{name: "two members, as cat makes", in: append(pack(t, []byte("#cloud-config\n")), pack(t, []byte("hostname: web1\n"))...), want: doc, partName: "user-data (gunzipped)"},
-		{name: "once too often", in: pack(t, pack(t, packed)), rule: rules.DecompressionFailed, summary: "the data is compressed more than 2 times", at: "user-data (gunzipped):1:1"},
+		{name: "once too often", in: pack(t, pack(t, pack(t, pack(t, packed)))), rule: rules.DecompressionFailed, summary: "the data is packed more than 4 times", at: "user-data (gunzipped):1:1"},
 		{name: "cut short", in: packed[:len(packed)-9], rule: rules.DecompressionFailed, summary: "the gzip data is cut short", at: "user-data:7:1"},
 		{name: "cut short in its header", in: packed[:5], rule: rules.DecompressionFailed, summary: "the gzip data is cut short", at: "user-data:7:1"},
 		{name: "damaged", in: damaged, rule: rules.DecompressionFailed, summary: "the gzip data is damaged", at: "user-data:7:1"},
@@ -66,16 +105,32 @@ func TestParts(t *testing.T) {
 		{name: "a message in gzip", in: pack(t, []byte("MIME-Version: 1.0\n\n"+doc)), want: doc, partName: "user-data (gunzipped)"},
 		{name: "keys that look like a header", in: []byte("hostname: a\n\ncontent-type: b\n"), want: "hostname: a\n\ncontent-type: b\n", partName: "user-data"},
 		{name: "a message without end in gzip", in: pack(t, []byte("Content-Type: multipart/mixed\n\n")), rule: rules.MIMEBoundary, summary: "the message names no boundary of its parts", at: "user-data (gunzipped):1:1"},
-		{name: "an archive", in: []byte("#cloud-config-archive\n- a\n"), rule: rules.UnsupportedKind, summary: "a cloud-config archive cannot be read here", at: "user-data:7:1"},
-		{name: "includes after a byte order mark", in: []byte("\xef\xbb\xbf#include\nhttp://x\n"), rule: rules.UnsupportedKind, summary: "a list of includes cannot be read here", at: "user-data:7:1"},
-		{name: "a boothook", in: []byte("#cloud-boothook\n#!/bin/sh\n"), rule: rules.UnsupportedKind, summary: "a boothook cannot be read here", at: "user-data:7:1"},
-		{name: "a template", in: []byte("## template: jinja\n#cloud-config\n"), rule: rules.UnsupportedKind, summary: "a template cannot be read here", at: "user-data:7:1"},
-		{name: "zstd", in: []byte("\x28\xb5\x2f\xfd\x00\x00\n\x00"), rule: rules.UnsupportedKind, summary: "data compressed with zstd cannot be read here", at: "user-data:7:1"},
-		{name: "xz", in: []byte("\xfd7zXZ\x00\x00"), rule: rules.UnsupportedKind, summary: "data compressed with xz cannot be read here", at: "user-data:7:1"},
+		{name: "xz", in: packXZ(t, []byte(doc)), want: doc, partName: "user-data (from xz)"},
+		{name: "xz twice, as cat makes, with padding between", in: slices.Concat(packXZ(t, []byte("#cloud-config\n")), make([]byte, 8), packXZ(t, []byte("hostname: web1\n"))), want: doc, partName: "user-data (from xz)"},
+		{name: "xz cut short", in: packXZ(t, []byte(doc))[:60], rule: rules.DecompressionFailed, summary: "the xz data is cut short", at: "user-data:7:1"},
+		{name: "xz damaged", in: flipped(packXZ(t, []byte(doc)), -40), rule: rules.DecompressionFailed, summary: "the xz data is damaged", at: "user-data:7:1"},
+		{name: "xz damaged in its footer", in: flipped(packXZ(t, []byte(doc)), -3), rule: rules.DecompressionFailed, summary: "the xz data is damaged", at: "user-data:7:1"},
+		{name: "zstd", in: packZstd(t, []byte(doc)), want: doc, partName: "user-data (from zstd)"},
+		{name: "zstd cut short", in: packZstd(t, []byte(doc))[:20], rule: rules.DecompressionFailed, summary: "the zstd data is cut short", at: "user-data:7:1"},
+		{name: "zstd damaged", in: flipped(packZstd(t, []byte(doc)), -1), rule: rules.DecompressionFailed, summary: "the zstd data is damaged", at: "user-data:7:1"},
+		{name: "bzip2", in: []byte("BZh91AY&SY"), rule: rules.UnsupportedKind, summary: "data compressed with bzip2 cannot be read here", at: "user-data:7:1"},
+		{name: "base64", in: inBase64([]byte(doc)), want: doc, partName: "user-data (base64)"},
+		{name: "base64 in lines", in: []byte("I2Nsb3VkLWNvbmZpZwpo\r\nb3N0bmFtZTogd2ViMQo=\r\n"), want: doc, partName: "user-data (base64)"},
+		{name: "base64 twice", in: inBase64(inBase64([]byte(doc))), want: doc, partName: "user-data (base64)"},
+		{name: "base64 of gzip, twice, as a platform made it once more", in: inBase64(inBase64(packed)), want: doc, partName: "user-data (base64) (gunzipped)"},
+		{name: "base64 of zstd of base64", in: inBase64(packZstd(t, inBase64([]byte(doc)))), want: doc, partName: "user-data (base64) (from zstd) (base64)"},
+		{name: "base64 of nothing known is left as it is", in: inBase64([]byte("some words that say nothing")), want: string(inBase64([]byte("some words that say nothing"))), partName: "user-data"},
+		{name: "base64 that goes on in plain text is left as it is", in: append(inBase64([]byte(doc)), "\n!\n"...), want: string(inBase64([]byte(doc))) + "\n!\n", partName: "user-data"},
+		{name: "base64 cut short", in: inBase64([]byte(doc))[:39], rule: rules.DecompressionFailed, summary: "the base64 is damaged", at: "user-data:7:1"},
+		{name: "a part handler", in: []byte("#part-handler\n"), rule: rules.UnsupportedKind, summary: "a part handler cannot be read here", at: "user-data:7:1"},
+		{name: "an upstart job", in: []byte("#upstart-job\n"), rule: rules.UnsupportedKind, summary: "an upstart job cannot be read here", at: "user-data:7:1"},
+		{name: "a JSON patch", in: []byte("#cloud-config-jsonp\n[]"), rule: rules.UnsupportedKind, summary: "a JSON patch cannot be read here", at: "user-data:7:1"},
+		{name: "a template of another language", in: []byte("## template: basic\n#cloud-config\n"), rule: rules.UnsupportedKind, summary: "a template of another language than Jinja cannot be read here", at: "user-data:7:1"},
+		{name: "a boothook is a document", in: []byte("#cloud-boothook\n#!/bin/sh\n"), want: "#cloud-boothook\n#!/bin/sh\n", partName: "user-data"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &source.File{Name: "user-data", Bytes: tt.in, Line: 7}
-			parts, ds, err := assemble.Parts(t.Context(), f)
+			parts, ds, err := apart(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +165,7 @@ func TestParts(t *testing.T) {
 func TestPartsEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	parts, ds, err := assemble.Parts(ctx, &source.File{Name: "user-data", Bytes: pack(t, []byte("#cloud-config\n"))})
+	parts, ds, err := apart(ctx, &source.File{Name: "user-data", Bytes: pack(t, []byte("#cloud-config\n"))})
 	if !errors.Is(err, context.Canceled) || len(parts)+len(ds) != 0 {
 		t.Errorf("%d parts, findings %v, error %v", len(parts), ds, err)
 	}
@@ -128,7 +183,7 @@ func TestNamesAreUnique(t *testing.T) {
 	inner := strings.ReplaceAll(message("Content-Transfer-Encoding: base64\n\nIyE=", plain), "B\n", "C\n")
 	inner = strings.ReplaceAll(inner, "--B--", "--C--")
 	in := message(packed("#!/bin/a"), packed("#!/bin/b"), plain, packed(inner), inner, "Content-Transfer-Encoding: base64\n\nIyE=")
-	parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte(in)})
+	parts, ds, err := apart(t.Context(), &source.File{Name: "user-data", Bytes: []byte(in)})
 	if err != nil || len(ds) > 0 {
 		t.Fatal(ds, err)
 	}
@@ -173,7 +228,7 @@ func TestCaps(t *testing.T) {
 		{"a byte more", message("\n"+zeros, "\n"+zeros, "\n"+string(pack(t, []byte("#")))), 2, rules.TooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte(tt.in)})
+			parts, ds, err := apart(t.Context(), &source.File{Name: "user-data", Bytes: []byte(tt.in)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +257,7 @@ func FuzzParts(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		whole := &source.File{Name: "user-data", Bytes: in}
-		parts, ds, err := assemble.Parts(t.Context(), whole)
+		parts, ds, err := apart(t.Context(), whole)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,7 +289,7 @@ func FuzzParts(f *testing.F) {
 				t.Errorf("%s: %+v is %+v", d.Rule.ID, r.Start, got)
 			}
 		}
-		again, ds2, _ := assemble.Parts(t.Context(), whole)
+		again, ds2, _ := apart(t.Context(), whole)
 		if len(again) != len(parts) || len(ds2) != len(ds) {
 			t.Errorf("%d parts and %d findings, then %d and %d", len(parts), len(ds), len(again), len(ds2))
 		}

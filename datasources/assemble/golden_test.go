@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"cloudconfig/datasources/assemble"
 	"cloudconfig/schema"
 	"cloudconfig/schema/source"
 )
@@ -30,7 +29,7 @@ func TestMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := &source.File{Name: filepath.Base(path), Bytes: text}
-			parts, found, err := assemble.Parts(t.Context(), f)
+			parts, found, err := apart(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -111,12 +111,12 @@ func (c *Command) one(arg string) (*source.File, error) {
 
 // configure decodes a file, and gives the texts of its findings.
 func configure(ctx context.Context, f *source.File, in schema.Input, to **schema.Config) ([]*source.File, diag.List, error) {
-	parts, found, err := assemble.Parts(ctx, f)
+	r, err := assemble.Parts(ctx, f, assemble.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	in.Files = parts
+	in.Files = r.Parts
 	cfg, ds := schema.Decode(in)
 	*to = cfg
-	return texts(f, parts), append(found, ds...), nil
+	return r.Files, append(r.Found, ds...), nil
 }

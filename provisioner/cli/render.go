@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -60,13 +59,13 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 			var found diag.List
 			var all []*source.File
 			for _, f := range files {
-				parts, ds, err := assemble.Parts(cmd.Context(), f)
+				r, err := assemble.Parts(cmd.Context(), f, assemble.Options{})
 				if err != nil {
 					return err
 				}
-				in.Files = append(in.Files, parts...)
-				all = append(all, texts(f, parts)...)
-				found = append(found, ds...)
+				in.Files = append(in.Files, r.Parts...)
+				all = append(all, r.Files...)
+				found = append(found, r.Found...)
 			}
 			in.Now = facts.Clock(c.now())
 			r, ds := schema.Render(in, values)
@@ -248,15 +247,4 @@ func valueOf(n *yamltree.Node) any {
 		return json.RawMessage(n.Value)
 	}
 	return n.Value
-}
-
-// texts are the files that findings in parts of f may be in, f first.
-func texts(f *source.File, parts []*source.File) []*source.File {
-	all := []*source.File{f}
-	for _, p := range parts {
-		if w := p.Whole(); !slices.Contains(all, w) {
-			all = append(all, w)
-		}
-	}
-	return all
 }

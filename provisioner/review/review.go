@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"cloudconfig/datasources/assemble"
@@ -209,22 +208,17 @@ type Checked struct {
 
 // Check checks one text. The error is the context's, should it end.
 func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error) {
-	c := Checked{Files: []*source.File{f}}
-	parts, found, err := assemble.Parts(ctx, f)
+	r, err := assemble.Parts(ctx, f, assemble.Options{})
+	c := Checked{Files: r.Files}
 	if err != nil {
 		return c, err
 	}
-	for _, p := range parts {
-		if w := p.Whole(); !slices.Contains(c.Files, w) {
-			c.Files = append(c.Files, w)
-		}
-	}
-	decoded := schema.Input{Files: parts, Now: o.Now, Raw: f.Bytes, Image: o.Image, Meta: o.Meta}
+	decoded := schema.Input{Files: r.Parts, Now: o.Now, Raw: f.Bytes, Image: o.Image, Meta: o.Meta}
 	if o.Meta != nil {
 		decoded.Values = o.Meta.Values()
 	}
 	config, inside := schema.Decode(decoded)
-	found = append(found, inside...).Sorted()
+	found := append(r.Found, inside...).Sorted()
 	c.config, c.wrong = config, found.HasErrors()
 	c.Found, c.Ignored = suppress.Apply(c.Files, found)
 	c.Found = o.Config.apply(o.Path, c.Found)
