@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"fmt"
 
 	"cloudconfig/schema/diag"
@@ -41,10 +42,11 @@ func (d *decoder) program(f, of *source.File) *Script {
 	found := script.Check(string(text))
 	for _, s := range found {
 		skipped := len(f.Bytes) - len(text)
-		r := f.Range(skipped+s.From, skipped+s.To)
-		if line := f.LineRange(r.Start.Line); r.End.Line > r.Start.Line {
-			r.End = line.End
+		from, to := skipped+s.From, skipped+s.To
+		if k := bytes.IndexAny(f.Bytes[from:to], "\r\n"); k >= 0 {
+			to = from + k
 		}
+		r := f.Range(from, to)
 		told := d.Slip("", r, s)
 		if s.Rule == rules.ScriptLineEnds {
 			told.Fix = []diag.Edit{{At: f.Range(0, len(f.Bytes)), Text: string(header.UnixLines(f.Bytes))}}

@@ -14,11 +14,15 @@ import (
 // line. It is the range of the node where f is not the file of the node, or where the value is not what is
 // written there, as of a node that was made and not parsed.
 func (n *Node) Span(f *source.File, from, to int) source.Range {
+	begin := n.Range.Start.Offset
+	if n.made != nil {
+		f, begin = n.made, n.start
+	}
 	if f == nil || n.Kind != Scalar || n.Range.File != f.Name || n.Value == "" {
 		return n.Range
 	}
 	if !n.traced {
-		n.pieces, n.traced = trace(n, f.Bytes), true
+		n.pieces, n.traced = trace(n, f.Bytes, begin), true
 	}
 	if len(n.pieces) == 0 {
 		return n.Range
@@ -88,9 +92,9 @@ type tracer struct {
 	parted bool
 }
 
-// trace is the pieces of a scalar, or none if its value is not what is written.
-func trace(n *Node, b []byte) []piece {
-	t := &tracer{b: b, i: n.Range.Start.Offset, value: n.Value}
+// trace is the pieces of a scalar that begins at an offset, or none if its value is not what is written.
+func trace(n *Node, b []byte, begin int) []piece {
+	t := &tracer{b: b, i: begin, value: n.Value}
 	switch n.Style {
 	case Literal, Folded:
 		t.block(n.Style == Folded)
