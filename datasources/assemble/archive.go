@@ -99,7 +99,7 @@ func (a *assembler) item(f *source.File, item *yamltree.Node, p place) {
 	}
 }
 
-// text is the content of a part: a piece of f if it stands there line by line, else a file of its own.
+// text is the content of a part: with its places in f if it stands there, else a file of its own.
 func (a *assembler) text(f *source.File, n *yamltree.Node) *source.File {
 	if n.Tag == "!!binary" {
 		text, slip := fromBase64([]byte(n.Value))
@@ -113,11 +113,11 @@ func (a *assembler) text(f *source.File, n *yamltree.Node) *source.File {
 		}
 		return &source.File{Name: a.partName(f) + " (base64)", Bytes: text}
 	}
-	if len(n.Value) == 0 {
-		return nil
-	}
 	if !a.take(len(n.Value), firstLine(n.Range)) { // aliases may stand for much
 		return nil
+	}
+	if text := n.Text(f); text != nil {
+		return text
 	}
 	return &source.File{Name: a.partName(f) + " (from YAML)", Bytes: []byte(n.Value)}
 }

@@ -16,6 +16,7 @@ import (
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 	"cloudconfig/schema/yamltree"
 )
 
@@ -144,7 +145,7 @@ func (a *assembler) document(f *source.File, p place) {
 	switch word := firstWord(f.Bytes); {
 	case f.Type == "" && isMessage(f.Bytes):
 		a.entity(f, p)
-	case isTemplate(f.Bytes):
+	case template.Is(f.Bytes):
 		a.template(f, p)
 	case word == "#cloud-config-archive" || f.Type == typeArchive:
 		a.archive(f, p)
@@ -152,7 +153,7 @@ func (a *assembler) document(f *source.File, p place) {
 		a.list(f, p)
 	case isIgnition(f.Bytes):
 		a.ignition(f)
-	case f.Type == typeTemplate && !p.rendered:
+	case f.Type == typeTemplate:
 		a.unsupported(f.LineRange(f.FirstLine()), `a template without "## template: jinja" on its first line`)
 	default:
 		if kind := unsupported(f.Bytes, word); kind != "" {
@@ -233,7 +234,7 @@ func unsupported(b []byte, word string) string {
 		return "a part handler"
 	case word == "#upstart-job":
 		return "an upstart job"
-	case word == "##" && bytes.HasPrefix(bytes.ToLower(withoutMark(b)[:min(len(withoutMark(b)), 12)]), []byte("## template:")):
+	case word == "##" && strings.HasPrefix(strings.ToLower(string(withoutMark(b)[:min(len(withoutMark(b)), 12)])), "## template:"):
 		return "a template of another language than Jinja"
 	}
 	return ""

@@ -21,6 +21,7 @@ import (
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 )
 
 func pack(t testing.TB, b []byte) []byte {
@@ -242,11 +243,31 @@ func TestCaps(t *testing.T) {
 // FuzzParts: nothing panics, every part and finding has its place in a file of its own name, those of what is in
 // the parts included, and the same text gives the same.
 func FuzzParts(f *testing.F) {
-	f.Add([]byte("#cloud-config\n"))
-	f.Add(pack(f, []byte("#cloud-config\n")))
-	f.Add(pack(f, pack(f, []byte("#include\n"))))
-	f.Add([]byte("mime-version: 1.0"))
-	messages, _ := filepath.Glob("testdata/*.mime")
+	doc := []byte("#cloud-config\n")
+	for _, seed := range [][]byte{
+		doc, pack(f, doc), packXZ(f, doc), packZstd(f, doc), inBase64(doc), inBase64(packXZ(f, inBase64(doc))), pack(f, pack(f, []byte("#include\n"))),
+		[]byte("mime-version: 1.0"), []byte("#include\nhttps://a.example/x\n#include-once\nfile:///etc/y\nz\n"), []byte("## template: jinja\n#cloud-config\nhostname: {{ v1.local_hostname }}\n"),
+		[]byte("#cloud-boothook\n#!/bin/sh\n"), []byte(`{"ignition": {"version": "3.4.0"}}`),
+	} {
+		f.Add(seed)
+	}
+	addTestdata(f)
+	f.Fuzz(check)
+}
+
+// FuzzArchive is FuzzParts of archives alone, so that what is tried is one more often.
+func FuzzArchive(f *testing.F) {
+	for _, seed := range []string{
+		"- |\n  #!/bin/sh\n", "- content: >\n    a\n\n     b\n  type: text/cloud-config\n", "- \"#!/bin/sh\\n\\u00e9\"\n", "- &a 'it''s'\n- *a\n",
+		"- |\n  #cloud-config-archive\n  - |2\n     #!/bin/sh\n", "- |\r\n  a\r\n  b\r\n", "- {content: !!binary I2Nsb3Vk, filename: x}\n", "- |\n  Content-Type: multipart/mixed; boundary=B\n\n  --B\n\n  #!/bin/sh\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) { check(t, append([]byte("#cloud-config-archive\n"), in...)) })
+}
+
+func addTestdata(f *testing.F) {
+	messages, _ := filepath.Glob("testdata/*.[my]*")
 	for _, path := range messages {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -255,43 +276,54 @@ func FuzzParts(f *testing.F) {
 		f.Add(text)
 		f.Add(pack(f, text))
 	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		whole := &source.File{Name: "user-data", Bytes: in}
-		parts, ds, err := apart(t.Context(), whole)
-		if err != nil {
-			t.Fatal(err)
+}
+
+func check(t *testing.T, in []byte) {
+	whole := &source.File{Name: "user-data", Bytes: in}
+	o := assemble.Options{
+		Get:      func(context.Context, string) ([]byte, error) { return in[len(in)/2:], nil },
+		ReadFile: func(string) ([]byte, error) { return in, nil },
+		Facts:    template.Facts(schema.Metadata{Hostname: "web1"}, nil),
+	}
+	r, err := assemble.Parts(t.Context(), whole, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*source.File{}
+	for _, f := range r.Files {
+		if known := files[f.Name]; known != nil {
+			t.Errorf("two files are called %q", f.Name)
 		}
-		files := map[string]*source.File{"user-data": whole}
-		for _, p := range parts {
-			if len(p.Bytes) == 0 || len(p.Bytes) > assemble.MaxBytes {
-				t.Errorf("a part of %d bytes", len(p.Bytes))
-			}
-			w := p.Whole()
-			if known := files[p.Name]; known != nil && known != w {
-				t.Errorf("two files are called %q", p.Name)
-			}
-			files[p.Name] = w
-			if at := p.Base(); !bytes.Equal(w.Bytes[at:at+len(p.Bytes)], p.Bytes) || w.Pos(at).Line != p.FirstLine() {
-				t.Errorf("the part of line %d is not where it says", p.FirstLine())
-			}
+		files[f.Name] = f
+	}
+	for _, p := range r.Parts {
+		if len(p.Bytes) == 0 || len(p.Bytes) > assemble.MaxBytes {
+			t.Errorf("a part of %d bytes", len(p.Bytes))
 		}
-		_, inside := schema.Decode(schema.Input{Files: parts})
-		for _, d := range append(ds, inside...) {
-			r := d.Subject
-			file := files[r.File]
-			if file == nil { // what was unpacked and gave no part
-				continue
-			}
-			if r.Start.Offset < 0 || r.End.Offset > len(file.Bytes) || r.Start.Offset > r.End.Offset {
-				t.Fatalf("%s: range %+v of %d bytes", d.Rule.ID, r, len(file.Bytes))
-			}
-			if got := file.Pos(r.Start.Offset); got != r.Start {
-				t.Errorf("%s: %+v is %+v", d.Rule.ID, r.Start, got)
-			}
+		w := p.Whole()
+		if files[p.Name] != w {
+			t.Errorf("the file of %q is not there", p.Name)
 		}
-		again, ds2, _ := apart(t.Context(), whole)
-		if len(again) != len(parts) || len(ds2) != len(ds) {
-			t.Errorf("%d parts and %d findings, then %d and %d", len(parts), len(ds), len(again), len(ds2))
+		if at := p.Base(); !p.IsMade() && (!bytes.Equal(w.Bytes[at:at+len(p.Bytes)], p.Bytes) || w.Pos(at).Line != p.FirstLine()) {
+			t.Errorf("the part of line %d is not where it says", p.FirstLine())
 		}
-	})
+	}
+	_, inside := schema.Decode(schema.Input{Files: r.Parts})
+	for _, d := range append(r.Found, inside...) {
+		at := d.Subject
+		file := files[at.File]
+		if file == nil { // what was unpacked and gave no part
+			continue
+		}
+		if at.Start.Offset < 0 || at.End.Offset > len(file.Bytes) || at.Start.Offset > at.End.Offset {
+			t.Fatalf("%s: range %+v of %d bytes", d.Rule.ID, at, len(file.Bytes))
+		}
+		if got := file.Pos(at.Start.Offset); got != at.Start {
+			t.Errorf("%s: %+v is %+v", d.Rule.ID, at.Start, got)
+		}
+	}
+	again, _ := assemble.Parts(t.Context(), whole, o)
+	if len(again.Parts) != len(r.Parts) || len(again.Found) != len(r.Found) {
+		t.Errorf("%d parts and %d findings, then %d and %d", len(r.Parts), len(r.Found), len(again.Parts), len(again.Found))
+	}
 }

@@ -43,7 +43,7 @@ func told(r assemble.Result) string {
 	var b strings.Builder
 	for _, p := range r.Parts {
 		text := strings.TrimSpace(string(p.Bytes))
-		fmt.Fprintf(&b, "%s:%d %q\n", p.Name, p.FirstLine(), text[strings.LastIndexByte(text, '\n')+1:])
+		fmt.Fprintf(&b, "%s:%d %q\n", p.Name, p.Range(0, 0).Start.Line, text[strings.LastIndexByte(text, '\n')+1:])
 	}
 	for _, d := range r.Found.Sorted() {
 		fmt.Fprintf(&b, "%s %s %s\n", d.Subject, d.Rule.ID, d.Summary)
@@ -203,7 +203,9 @@ func TestIncludeOnce(t *testing.T) {
 
 func TestManyIncludes(t *testing.T) {
 	// Each includes itself under another address, without end.
-	deep := func(_ context.Context, address string) ([]byte, error) { return []byte("#include\n" + address + "x\n"), nil }
+	deep := func(_ context.Context, address string) ([]byte, error) {
+		return []byte("#include\n" + address + "x\n"), nil
+	}
 	r, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte("#include\nhttps://a.example/\n")}, assemble.Options{Get: deep})
 	if err != nil || len(r.Found) != 1 || r.Found[0].Rule != rules.TooLarge {
 		t.Errorf("depth: %v, %s", err, told(r))

@@ -1,17 +1,10 @@
 package assemble
 
 import (
-	"bytes"
-
+	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 )
-
-// isTemplate says that the first line of a text says that it is a template of Jinja's.
-func isTemplate(b []byte) bool {
-	first, _, _ := bytes.Cut(withoutMark(b)[:min(len(withoutMark(b)), 64)], []byte("\n"))
-	rest, ok := bytes.CutPrefix(bytes.ToLower(first), []byte("## template:"))
-	return ok && string(bytes.TrimSpace(rest)) == "jinja"
-}
 
 // template renders a template, and takes what comes out. Without facts it is checked, and gives no document.
 func (a *assembler) template(f *source.File, p place) {
@@ -19,5 +12,18 @@ func (a *assembler) template(f *source.File, p place) {
 		a.unsupported(f.LineRange(f.FirstLine()), "a template that comes out of a template")
 		return
 	}
-	a.unsupported(f.LineRange(f.FirstLine()), "a template")
+	if a.o.Facts == nil {
+		a.Found.Add(template.Check(f)...)
+		a.report(rules.TemplateUnrendered, f.LineRange(f.FirstLine()), "what the template makes is not looked at").Detail = "with --metadata it is"
+		return
+	}
+	text, found := template.Render(f, a.o.Facts)
+	a.Found.Add(found...)
+	if text == nil || !a.take(len(text.Bytes), start(f)) {
+		return
+	}
+	if p.rendered = true; text.Type == typeTemplate {
+		text.Type = ""
+	}
+	a.document(text, p)
 }

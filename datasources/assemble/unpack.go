@@ -13,6 +13,7 @@ import (
 
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 )
 
 // maxWindow is how far back a packed document may refer to itself, and so how much memory unpacking takes besides what
@@ -120,7 +121,7 @@ func isKnown(b []byte, depth int) bool {
 			return true
 		}
 	}
-	return isPacked(b) || isTemplate(b) || isMessage(b) || bytes.HasPrefix(b, []byte("{")) && bytes.Contains(b, []byte(`"ignition"`)) || isBase64(b, depth)
+	return isPacked(b) || template.Is(b) || isMessage(b) || bytes.HasPrefix(b, []byte("{")) && bytes.Contains(b, []byte(`"ignition"`)) || isBase64(b, depth)
 }
 
 // unpack gives a file as it is once it is unpacked, or nil if it cannot be.

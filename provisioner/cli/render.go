@@ -21,6 +21,7 @@ import (
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 	"cloudconfig/schema/yamltree"
 )
 
@@ -51,15 +52,20 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 			if err := catalog.Check(t.datasources); err != nil {
 				return err
 			}
-			files, values, err := t.configuration(cmd.Context(), c, args)
+			files, meta, err := t.configuration(cmd.Context(), c, args)
 			if err != nil {
 				return err
+			}
+			var values schema.Values
+			var o assemble.Options
+			if meta != nil {
+				values, o.Facts = meta.Values(), template.Facts(*meta, nil)
 			}
 			var in schema.Input
 			var found diag.List
 			var all []*source.File
 			for _, f := range files {
-				r, err := assemble.Parts(cmd.Context(), f, assemble.Options{})
+				r, err := assemble.Parts(cmd.Context(), f, o)
 				if err != nil {
 					return err
 				}
@@ -91,9 +97,9 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 	return cmd
 }
 
-// configuration is what a datasource has, or what the arguments name; values are nil if nothing is known of the
+// configuration is what a datasource has, or what the arguments name; meta is nil if nothing is known of the
 // instance.
-func (t *target) configuration(ctx context.Context, c *Command, args []string) (files []*source.File, values schema.Values, err error) {
+func (t *target) configuration(ctx context.Context, c *Command, args []string) (files []*source.File, meta *schema.Metadata, err error) {
 	if len(t.datasources) == 0 {
 		files, err = review.Read(args, c.Stdin)
 	} else {
@@ -107,16 +113,16 @@ func (t *target) configuration(ctx context.Context, c *Command, args []string) (
 			data.Name = "user-data"
 		}
 		files = []*source.File{{Name: data.Name, Bytes: data.UserData}}
-		values = data.Meta.Values()
+		meta = &data.Meta
 	}
 	if err != nil || t.metadata == "" {
-		return files, values, err
+		return files, meta, err
 	}
-	meta, err := readMetadata(t.metadata)
+	given, err := readMetadata(t.metadata)
 	if err != nil {
 		return nil, nil, err
 	}
-	return files, meta.Values(), nil
+	return files, &given, nil
 }
 
 // writeRendered writes a configuration as YAML, with the origin of every value behind it.

@@ -22,6 +22,7 @@ import (
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 )
 
 // decode turns what was fetched into a configuration, as far as nothing else has to be fetched or run for that.
@@ -32,7 +33,7 @@ func (r *run) decode(ctx context.Context) error {
 
 // check takes the user-data apart and decodes it; what it finds takes the place of what an earlier check found.
 func (r *run) check(ctx context.Context, o assemble.Options) error {
-	o.Once = r.once
+	o.Once, o.Facts = r.once, template.Facts(r.data.Meta, nil)
 	made, err := assemble.Parts(ctx, &source.File{Name: r.data.Name, Bytes: r.data.UserData}, o)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/suppress"
+	"cloudconfig/schema/template"
 )
 
 // Options say what Run checks.
@@ -208,7 +209,11 @@ type Checked struct {
 
 // Check checks one text. The error is the context's, should it end.
 func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error) {
-	r, err := assemble.Parts(ctx, f, assemble.Options{})
+	var facts map[string]any
+	if o.Meta != nil {
+		facts = template.Facts(*o.Meta, nil)
+	}
+	r, err := assemble.Parts(ctx, f, assemble.Options{Facts: facts})
 	c := Checked{Files: r.Files}
 	if err != nil {
 		return c, err

@@ -33,6 +33,8 @@ var (
 		Help: "The path is one of the machine, below its root. A boothook runs before such files are read, and may write it; where there is one, a plan only warns."}
 	IncludeUnread = &diag.Rule{ID: "include-unread", Severity: diag.Info, Title: "what is included is not looked at",
 		Help: "A check reads no network and no file but those it is given. What is behind the address is fetched and checked on the machine, before anything is applied; check it by itself."}
+	TemplateUnrendered = &diag.Rule{ID: "template-unrendered", Severity: diag.Info, Title: "what a template makes is not looked at",
+		Help: "What a template makes depends on the instance. The template itself is checked; with --metadata FILE, of the form of instance.json, it is rendered and the document is checked too."}
 	IgnitionAside = &diag.Rule{ID: "ignition-aside", Severity: diag.Info, Title: "a configuration is for Ignition",
 		Help: "Ignition reads the same user-data in the initial RAM disk of the images that have it. It is left to it: nothing of it is checked or applied here."}
 	PartAside = &diag.Rule{ID: "part-aside", Severity: diag.Info, Title: "a part is for another program",
@@ -42,6 +44,6 @@ var (
 func assembleRules() []*diag.Rule {
 	return []*diag.Rule{
 		DecompressionFailed, TooLarge, UnsupportedKind, MIMEHeader, MIMEBoundary, MIMEUnclosed, TransferEncoding, PartType, PartAside,
-		IncludeAddress, IncludeCycle, IncludeMissing, IncludeUnread, IgnitionAside,
+		IncludeAddress, IncludeCycle, IncludeMissing, IncludeUnread, IgnitionAside, TemplateUnrendered,
 	}
 }
