@@ -64,7 +64,7 @@ func newDecoder() *decoder {
 // decode reads all parts, and gives the tree that they are together; nil if there is none.
 func (d *decoder) decode(in Input) *yamltree.Node {
 	trees, parts := d.parts(in.Files), in.Files
-	if len(in.Vendor) > 0 && !d.refusesVendor(trees) {
+	if d.config.RefusesVendor = d.refusesVendor(trees); len(in.Vendor) > 0 && !d.config.RefusesVendor {
 		own := *d.config
 		d.config.Scripts, d.config.Boothooks = nil, nil
 		trees, parts = append(d.parts(in.Vendor), trees...), slices.Concat(in.Vendor, in.Files)

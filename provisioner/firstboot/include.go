@@ -31,29 +31,30 @@ func (r *run) decode(ctx context.Context) error {
 	return r.check(ctx, assemble.Options{})
 }
 
-// check takes the user-data apart and decodes it; what it finds takes the place of what an earlier check found.
+// check takes the user-data apart and decodes it, and the vendor data below it unless the user-data wants none; what it
+// finds takes the place of what an earlier check found.
 func (r *run) check(ctx context.Context, o assemble.Options) error {
 	o.Once, o.Facts = r.once, template.Facts(r.data.Meta, nil)
 	made, err := assemble.Parts(ctx, &source.File{Name: r.data.Name, Bytes: r.data.UserData}, o)
 	if err != nil {
 		return err
 	}
-	r.files, r.pending, r.packing = made.Files, made.Pending, made.Found
 	r.ignition = made.Ignition && len(made.Parts) == 0 && made.Pending == 0
 	in := schema.Input{Files: made.Parts, Now: facts.Clock(r.Now()), Meta: &r.data.Meta}
-	if r.data.VendorData != nil {
+	var ds diag.List
+	r.config, ds = schema.Decode(in)
+	if r.data.VendorData != nil && !r.config.RefusesVendor {
 		o.Vendor = true
 		vendor, err := assemble.Parts(ctx, &source.File{Name: "vendor-data", Bytes: r.data.VendorData}, o)
 		if err != nil {
 			return err
 		}
+		made.Files, made.Found = append(made.Files, vendor.Files...), append(made.Found, vendor.Found...)
+		made.Pending, made.Once = made.Pending+vendor.Pending, joined(made.Once, vendor.Once)
 		in.Vendor = vendor.Parts
-		r.files, r.pending, r.packing = append(r.files, vendor.Files...), r.pending+vendor.Pending, append(r.packing, vendor.Found...)
-		made.Once = joined(made.Once, vendor.Once)
+		r.config, ds = schema.Decode(in)
 	}
-	r.included = made.Once
-	var ds diag.List
-	r.config, ds = schema.Decode(in)
+	r.files, r.packing, r.pending, r.included = made.Files, made.Found, made.Pending, made.Once
 	r.found = append(slices.Clone(r.packing), ds...).Sorted()
 	return nil
 }

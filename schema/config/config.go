@@ -31,6 +31,8 @@ type Config struct {
 	Scripts []Script
 	// Boothooks are scripts to run on every boot before the configuration is looked at whole, in order.
 	Boothooks []Script
+	// RefusesVendor says that the platform's vendor data is not taken.
+	RefusesVendor bool
 	// Hidden are the lines of secret values, which no finding draws.
 	Hidden source.Lines
 }
