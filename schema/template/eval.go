@@ -311,13 +311,12 @@ func (r *renderer) value(e *expr) any {
 }
 
 func (r *renderer) missing(u undefined) {
-	if u.detail == "" {
-		u.detail = "give it a default, as in {{ NAME | default(\"...\") }}"
+	if r.subtracted(u.to) {
+		u.detail = useUnderscore
+	} else if u.detail == "" {
+		u.detail = "put | default('...') behind it"
 	}
-	if rest := r.template.text[u.to:]; len(rest) > 1 && rest[0] == '-' && isNameRune(rune(rest[1])) {
-		u.detail = "a - subtracts: write _ in its place, or [\"...\"] around the name"
-	}
-	r.report(rules.TemplateUndefined, &expr{from: u.from, to: u.to}, u.what+" has no value", u.detail)
+	r.report(rules.TemplateUndefined, &expr{from: u.from, to: u.to}, u.what+" has no value on this machine", u.detail)
 }
 
 // eval computes an expression. A variable or an item that is not there is undefined.
@@ -432,8 +431,6 @@ func (r *renderer) undefined(e *expr, name string, of *dict) any {
 	path := pathOf(e)
 	if path == "" {
 		path = strconv.Quote(name)
-	} else {
-		path = "the variable " + strconv.Quote(path)
 	}
 	u := undefined{what: path, from: e.from, to: e.to}
 	if of != nil {

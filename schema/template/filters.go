@@ -22,7 +22,7 @@ var filters = []signature{
 	{"min", "case_sensitive attribute", ""}, {"reject", "*", ""}, {"rejectattr", "*", ""}, {"replace", "old new count", ""},
 	{"reverse", "", ""}, {"round", "precision method", ""}, {"select", "*", ""}, {"selectattr", "*", ""},
 	{"sort", "reverse case_sensitive attribute", ""}, {"string", "", ""}, {"sum", "attribute start", ""}, {"title", "", ""},
-	{"tojson", "indent", ""}, {"trim", "chars", ""}, {"unique", "case_sensitive attribute", ""}, {"upper", "", ""}, {"urlencode", "", ""},
+	{"tojson", "indent", ""}, {"trim", "chars", ""}, {"unique", "case_sensitive attribute", ""}, {"upper", "", ""},
 }
 
 // tests are those of Jinja that are here.
@@ -115,8 +115,6 @@ func (r *renderer) filter(e *expr, name string, v any, given arguments) any {
 		return r.indent(e, r.text(e, v), a)
 	case "tojson":
 		return r.json(e, v, a[0])
-	case "urlencode":
-		return r.urlencode(e, v)
 	case "int":
 		return r.int(e, v, a[0], a[1])
 	case "float":
@@ -383,7 +381,7 @@ func (r *renderer) test(e *expr, name string, v any, a []any) any {
 	if r.bad {
 		return false
 	}
-	n, f, isInt, isNumber := number(v)
+	_, _, isInt, isNumber := number(v)
 	_, isBool := v.(bool)
 	switch name {
 	case "none":
@@ -426,8 +424,10 @@ func (r *renderer) test(e *expr, name string, v any, a []any) any {
 		if !isNumber {
 			r.wrong(e, kindOf(v)+" is not a number", "make it one with | int")
 		}
-		zero := r.equal(e, rest, int64(0), 1)
-		return zero == (name != "odd") || name == "odd" && !isInt && f != math.Trunc(f) && n == 0 && false
+		if name == "odd" {
+			return r.equal(e, rest, int64(1), 1)
+		}
+		return r.equal(e, rest, int64(0), 1)
 	case "in":
 		return r.contains(e, a[0], v)
 	}
@@ -464,7 +464,7 @@ func (r *renderer) indent(e *expr, s string, a []any) string {
 	default:
 		r.wrong(e, "the width is a number or a text", "")
 	}
-	lines := splitLines(s+"\n", false)
+	lines := splitLines(s + "\n")
 	if !r.room(e, len(s)+1+len(lines)*len(width)) {
 		return ""
 	}
@@ -482,7 +482,7 @@ func (r *renderer) indent(e *expr, s string, a []any) string {
 }
 
 // splitLines cuts a text where Python sees a line end.
-func splitLines(s string, keep bool) []string {
+func splitLines(s string) []string {
 	var out []string
 	from := 0
 	for i, c := range s {
@@ -496,9 +496,6 @@ func splitLines(s string, keep bool) []string {
 		end, next := i, i+utf8.RuneLen(c)
 		if c == '\n' && i > from && s[i-1] == '\r' {
 			end--
-		}
-		if keep {
-			end = next
 		}
 		out = append(out, s[from:end])
 		from = next
@@ -525,38 +522,6 @@ func (r *renderer) json(e *expr, v, indent any) any {
 		r.wrong(e, "the value cannot be written as JSON", "")
 	}
 	return out.String()
-}
-
-func (r *renderer) urlencode(e *expr, v any) any {
-	if d, ok := v.(*dict); ok {
-		var parts []string
-		for _, k := range d.keys {
-			item, _ := d.get(k)
-			parts = append(parts, r.escaped(e, r.text(e, k), true)+"="+r.escaped(e, r.text(e, item), true))
-		}
-		return r.joined(e, parts, "&")
-	}
-	return r.escaped(e, r.text(e, v), false)
-}
-
-// escaped is a text for a URL's path, or for its query.
-func (r *renderer) escaped(e *expr, s string, query bool) string {
-	if !r.room(e, 3*len(s)) {
-		return ""
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z', strings.IndexByte("_.-~", c) >= 0, c == '/' && !query:
-			b.WriteByte(c)
-		case c == ' ' && query:
-			b.WriteByte('+')
-		default:
-			b.WriteString("%" + strings.ToUpper(hex(rune(c), 2)))
-		}
-	}
-	return b.String()
 }
 
 func (r *renderer) int(e *expr, v, otherwise, base any) any {

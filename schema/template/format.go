@@ -7,21 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// spec says how a value is written by % or by format.
-type spec struct {
-	fill         rune // 0 is a blank
-	align        byte // '<', '>', '^' or '=', which is between sign and digits; 0 is what the kind of value has
-	sign         byte // '+' or ' '
-	zero, prefix bool
-	width        int
-	precision    int // -1 if there is none
-	verb         byte
-}
-
-// maxWidth is how wide a value is written at most.
+// maxWidth is how wide a value is written at most, and to how many digits.
 const maxWidth = 1000
 
-// percent formats values as Python's % does.
+// percent formats values as Python's % does: %s %r %d %x %f, with - and 0, a width and a precision, and %(name)s.
 func (r *renderer) percent(e *expr, format string, v any) any {
 	values, isTuple := v.(tuple)
 	if !isTuple {
@@ -30,75 +19,60 @@ func (r *renderer) percent(e *expr, format string, v any) any {
 	d, isDict := v.(*dict)
 	var b strings.Builder
 	used := 0
-	for i := 0; i < len(format) && !r.bad; {
-		k := strings.IndexByte(format[i:], '%')
-		if k < 0 {
-			k = len(format) - i
-		}
-		if !r.room(e, k) {
-			return nil
-		}
-		b.WriteString(format[i : i+k])
-		if i += k; i == len(format) {
+	for !r.bad {
+		text, rest, found := strings.Cut(format, "%")
+		r.room(e, len(text))
+		b.WriteString(text)
+		if !found {
 			break
 		}
-		i++
-		s := spec{precision: -1}
-		key, byKey := "", false
-		if strings.HasPrefix(format[i:], "(") {
-			if end := strings.IndexByte(format[i:], ')'); end > 0 {
-				key, byKey = format[i+1:i+end], true
-				i += end + 1
-			}
+		format = rest
+		var value any
+		key, rest, byKey := strings.Cut(strings.TrimPrefix(rest, "("), ")")
+		byKey = byKey && strings.HasPrefix(format, "(")
+		if byKey {
+			format = rest
 		}
-		for ; i < len(format) && strings.IndexByte("#0- +", format[i]) >= 0; i++ {
-			switch format[i] {
-			case '#':
-				s.prefix = true
-			case '0':
-				s.zero = true
-			case '-':
-				s.align = '<'
-			default:
-				s.sign = max(s.sign, format[i])
-			}
+		flags := len(format) - len(strings.TrimLeft(format, "-0"))
+		left, zero := strings.Contains(format[:flags], "-"), strings.Contains(format[:flags], "0")
+		format = format[flags:]
+		width, precision := cutNumber(&format), -1
+		if strings.HasPrefix(format, ".") {
+			format = format[1:]
+			precision = cutNumber(&format)
 		}
-		i = s.size(format, i)
-		if i < len(format) && strings.IndexByte("hlL", format[i]) >= 0 {
-			i++
-		}
-		if i == len(format) {
+		if format == "" {
 			r.wrong(e, "the format ends in the middle of a %", "write %% for a percent sign")
-			return nil
+			break
 		}
-		s.verb = format[i]
-		i++
-		if s.verb == '%' {
+		verb := format[0]
+		if format = format[1:]; verb == '%' {
 			b.WriteByte('%')
 			continue
 		}
-		value := any(nil)
-		switch {
-		case byKey && isDict:
-			var ok bool
-			if value, ok = d.get(key); !ok {
-				r.wrong(e, "the mapping has no "+strconv.Quote(key), "")
-			}
-		case byKey || used >= len(values):
-			r.wrong(e, "the format wants more values than there are", "give one for each %")
-		default:
+		ok := !byKey && used < len(values)
+		if ok {
 			value = values[used]
 			used++
+		} else if byKey && isDict {
+			value, ok = d.get(key)
 		}
-		if s.align == 0 {
-			s.align = '>'
-			if s.zero {
-				s.align = '='
+		if !ok {
+			r.wrong(e, "the format wants more values than there are", "give one for each %")
+		}
+		text = r.formatted(e, value, verb, precision)
+		if pad := width - utf8.RuneCountInString(text); pad > 0 && r.room(e, width) {
+			switch {
+			case left:
+				text += strings.Repeat(" ", pad)
+			case zero && verb != 's' && verb != 'r':
+				sign := len(text) - len(strings.TrimPrefix(text, "-"))
+				text = text[:sign] + strings.Repeat("0", pad) + text[sign:]
+			default:
+				text = strings.Repeat(" ", pad) + text
 			}
-		} else {
-			s.zero = false
 		}
-		b.WriteString(r.formatted(e, value, s))
+		b.WriteString(text)
 	}
 	if used < len(values) && !isDict {
 		r.wrong(e, "there are more values than the format has", "write a % for each")
@@ -106,52 +80,72 @@ func (r *renderer) percent(e *expr, format string, v any) any {
 	return b.String()
 }
 
-// size reads a width and a precision.
-func (s *spec) size(format string, i int) int {
-	digits := func() int {
-		n := 0
-		for ; i < len(format) && format[i] >= '0' && format[i] <= '9'; i++ {
-			n = min(10*n+int(format[i]-'0'), maxWidth)
-		}
-		return n
+// cutNumber takes a number off the beginning of a format.
+func cutNumber(format *string) int {
+	n := 0
+	for ; *format != "" && (*format)[0] >= '0' && (*format)[0] <= '9'; *format = (*format)[1:] {
+		n = min(10*n+int((*format)[0]-'0'), maxWidth)
 	}
-	s.width = digits()
-	if i < len(format) && format[i] == '.' {
-		i++
-		s.precision = digits()
-	}
-	return i
+	return n
 }
 
-// braces formats values as a text's format does.
+// formatted writes a value as a letter behind a % says.
+func (r *renderer) formatted(e *expr, v any, verb byte, precision int) string {
+	i, f, isInt, isNumber := number(v)
+	switch {
+	case verb == 's' || verb == 'r':
+		text := ""
+		if verb == 's' {
+			text = r.text(e, v)
+		} else {
+			text = r.shown(e, v)
+		}
+		if runes := []rune(text); precision >= 0 && precision < len(runes) {
+			return string(runes[:precision])
+		}
+		return text
+	case strings.IndexByte("dixXf", verb) < 0:
+		r.wrong(e, "there is no format %"+strconv.Quote(string(rune(verb)))+" here", "there are %s, %r, %d, %x and %f")
+	case !isNumber || !isInt && (verb|0x20 == 'x' || verb != 'f' && math.Abs(f) >= 1<<63):
+		r.wrong(e, kindOf(v)+" cannot be written as %"+string(rune(verb)), "make it a number with | int")
+	case verb == 'f':
+		if precision < 0 {
+			precision = 6
+		}
+		return strconv.FormatFloat(f, 'f', precision, 64)
+	case verb == 'x':
+		return strconv.FormatInt(i, 16)
+	case verb == 'X':
+		return strings.ToUpper(strconv.FormatInt(i, 16))
+	case isInt:
+		return strconv.FormatInt(i, 10)
+	default:
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return ""
+}
+
+// braces formats values as a text's format does: {}, {0} and {name}, {{ and }}.
 func (r *renderer) braces(e *expr, format string, given arguments) any {
-	var b strings.Builder
+	var parts []string
 	next := 0
-	for i := 0; i < len(format) && !r.bad; {
-		c := format[i]
-		if (c == '{' || c == '}') && i+1 < len(format) && format[i+1] == c {
-			b.WriteByte(c)
-			i += 2
+	for !r.bad {
+		k := strings.IndexAny(format, "{}")
+		if k < 0 {
+			break
+		}
+		parts = append(parts, format[:k])
+		brace := format[k : k+1]
+		if format = format[k+1:]; strings.HasPrefix(format, brace) {
+			parts = append(parts, brace)
+			format = format[1:]
 			continue
 		}
-		if c != '{' && c != '}' {
-			b.WriteByte(c)
-			i++
-			continue
-		}
-		end := strings.IndexByte(format[i:], '}')
-		if c == '}' || end < 0 {
+		name, rest, closed := strings.Cut(format, "}")
+		if brace == "}" || !closed {
 			r.wrong(e, "a brace in the format stands alone", "write {{ or }} for a brace")
-			return nil
 		}
-		field, how, _ := strings.Cut(format[i+1:i+end], ":")
-		i += end + 1
-		field, conversion, converted := strings.Cut(field, "!")
-		name := field
-		if k := strings.IndexAny(field, ".["); k >= 0 {
-			name = field[:k]
-			r.wrong(e, "the format takes a part of a value", "give the part as a value of its own")
-		}
+		format = rest
 		value, ok := given.named.get(name)
 		if n, err := strconv.Atoi(name); name == "" || err == nil {
 			if name == "" {
@@ -163,186 +157,10 @@ func (r *renderer) braces(e *expr, format string, given arguments) any {
 			}
 		}
 		if !ok {
-			r.wrong(e, "the format wants a value that is not given", "give one for each {}")
+			r.wrong(e, "the format wants a value that is not given", "there are {}, {0} and {name}")
 		}
-		if converted && conversion == "r" {
-			value = r.shown(e, value)
-		}
-		b.WriteString(r.formatted(e, value, r.specOf(e, how, value)))
 		r.step(e, 1)
+		parts = append(parts, r.text(e, value))
 	}
-	return b.String()
-}
-
-// specOf reads what stands behind the colon of a field.
-func (r *renderer) specOf(e *expr, how string, value any) spec {
-	s := spec{precision: -1, verb: 's'}
-	fill, size := utf8.DecodeRuneInString(how)
-	i := 0
-	if size > 0 && len(how) > size && strings.IndexByte("<>^=", how[size]) >= 0 {
-		s.fill, s.align = fill, how[size]
-		i = size + 1
-	} else if size > 0 && strings.IndexByte("<>^=", how[0]) >= 0 {
-		s.align, i = how[0], 1
-	}
-	for ; i < len(how) && strings.IndexByte("+ -#", how[i]) >= 0; i++ {
-		switch how[i] {
-		case '#':
-			s.prefix = true
-		case '+', ' ':
-			s.sign = how[i]
-		}
-	}
-	s.zero = i < len(how) && how[i] == '0'
-	i = s.size(how, i)
-	_, f, isInt, isNumber := number(value)
-	switch {
-	case isNumber && isInt:
-		s.verb = 'd'
-	case isNumber && s.precision < 0:
-		s.verb = 'r'
-	case isNumber:
-		s.verb = 'g'
-	}
-	if _, isBool := value.(bool); isBool && i == len(how) && how == "" {
-		s.verb = 's'
-	}
-	if i < len(how) {
-		s.verb = how[i]
-		if i++; s.verb == '%' {
-			s.verb = 'f'
-		}
-	}
-	if i < len(how) || isNumber && s.verb == 's' && how != "" || !isNumber && s.verb != 's' || s.verb == 'd' && !isInt || s.verb == 'f' && math.IsNaN(f) {
-		r.wrong(e, "the format does not fit the value", "")
-	}
-	if s.align == 0 {
-		switch {
-		case s.zero:
-			s.align = '='
-		case isNumber:
-			s.align = '>'
-		default:
-			s.align = '<'
-		}
-	} else if s.zero && s.fill == 0 {
-		s.fill = '0'
-		s.zero = false
-	}
-	return s
-}
-
-// shown is a value as it stands in a list.
-func (r *renderer) shown(e *expr, v any) string {
-	var b strings.Builder
-	r.write(e, &b, v, maxNesting, false)
-	return b.String()
-}
-
-// formatted writes a value.
-func (r *renderer) formatted(e *expr, v any, s spec) string {
-	i, f, isInt, isNumber := number(v)
-	if s.precision > maxWidth || s.width > maxWidth {
-		r.wrong(e, "the format is too wide", "")
-	}
-	if r.bad {
-		return ""
-	}
-	text := ""
-	switch s.verb {
-	case 's', 'r':
-		if text = r.text(e, v); s.verb == 'r' {
-			text = r.shown(e, v)
-		}
-		if s.align == '=' && !isNumber {
-			s.align, s.zero = '>', false
-		}
-		if s.precision >= 0 {
-			if runes := []rune(text); len(runes) > s.precision {
-				text = string(runes[:s.precision])
-			}
-		}
-		if !r.room(e, max(len(text), s.width)) {
-			return ""
-		}
-		return padded(text, s)
-	case 'd', 'i', 'u', 'x', 'X', 'o', 'b':
-		if !isNumber || !isInt && (s.verb != 'd' && s.verb != 'i' && s.verb != 'u' || math.Abs(f) >= 1<<63) {
-			r.wrong(e, kindOf(v)+" cannot be written as %"+string(s.verb), "make it a number with | int")
-			return ""
-		}
-		if !isInt {
-			i = int64(f)
-		}
-		base, prefix := 10, ""
-		switch s.verb {
-		case 'x', 'X':
-			base, prefix = 16, "0"+string(s.verb)
-		case 'o':
-			base, prefix = 8, "0o"
-		case 'b':
-			base, prefix = 2, "0b"
-		}
-		text = strconv.FormatInt(i, base)
-		if s.verb == 'X' {
-			text = strings.ToUpper(text)
-		}
-		negative := strings.HasPrefix(text, "-")
-		text = strings.TrimPrefix(text, "-")
-		if s.precision > len(text) {
-			text = strings.Repeat("0", s.precision-len(text)) + text
-		}
-		if s.prefix {
-			text = prefix + text
-		}
-		if negative {
-			text = "-" + text
-		}
-	case 'f', 'F', 'e', 'E':
-		if !isNumber {
-			r.wrong(e, kindOf(v)+" is not a number", "make it one with | float")
-			return ""
-		}
-		if s.precision < 0 {
-			s.precision = 6
-		}
-		text = strconv.FormatFloat(f, s.verb|0x20, s.precision, 64)
-		if s.verb == 'E' {
-			text = strings.ToUpper(text)
-		}
-	default:
-		r.wrong(e, "there is no format "+strconv.Quote(string(s.verb))+" here", "there are s, r, d, x, o, f and e")
-		return ""
-	}
-	if s.sign != 0 && !strings.HasPrefix(text, "-") {
-		text = string(s.sign) + text
-	}
-	return padded(text, s)
-}
-
-// padded makes a text as wide as it should be.
-func padded(text string, s spec) string {
-	n := s.width - utf8.RuneCountInString(text)
-	if n <= 0 {
-		return text
-	}
-	fill := " "
-	switch {
-	case s.fill != 0:
-		fill = string(s.fill)
-	case s.zero:
-		fill = "0"
-	}
-	pad := strings.Repeat(fill, n)
-	switch s.align {
-	case '<':
-		return text + pad
-	case '^':
-		return pad[:len(fill)*(n/2)] + text + pad[len(fill)*(n/2):]
-	case '=':
-		if text != "" && strings.IndexByte("+- ", text[0]) >= 0 {
-			return text[:1] + pad + text[1:]
-		}
-	}
-	return pad + text
+	return r.joined(e, append(parts, format), "")
 }

@@ -223,11 +223,14 @@ func (l *lexer) tag(open int, start kind, end string) {
 	for l.skipSpace(); l.i < len(l.text); l.skipSpace() {
 		from := l.i
 		if len(brackets) == 0 && l.closed(end) {
-			to := from + bytes.IndexByte(l.text[from:], '}') + 1
+			to := from + bytes.Index(l.text[from:], []byte(end)) + len(end)
 			l.add(token{kind: start + 1, from: int32(from), to: int32(to)})
 			return
 		}
-		if len(l.tokens) == maxTokens || l.number() || l.name() || l.quoted() {
+		if len(l.tokens) == maxTokens {
+			return
+		}
+		if l.number() || l.name() || l.quoted() {
 			continue
 		}
 		op := l.operator()
@@ -251,7 +254,7 @@ func (l *lexer) tag(open int, start kind, end string) {
 		}
 		l.add(token{kind: operator, from: int32(from), to: int32(l.i), text: op})
 	}
-	if l.slip == nil && len(l.tokens) < maxTokens {
+	if l.slip == nil {
 		l.fail(open, open+2, "the tag does not end", "close it with "+end)
 	}
 }

@@ -3,14 +3,13 @@ package template
 import (
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // Methods of Python's that are here. An attribute of one of the names is the method, even where a key is called so.
 const (
 	dictMethods = "clear copy fromkeys get items keys pop popitem setdefault update values"
-	textMethods = "capitalize count endswith find format isdigit join lower lstrip replace rsplit rstrip split splitlines startswith strip title upper zfill"
+	textMethods = "capitalize endswith format join lower lstrip replace rstrip split startswith strip upper"
 )
 
 func isMethod(methods, name string) bool { return contains(strings.Fields(methods), name) }
@@ -28,23 +27,6 @@ func (r *renderer) method(e *expr, v any, name string, given arguments) any {
 			return r.textMethod(e, v, name, given)
 		}
 	case list, tuple:
-		items := r.items(e, v)
-		if name == "count" || name == "index" {
-			a := r.bind(e, name, "value", given)
-			n := int64(0)
-			for i, item := range items {
-				if r.equal(e, item, a[0], maxNesting) {
-					if n++; name == "index" {
-						return int64(i)
-					}
-				}
-			}
-			if name == "count" {
-				return n
-			}
-			r.wrong(e, "the list has no such item", "ask with in first")
-			return nil
-		}
 		if name == "append" || name == "extend" || name == "insert" {
 			r.wrong(e, "a list does not change", "keep it in a namespace: {% set ns.all = ns.all + [item] %}")
 			return nil
@@ -90,21 +72,13 @@ func (r *renderer) textMethod(e *expr, s, name string, given arguments) any {
 	switch name {
 	case "format":
 		return r.braces(e, s, given)
-	case "upper", "lower", "capitalize", "title", "isdigit":
+	case "upper", "lower", "capitalize":
 		r.bind(e, name, "", given)
 		return changed(s, name)
 	case "strip", "lstrip", "rstrip":
 		return r.stripped(e, s, name, r.bind(e, name, "chars", given)[0])
-	case "splitlines":
-		keep := truth(r.bind(e, name, "keepends", given)[0])
-		var out list
-		for _, line := range splitLines(s, keep) {
-			out = append(out, line)
-		}
-		r.step(e, len(out))
-		return out
-	case "split", "rsplit":
-		return r.split(e, s, r.bind(e, name, "sep maxsplit", given), name == "rsplit")
+	case "split":
+		return r.split(e, s, r.bind(e, name, "sep maxsplit", given))
 	case "join":
 		a := r.bind(e, name, "iterable", given)
 		var texts []string
@@ -133,37 +107,12 @@ func (r *renderer) textMethod(e *expr, s, name string, given arguments) any {
 			}
 		}
 		return false
-	case "zfill":
-		width, ok := r.bind(e, name, "width", given)[0].(int64)
-		if !ok || !r.room(e, int(min(max(width, 0), MaxBytes+1))) {
-			r.wrong(e, "the width is a number", "")
-			return nil
-		}
-		return padded(s, spec{zero: true, width: int(max(width, 0)), align: '='})
 	}
-	parameters := "text"
-	if name == "replace" {
-		parameters = "old new count"
-	}
-	a := r.bind(e, name, parameters, given)
+	a := r.bind(e, name, "old new count", given)
 	t, ok := a[0].(string)
-	if !ok {
-		r.wrong(e, kindOf(a[0])+" is not a text", "quote it")
-		return nil
-	}
-	switch name {
-	case "count":
-		return int64(strings.Count(s, t))
-	case "find":
-		k := strings.Index(s, t)
-		if k > 0 {
-			k = utf8.RuneCountInString(s[:k])
-		}
-		return int64(k)
-	}
-	with, ok := a[1].(string)
+	with, isText := a[1].(string)
 	count, _, isInt, isNumber := number(a[2])
-	if !ok || a[2] != nil && !(isNumber && isInt) {
+	if !ok || !isText || a[2] != nil && !(isNumber && isInt) {
 		r.wrong(e, "replace takes the old text, the new one and how often", "")
 		return nil
 	}
@@ -181,29 +130,16 @@ func (r *renderer) textMethod(e *expr, s, name string, given arguments) any {
 	return strings.Replace(s, t, with, n)
 }
 
-// changed is a text in another case, or whether it is of digits.
-func changed(s, how string) any {
-	upper := func(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "ß", "SS")) }
+// changed is a text in another case.
+func changed(s, how string) string {
 	switch how {
 	case "upper":
-		return upper(s)
+		return strings.ToUpper(strings.ReplaceAll(s, "ß", "SS"))
 	case "lower":
 		return strings.ToLower(s)
-	case "capitalize":
-		_, size := utf8.DecodeRuneInString(s)
-		return strings.ToUpper(s[:size]) + strings.ToLower(s[size:])
-	case "isdigit":
-		return s != "" && strings.TrimFunc(s, unicode.IsDigit) == ""
 	}
-	inWord := false
-	return strings.Map(func(c rune) rune {
-		within := inWord
-		inWord = unicode.IsLetter(c)
-		if within {
-			return unicode.ToLower(c)
-		}
-		return unicode.ToTitle(c)
-	}, s)
+	_, size := utf8.DecodeRuneInString(s)
+	return strings.ToUpper(s[:size]) + strings.ToLower(s[size:])
 }
 
 func (r *renderer) stripped(e *expr, s, how string, chars any) any {
@@ -226,76 +162,35 @@ func (r *renderer) stripped(e *expr, s, how string, chars any) any {
 }
 
 // split cuts a text at a separator, or at white space, at most so many times.
-func (r *renderer) split(e *expr, s string, a []any, fromEnd bool) any {
+func (r *renderer) split(e *expr, s string, a []any) any {
 	most, _, isInt, ok := number(a[1])
-	if a[1] == nil {
-		most = -1
-	} else if !ok || !isInt {
-		r.wrong(e, "how often is a number", "")
-	}
 	between, isText := a[0].(string)
-	if a[0] != nil && (!isText || between == "") {
-		r.wrong(e, "a text is split at a text", "quote it; it is not empty")
-	}
-	if r.bad {
+	if a[1] != nil && (!ok || !isInt) || a[0] != nil && (!isText || between == "") {
+		r.wrong(e, "a text is split at a text that is not empty, so many times", "quote the text")
 		return nil
 	}
-	var parts []string
-	if a[0] == nil {
-		if most < 0 {
-			parts = strings.FieldsFunc(s, isSpace)
-		} else {
-			parts = fields(s, int(min(most, MaxSteps)), fromEnd)
-		}
-	} else {
-		n := strings.Count(s, between)
-		if r.step(e, n); r.bad {
-			return nil
-		}
-		parts = strings.Split(s, between)
-		if most >= 0 && int64(n) > most {
-			if k := len(parts) - int(most); fromEnd {
-				parts = append([]string{strings.Join(parts[:k], between)}, parts[k:]...)
-			} else {
-				parts = strings.SplitN(s, between, int(most)+1)
-			}
-		}
+	if a[1] == nil || most < 0 {
+		most = MaxSteps
 	}
-	r.step(e, len(parts))
-	out := make(list, len(parts))
-	for i, p := range parts {
-		out[i] = p
-	}
-	return out
-}
-
-// fields cuts off at most so many words from one end of a text.
-func fields(s string, most int, fromEnd bool) []string {
-	var parts []string
-	s = strings.TrimFunc(s, isSpace)
-	for ; most > 0; most-- {
-		if fromEnd {
-			k := strings.LastIndexFunc(s, isSpace)
-			if k < 0 {
-				break
-			}
-			_, size := utf8.DecodeRuneInString(s[k:])
-			parts = append([]string{s[k+size:]}, parts...)
-			s = strings.TrimRightFunc(s[:k], isSpace)
-			continue
+	var out list
+	for ; most > 0 && !r.bad; most-- {
+		r.step(e, 1)
+		at, size := strings.Index(s, between), len(between)
+		if a[0] == nil {
+			s = strings.TrimLeftFunc(s, isSpace)
+			at = strings.IndexFunc(s, isSpace)
+			_, size = utf8.DecodeRuneInString(s[max(at, 0):])
 		}
-		k := strings.IndexFunc(s, isSpace)
-		if k < 0 {
+		if at < 0 {
 			break
 		}
-		parts = append(parts, s[:k])
-		s = strings.TrimLeftFunc(s[k:], isSpace)
+		out = append(out, s[:at])
+		s = s[at+size:]
 	}
-	if s == "" {
-		return parts
+	if a[0] == nil {
+		if s = strings.TrimLeftFunc(s, isSpace); s == "" {
+			return out
+		}
 	}
-	if fromEnd {
-		return append([]string{s}, parts...)
-	}
-	return append(parts, s)
+	return append(out, s)
 }

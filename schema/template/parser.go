@@ -512,7 +512,9 @@ func (p *parser) postfix(e *expr) *expr {
 			switch {
 			case t.kind == nameToken:
 				e = &expr{op: "attr", from: e.from, to: int(t.to), name: t.text, args: []*expr{e}}
-				p.read = append(p.read, e)
+				if e.args[0].op == "name" {
+					p.read = append(p.read, e)
+				}
 			case t.kind == numberToken && isInt(t.number):
 				e = &expr{op: "item", from: e.from, to: int(t.to), args: []*expr{e, {op: "const", value: t.number, from: int(t.from), to: int(t.to)}}}
 			default:

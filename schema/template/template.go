@@ -136,7 +136,7 @@ func (t *template) names(p *parser, vars map[string]any) {
 			if _, given := vars[path]; given || p.set[path] || isGlobal(path) {
 				continue
 			}
-		case isV1 && e.args[0].op == "name" && !p.set["v1"]:
+		case isV1 && !p.set["v1"]:
 			if given, _ := vars["v1"].(map[string]any); given != nil {
 				if _, given := given[v1]; given {
 					continue
@@ -150,13 +150,23 @@ func (t *template) names(p *parser, vars map[string]any) {
 			continue
 		}
 		detail := "variables of an instance are below v1 and ds"
-		if near := spelling.Nearest(name, known); near != "" {
+		if t.subtracted(e.to) {
+			detail = useUnderscore
+		} else if near := spelling.Nearest(name, known); near != "" {
 			detail = "did you mean " + prefix + near + "?"
-		} else if prefix == "" && contains(v1Keys(), name) {
-			detail = "write v1." + name
+		} else if contains(topLevel(), name) {
+			detail = "write " + name
 		}
-		t.report(rules.TemplateName, e.from, e.to, "no machine has a variable "+strconv.Quote(path), detail)
+		t.report(rules.TemplateName, e.from, e.to, "no machine has a variable "+path, detail)
 	}
+}
+
+const useUnderscore = "a hyphen subtracts: write an underscore for it"
+
+// subtracted says that a hyphen and a name follow right behind an offset, as in v1.availability-zone.
+func (t *template) subtracted(offset int) bool {
+	rest := t.text[offset:]
+	return len(rest) > 1 && rest[0] == '-' && isNameRune(rune(rest[1]))
 }
 
 // withUnixLines is a file with the line ends of Unix, as Jinja reads it, and its places in the file as it is.

@@ -259,6 +259,11 @@ func (r *renderer) text(e *expr, v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
+	return r.shown(e, v)
+}
+
+// shown is a value as it stands in a list.
+func (r *renderer) shown(e *expr, v any) string {
 	var b strings.Builder
 	r.write(e, &b, v, maxNesting, false)
 	return b.String()
