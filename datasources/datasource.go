@@ -18,6 +18,8 @@ import (
 type Data struct {
 	// UserData is as the platform has it, still compressed or encoded; nil if there is none.
 	UserData []byte
+	// VendorData is the platform's own, which is merged below user-data; nil if there is none.
+	VendorData []byte
 	// Name is how diagnostics call the user-data: "user-data", or the path of a file.
 	Name string
 	Meta schema.Metadata

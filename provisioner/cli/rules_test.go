@@ -33,6 +33,7 @@ func TestEveryRuleIsShown(t *testing.T) {
 	elsewhere := map[string]string{
 		"decompression-failed": "../../datasources/assemble/assemble_test.go rules.DecompressionFailed",
 		"too-large":            "../../datasources/assemble/assemble_test.go rules.TooLarge",
+		"include-cycle":        "../../datasources/assemble/include_test.go include-cycle",
 		"more-findings":        "../../schema/large_test.go more-findings",
 		"platform-size":        "../../schema/limits_test.go TestPlatformSize",
 		"sudo-missing":         "../../schema/image_test.go warning sudo-missing",

@@ -112,7 +112,7 @@ func (r *run) commit(ctx context.Context) report.State {
 		return worse(st, r.degraded(err))
 	}
 	hostname, reload := r.request.Hostname, r.request.Reload
-	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.Ended[plan.Digest(s.Content)] != "" })
+	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
@@ -273,31 +273,58 @@ func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 // digest is that of the configuration as fetched.
 func (r *run) digest() string { return plan.Digest(r.data.UserData) }
 
-func (r *run) scriptsEnded() (state.Scripts, error) {
-	s := state.Scripts{Version: 1}
-	_, err := state.Read(r.Root, r.instance, state.ScriptsFile, &s)
-	if s.Ended == nil {
-		s.Ended = map[string]string{}
+// ended is what has ended: on this instance, and of what runs a single time ever on any.
+type ended struct{ instance, ever state.Scripts }
+
+// has says that a script or a command, by the digest of what it is, need not run again.
+func (e ended) has(digest string, when schema.When) bool {
+	switch when {
+	case schema.PerBoot:
+		return false
+	case schema.Once:
+		return e.ever.Ended[digest] != ""
 	}
-	return s, err
+	return e.instance.Ended[digest] != ""
 }
 
-// markEnded remembers that a script has ended, so that no later boot runs it again. It does so whatever has
-// become of the context: a script may end by starting the machine again.
-func (r *run) markEnded(ctx context.Context, digest, result string) report.State {
-	ctx = context.WithoutCancel(ctx)
-	return r.underLock(ctx, func() report.State {
-		s, err := r.scriptsEnded()
+func (r *run) scriptsEnded() (e ended, err error) {
+	_, err1 := state.Read(r.Root, r.instance, state.ScriptsFile, &e.instance)
+	_, err2 := state.Read(r.Root, state.Top, state.ScriptsFile, &e.ever)
+	return e, errors.Join(err1, err2)
+}
+
+// markEnded remembers that a script has ended, so that no later boot runs it again, if it is not to. It does so
+// whatever has become of the context: a script may end by starting the machine again.
+func (r *run) markEnded(ctx context.Context, digest string, when schema.When, result string) report.State {
+	if when == schema.PerBoot {
+		return report.Done
+	}
+	return r.keep(context.WithoutCancel(ctx), func() (plan.Change, error) {
+		e, err := r.scriptsEnded()
 		if err != nil {
-			return r.failed(err)
+			return plan.Change{}, err
+		}
+		dir, s := r.instance, e.instance
+		if when == schema.Once {
+			dir, s = state.Top, e.ever
+		}
+		s.Version = 1
+		if s.Ended == nil {
+			s.Ended = map[string]string{}
 		}
 		s.Ended[digest] = result
-		file, err := state.File(r.instance, state.ScriptsFile, s)
-		if err != nil {
-			return r.failed(err)
-		}
+		return state.File(dir, state.ScriptsFile, s)
+	})
+}
+
+// keep commits one file of our state.
+func (r *run) keep(ctx context.Context, file func() (plan.Change, error)) report.State {
+	return r.underLock(ctx, func() report.State {
+		c, err := file()
 		var p plan.Plan
-		err = r.addMissing(&p, plan.Facts{Paths: map[string]plan.Seen{}}, append(state.Directories(r.instance), file))
+		if err == nil {
+			err = r.addMissing(&p, plan.Facts{Paths: map[string]plan.Seen{}}, append(state.Directories(r.instance), c))
+		}
 		if err == nil {
 			_, err = commit.Apply(ctx, r.Root, p)
 		}

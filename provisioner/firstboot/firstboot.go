@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"cloudconfig/datasources"
-	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/clock"
 	"cloudconfig/datasources/httpget"
@@ -67,11 +66,17 @@ type run struct {
 	instance string // the directory of its state; "" if it is not known who this is
 	files    []*source.File
 	config   *schema.Config
-	imported map[string][]string
-	found    diag.List
-	request  handoff.Request // what is to be handed off, whatever else becomes of the run
-	locked   bool
-	later    bool // this is a later boot, on which nothing was to be applied
+	packing  diag.List // what is found of how the user-data is packed, without what is in it
+	pending  int       // includes that are not looked at yet
+	ignition bool      // the user-data is Ignition's
+	// once is what lists of #include-once fetched before this check, included what they have fetched with it.
+	once, included map[string][]byte
+	hooked         map[string]bool // boothooks that have run, by the digest of their text
+	imported       map[string][]string
+	found          diag.List
+	request        handoff.Request // what is to be handed off, whatever else becomes of the run
+	locked         bool
+	later          bool // this is a later boot, on which nothing was to be applied
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -111,7 +116,8 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 		if r.later = true; lost != nil {
 			r.data.Reporter = nil // who did not answer is not waited for once more
 		}
-		return r.underLock(ctx, func() report.State { return r.again(ctx) })
+		hooks := r.runKeptBoothooks(ctx)
+		return worse(hooks, r.underLock(ctx, func() report.State { return r.again(ctx) }))
 	case lost != nil:
 		// What there is of the platform's metadata still lets somebody in.
 		return worse(r.underLock(ctx, func() report.State { return r.floor(ctx) }), r.failed(lost))
@@ -119,20 +125,27 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 		r.say("fetch", "no datasource: nothing to do")
 		return report.Done
 	}
+	if err := r.loadIncluded(); err != nil {
+		return r.failed(err)
+	}
 	if err := r.decode(ctx); err != nil {
 		return r.failed(err)
 	}
-	floor := r.underLock(ctx, func() report.State { return r.floor(ctx) })
-	if floor == report.Failed {
-		return floor
+	st := r.underLock(ctx, func() report.State { return r.floor(ctx) })
+	if st == report.Failed {
+		return st
 	}
-	if r.found.HasErrors() {
-		return r.refused()
+	if r.ignition && !r.found.HasErrors() {
+		r.say("check", "the user-data is Ignition's, and is left to it")
+		return st
+	}
+	if st = worse(st, r.complete(ctx)); st == report.Failed || st == report.Refused {
+		return st
 	}
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}
-	return worse(floor, r.underLock(ctx, func() report.State { return r.commit(ctx) }))
+	return worse(st, r.underLock(ctx, func() report.State { return r.commit(ctx) }))
 }
 
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
@@ -216,24 +229,6 @@ func (r *run) fetch(ctx context.Context) error {
 	return err
 }
 
-// decode turns what was fetched into a configuration.
-func (r *run) decode(ctx context.Context) error {
-	r.enter("check")
-	f := &source.File{Name: r.data.Name, Bytes: r.data.UserData}
-	parts, found, err := assemble.Parts(ctx, f)
-	if err != nil {
-		return err
-	}
-	r.files = []*source.File{f}
-	for _, p := range parts {
-		r.files = append(r.files, p.Whole())
-	}
-	var ds diag.List
-	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: facts.Clock(r.Now()), Meta: &r.data.Meta})
-	r.find(append(found, ds...))
-	return nil
-}
-
 // importKeys fetches the public keys that users take from elsewhere.
 func (r *run) importKeys(ctx context.Context) (err error) {
 	urls := plan.Imports(r.config)
@@ -276,14 +271,16 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	for _, stage := range []func() error{
 		r.configure,
 		func() error { return r.fetch(ctx) },
+		r.loadIncluded,
 		func() error { return r.decode(ctx) },
+		func() error { return r.lookAhead(ctx) },
 	} {
 		if err := stage(); err != nil {
 			return Prepared{}, err
 		}
 	}
 	out := Prepared{Found: r.found, Files: r.files}
-	if r.found.HasErrors() {
+	if r.found.HasErrors() || r.ignition {
 		return out, nil
 	}
 	if err := r.importKeys(ctx); err != nil {

@@ -35,6 +35,8 @@ type machine struct {
 	console strings.Builder
 	fails   string // a unit whose jobs fail
 	refuses bool   // systemd runs no script
+	// onRun, if not nil, is what a unit that is nowhere on disk does; it gives the result of its job.
+	onRun func(handoff.Transient) string
 }
 
 func newMachine(t *testing.T, files map[string]string) *machine {
@@ -158,6 +160,9 @@ func (m *machine) Run(_ context.Context, t handoff.Transient) (<-chan string, er
 		return nil, errors.New("connection closed")
 	}
 	_ = m.call("run %s", t.Unit)
+	if m.onRun != nil {
+		return m.ended(m.onRun(t))
+	}
 	return m.ended("done")
 }
 

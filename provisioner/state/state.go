@@ -1,5 +1,6 @@
 // Package state is what the provisioner remembers of an instance between boots, in /var/lib/provisioner.
 //
+//	scripts.json          the digests of the scripts that run a single time ever, and have ended
 //	instance              a link to the directory of the instance that this machine is
 //	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
 //	  manifest.json       what the configuration owns, and the digest of the configuration
@@ -7,6 +8,7 @@
 //	  instance.json       the metadata, for boots on which the datasource is lost
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
+//	  included.json       what lists of #include-once have fetched, kept as user-data is
 //	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
 //
 // All of it is readable by root alone, and written as changes of the same transaction as everything else.
@@ -41,9 +43,10 @@ const (
 	UserDataFile = "user-data"
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
+	IncludedFile = "included.json"
 )
 
-const maxFile = 64 << 20
+const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
 
 // Dir is the directory of an instance, relative to the root.
 func Dir(datasource, id string) string {
@@ -81,6 +84,14 @@ type Runtime struct {
 	Commands []Command `json:"commands,omitempty"`
 	Jobs     []Job     `json:"jobs,omitempty"`
 	Scripts  []Script  `json:"scripts,omitempty"`
+	// Boothooks run on every boot, before all else.
+	Boothooks []Script `json:"boothooks,omitempty"`
+}
+
+// Included is what lists of #include-once have fetched, by URL.
+type Included struct {
+	Version int               `json:"version"`
+	Texts   map[string][]byte `json:"texts"`
 }
 
 // Command is a program of the distribution to run.
@@ -95,10 +106,11 @@ type Job struct {
 	Action string `json:"action"`
 }
 
-// Script is a script that runs once.
+// Script is a script to run.
 type Script struct {
-	Name    string `json:"name"`
-	Content []byte `json:"content"`
+	Name    string      `json:"name"`
+	Content []byte      `json:"content"`
+	When    schema.When `json:"when,omitempty"`
 }
 
 // Kept is one file, directory or link below /run.
@@ -144,7 +156,10 @@ func Keep(p plan.Plan) Runtime {
 		}
 	}
 	for _, s := range p.Scripts {
-		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})
+		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
+	}
+	for _, s := range p.Boothooks {
+		r.Boothooks = append(r.Boothooks, Script{Name: s.Name, Content: s.Content})
 	}
 	return r
 }
