@@ -70,7 +70,7 @@ func (c *computation) accounts() {
 			change.Why = append(change.Why, r.Why...)
 		}
 		change.Why = unique(change.Why)
-		c.put(change)
+		c.put(&change)
 	}
 	for _, u := range want.Users {
 		if a := c.users.result.Users[u.Name.V]; a.MakeHome {
@@ -226,7 +226,7 @@ func (c *computation) text(p string) []byte {
 }
 
 // follow is what is at a path, or where its links lead.
-func (c *computation) follow(p string) Seen {
+func (c *computation) follow(p string) *Seen {
 	const maxLinks = 8
 	s := c.see(p)
 	for range maxLinks {
@@ -235,7 +235,7 @@ func (c *computation) follow(p string) Seen {
 		}
 		next := s.Target
 		if !path.IsAbs(next) {
-			next = path.Join("/", path.Dir(c.real(p, s)), next)
+			next = path.Join("/", path.Dir(realPath(p, s)), next)
 		}
 		if p = strings.TrimPrefix(path.Clean(next), "/"); p == "" {
 			p = "."
@@ -252,7 +252,7 @@ func (c *computation) isDirectory(p string) bool {
 	if s.Kind == fsroot.Link {
 		c.see(path.Join(p, ".ssh"))
 	}
-	if cl := c.claims[c.real(p, s)]; cl != nil {
+	if cl := c.claims[realPath(p, s)]; cl != nil {
 		return cl.want.Kind == MakeDirectory
 	}
 	return s.Kind == fsroot.Directory
@@ -289,7 +289,7 @@ func (h *newHome) put(change Change, mode uint32) {
 	change.Attr = h.attr
 	change.Attr.Mode = mode
 	change.Why, change.Origin = h.why, h.origin
-	h.c.put(change)
+	h.c.put(&change)
 }
 
 // copy plans what is in a directory of the skeleton.
@@ -356,7 +356,7 @@ func (c *computation) sudoers(users []accounts.User) {
 	}
 	if len(change.Records) > 0 {
 		change.Data = text
-		c.put(change)
+		c.put(&change)
 	}
 }
 

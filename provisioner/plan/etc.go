@@ -41,7 +41,7 @@ func (c *computation) hostname() {
 	}
 	if c.writesHostname() {
 		want.Data = []byte(name + "\n")
-		c.put(want)
+		c.put(&want)
 	}
 	if c.Facts.Live && c.Facts.SystemHostname != name {
 		c.plan.Hostname = name
@@ -131,7 +131,7 @@ func (c *computation) hosts() {
 	for i := range records {
 		records[i].Why = why
 	}
-	c.put(Change{
+	c.put(&Change{
 		Kind: WriteFile, Path: "etc/hosts", Attr: attr, Data: []byte(strings.Join(lines, "")),
 		Records: records, Why: why,
 	})
@@ -248,7 +248,7 @@ func (c *computation) environment() {
 	}
 	old, attr, _ := c.shared(environmentFile)
 	data, records := assign(old, want)
-	c.put(Change{Kind: WriteFile, Path: environmentFile, Attr: attr, Data: data, Records: records, Origin: OriginMetadata})
+	c.put(&Change{Kind: WriteFile, Path: environmentFile, Attr: attr, Data: data, Records: records, Origin: OriginMetadata})
 }
 
 // assignment is a line KEY=value.
@@ -324,7 +324,7 @@ func (c *computation) oemRelease() {
 		}
 		b.WriteString(line.key + "=" + shellValue(value, line.quoted) + "\n")
 	}
-	c.put(Change{Kind: WriteFile, Path: "etc/oem-release", Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(b.String()), Why: why})
+	c.put(&Change{Kind: WriteFile, Path: "etc/oem-release", Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(b.String()), Why: why})
 }
 
 // shellValue writes a value so that a shell reads it back: in double quotes if it must be or has anything but
@@ -382,7 +382,7 @@ func (c *computation) updateConf() {
 		old, _, _ = c.shared(path.Join("usr/share/coreos", path.Base(updateFile)))
 	}
 	data, records := assign(old, want)
-	c.put(Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
+	c.put(&Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
 }
 
 // scripts plans user-data that is a script.

@@ -185,7 +185,7 @@ func (c *computation) authorize(set *keySet) {
 		return
 	}
 	if _, there := c.attr(dir); !there {
-		c.put(Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700, UID: uid, GID: gid}, Why: set.why(), Origin: set.origin()})
+		c.put(&Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700, UID: uid, GID: gid}, Why: set.why(), Origin: set.origin()})
 	}
 	attr := fsroot.Attr{Mode: 0o600, UID: uid, GID: gid}
 	have, _ := c.current(file)
@@ -233,7 +233,7 @@ func (c *computation) putKeys(set *keySet, p string, attr fsroot.Attr, have, wan
 	if now, there := c.attr(p); there {
 		attr = now
 	}
-	c.put(Change{Kind: WriteFile, Path: p, Attr: attr, Data: want, Records: set.records(have, want), Why: set.why(), Origin: set.origin()})
+	c.put(&Change{Kind: WriteFile, Path: p, Attr: attr, Data: want, Records: set.records(have, want), Why: set.why(), Origin: set.origin()})
 }
 
 // records says which keys come and go.
