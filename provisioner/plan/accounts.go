@@ -72,7 +72,8 @@ func (c *computation) accounts() {
 		change.Why = unique(change.Why)
 		c.put(&change)
 	}
-	for _, u := range want.Users {
+	for i := range want.Users {
+		u := &want.Users[i]
 		if a := c.users.result.Users[u.Name.V]; a.MakeHome {
 			c.makeHome(a, u)
 		}
@@ -82,7 +83,7 @@ func (c *computation) accounts() {
 
 // passwords are those that are given apart from users.
 func (c *computation) passwords() []accounts.Password {
-	s := c.Config.System
+	s := &c.Config.System
 	var out []accounts.Password
 	for _, p := range s.Passwords {
 		if !p.User.Set {
@@ -100,15 +101,15 @@ func (c *computation) passwords() []accounts.Password {
 func (c *computation) people() []accounts.User {
 	var out []accounts.User
 	named := false
-	for i, u := range c.Config.Users {
-		if u.Default {
-			u.Name = schema.Value[string]{V: c.DefaultUser, At: u.At, Set: true}
+	for i := range c.Config.Users {
+		item := accounts.User{User: c.Config.Users[i], Path: fmt.Sprintf("users[%d]", i)}
+		if item.Default {
+			item.Name = schema.Value[string]{V: c.DefaultUser, At: item.At, Set: true}
 		}
-		if u.Name.V == "" {
+		if item.Name.V == "" {
 			continue // the decoder reports it
 		}
-		item := accounts.User{User: u, Path: fmt.Sprintf("users[%d]", i)}
-		if u.Name.V == c.DefaultUser {
+		if item.Name.V == c.DefaultUser {
 			named = true
 			item.NewShell, item.NewGroups = "/bin/bash", []string{"sudo", "wheel", "docker"}
 		}
@@ -118,7 +119,7 @@ func (c *computation) people() []accounts.User {
 	if !named && c.DefaultUser != "" && (len(c.Config.SSHAuthorizedKeys)+len(c.Meta.SSHKeys) > 0 || password) {
 		u := accounts.User{NewShell: "/bin/bash", NewGroups: []string{"sudo", "wheel", "docker"}}
 		u.Name = schema.Value[string]{V: c.DefaultUser, Set: true}
-		out = slices.Insert(out, 0, u)
+		out = append([]accounts.User{u}, out...)
 	}
 	return out
 }
@@ -259,7 +260,7 @@ func (c *computation) isDirectory(p string) bool {
 }
 
 // makeHome plans the home of a new user, with what is in /etc/skel. A home that is there stays as it is.
-func (c *computation) makeHome(a accounts.Account, u accounts.User) {
+func (c *computation) makeHome(a accounts.Account, u *accounts.User) {
 	home := strings.TrimPrefix(path.Clean("/"+a.Home), "/")
 	if home == "" || c.isDirectory(home) {
 		return
@@ -324,7 +325,11 @@ const sudoersFile = "etc/sudoers.d/90-provisioner-users"
 // sudoers plans the sudo rules of users, a line each. Lines that are there stay, so that nobody loses a right
 // because another configuration does not name it.
 func (c *computation) sudoers(users []accounts.User) {
-	if !slices.ContainsFunc(users, func(u accounts.User) bool { return len(u.Sudo) > 0 }) {
+	asked := 0
+	for i := range users {
+		asked += len(users[i].Sudo)
+	}
+	if asked == 0 {
 		return
 	}
 	have, _ := c.current(sudoersFile)
@@ -334,7 +339,8 @@ func (c *computation) sudoers(users []accounts.User) {
 	for l := range bytes.Lines(have) {
 		lines[strings.TrimSuffix(string(l), "\n")] = true
 	}
-	for _, u := range users {
+	for i := range users {
+		u := &users[i]
 		for i, rule := range u.Sudo {
 			line := u.Name.V + " " + rule.V
 			if !objects.IsSudoRule(u.Name.V, rule.V) {

@@ -110,7 +110,7 @@ const (
 // until the next boot if the strategy is "off", and the update engine by a restart. Where the file says it
 // already, nothing is restarted. A mask that is the user's own, in this configuration or in /etc, stays.
 func (c *computation) updateJobs() {
-	u := c.Config.Update
+	u := &c.Config.Update
 	if !u.RebootStrategy.Set && !u.Group.Set && !u.Server.Set {
 		return
 	}

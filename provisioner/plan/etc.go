@@ -57,7 +57,7 @@ func (c *computation) writesHostname() bool {
 // wantedNames are the names that the configuration gives, and where it does; ok is false, and reported, if one
 // is no name.
 func (c *computation) wantedNames() (n names, why []source.Range, ok bool) {
-	s := c.Config.System
+	s := &c.Config.System
 	for _, v := range []struct {
 		schema.Value[string]
 		name *string
@@ -298,7 +298,7 @@ func assign(text []byte, want []assignment) ([]byte, []Record) {
 
 // oemRelease plans /etc/oem-release, in the form of os-release(5), if the OEM has an id.
 func (c *computation) oemRelease() {
-	oem := c.Config.OEM
+	oem := &c.Config.OEM
 	if oem.ID.V == "" {
 		return
 	}
@@ -354,7 +354,7 @@ const updateFile = "etc/coreos/update.conf"
 
 // updateConf plans /etc/coreos/update.conf, on the ground of the file that is there, else of the image's own.
 func (c *computation) updateConf() {
-	u := c.Config.Update
+	u := &c.Config.Update
 	var want []assignment
 	var why []source.Range
 	for _, setting := range []struct {

@@ -28,7 +28,9 @@ const (
 func (c *computation) keys() {
 	sets := map[string]*keySet{}
 	var order []*keySet
-	for _, u := range c.people() {
+	people := c.people()
+	for i := range people {
+		u := &people[i]
 		set := sets[u.Name.V]
 		if set == nil {
 			set = &keySet{user: u.Name.V, at: u.At, seen: map[string]bool{}, options: c.disabledOptions(u.Name.V)}
@@ -132,7 +134,7 @@ func describe(k sshkey.Key) string {
 }
 
 // keysOf adds what an item of users says.
-func (c *computation) keysOf(set *keySet, u accounts.User) {
+func (c *computation) keysOf(set *keySet, u *accounts.User) {
 	set.addAll(u.SSHAuthorizedKeys)
 	for _, name := range u.ImportGitHub {
 		c.imported(set, gitHubKeys(name.V), name.At)
