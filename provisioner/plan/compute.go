@@ -85,6 +85,9 @@ func (c *computation) report(rule *diag.Rule, at source.Range, format string, ar
 }
 
 // see is what facts saw at a path. Of a path that was not looked at, Kind is 0 and the path is asked for.
+// It has too many callers to be copied into each.
+//
+//go:noinline
 func (c *computation) see(p string) *Seen {
 	if s, ok := c.Facts.Paths[p]; ok {
 		return s
