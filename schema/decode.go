@@ -455,7 +455,10 @@ func (d *decoder) mapping(n *yamltree.Node, keys language.Mapping) reader {
 	return r
 }
 
-// node is the value of a key, or nil if it is not written or bad.
+// node is the value of a key, or nil if it is not written or bad. It has so many callers that a copy in each, as the
+// compiler would make it, is 40 kB; so have text and asText.
+//
+//go:noinline
 func (r reader) node(key string) *yamltree.Node {
 	n := r.found[key]
 	if n == nil || r.d.Bad[n] || n.Kind == yamltree.Null {
@@ -476,6 +479,7 @@ func (r reader) items(key string) []*yamltree.Node {
 	return []*yamltree.Node{n}
 }
 
+//go:noinline
 func (r reader) text(key string) Value[string] { return r.d.asText(r.node(key)) }
 
 func (r reader) word(key string) Value[string] {
@@ -553,6 +557,7 @@ func (d *decoder) asNames(n *yamltree.Node) []Value[string] {
 	return out
 }
 
+//go:noinline
 func (d *decoder) asText(n *yamltree.Node) Value[string] {
 	if n == nil || d.Bad[n] || n.Kind != yamltree.Scalar {
 		return Value[string]{}

@@ -47,11 +47,11 @@ func TestFetch(t *testing.T) {
 		}
 	}
 
-	parts, found, err := assemble.Parts(t.Context(), &source.File{Name: data.Name, Bytes: data.UserData})
-	if err != nil || found.HasErrors() {
-		t.Fatalf("error %v, findings %v", err, found)
+	made, err := assemble.Parts(t.Context(), &source.File{Name: data.Name, Bytes: data.UserData}, assemble.Options{})
+	if err != nil || made.Found.HasErrors() {
+		t.Fatalf("error %v, findings %v", err, made.Found)
 	}
-	cfg, found := schema.Decode(schema.Input{Files: parts, Now: w.Clock.Now()})
+	cfg, found := schema.Decode(schema.Input{Files: made.Parts, Now: w.Clock.Now()})
 	if found.HasErrors() {
 		t.Fatalf("findings %v", found)
 	}

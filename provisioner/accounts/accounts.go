@@ -148,7 +148,7 @@ func Edit(now State, want Want) Result {
 		if p, given := passwords[u.Name.V]; given {
 			e.setPassword(&u, p, want.HashLater)
 		}
-		e.ensureUser(u)
+		e.ensureUser(&u)
 	}
 	for _, p := range want.Passwords {
 		e.ensurePassword(p, passwords, want)
@@ -156,8 +156,8 @@ func Edit(now State, want Want) Result {
 	for i, g := range want.Groups {
 		e.members(i, g)
 	}
-	for _, u := range want.Users {
-		e.memberships(u)
+	for i := range want.Users {
+		e.memberships(&want.Users[i])
 	}
 	return e.result()
 }
@@ -203,7 +203,7 @@ func (e *editor) members(index int, g schema.Group) {
 }
 
 // memberships puts a user in its groups.
-func (e *editor) memberships(u User) {
+func (e *editor) memberships(u *User) {
 	name := u.Name.V
 	if !e.userExists(name) {
 		return // reported

@@ -217,7 +217,7 @@ func (e *editor) join(user, group string, why source.Range) bool {
 }
 
 // ensureUser makes an account, or makes the one that is there what the item says.
-func (e *editor) ensureUser(u User) {
+func (e *editor) ensureUser(u *User) {
 	name := u.Name.V
 	switch {
 	case !isName(name):
@@ -244,7 +244,7 @@ func (e *editor) ensureUser(u User) {
 }
 
 // fieldsAreWhole reports fields that would break a line.
-func (e *editor) fieldsAreWhole(u User) bool {
+func (e *editor) fieldsAreWhole(u *User) bool {
 	whole := true
 	check := func(field, value string, at source.Range) {
 		if !isField(value) {
@@ -262,13 +262,13 @@ func (e *editor) fieldsAreWhole(u User) bool {
 }
 
 // needsLine says that an account from outside /etc has to get a line there for what is asked.
-func needsLine(o outsideUser, u User) bool {
+func needsLine(o outsideUser, u *User) bool {
 	return o.uid < 0 || u.Passwd.Set || u.LockPasswd.Set || u.ExpireDate.Set || u.Inactive.Set ||
 		u.Gecos.Set && u.Gecos.V != o.gecos || u.Shell.Set && u.Shell.V != o.shell
 }
 
 // copyUser gives an account from outside /etc a line of its own there.
-func (e *editor) copyUser(name string, o outsideUser, u User) {
+func (e *editor) copyUser(name string, o outsideUser, u *User) {
 	if o.uid < 0 {
 		o.uid = e.newUID(u, true)
 	}
@@ -290,7 +290,7 @@ func (e *editor) copyUser(name string, o outsideUser, u User) {
 }
 
 // changeUser makes an existing account what the item says.
-func (e *editor) changeUser(l *line, u User) {
+func (e *editor) changeUser(l *line, u *User) {
 	e.compare(u, l.number(2), l.number(3), l.fields[5])
 	var changes []string
 	var why []source.Range
@@ -310,7 +310,7 @@ func (e *editor) changeUser(l *line, u User) {
 }
 
 // compare reports what an existing account has other than the item says, and we do not change.
-func (e *editor) compare(u User, uid, gid int, home string) {
+func (e *editor) compare(u *User, uid, gid int, home string) {
 	name := u.Name.V
 	if u.UID.Set && u.UID.V != uid {
 		e.report(rules.AccountDiffers, u.UID.At, fieldOf(u.Path, "uid"), "%s has uid %d, not %d, and it is not changed", name, uid, u.UID.V)
@@ -329,12 +329,12 @@ func (e *editor) compare(u User, uid, gid int, home string) {
 	}
 }
 
-func (e *editor) unknownPrimary(u User) {
+func (e *editor) unknownPrimary(u *User) {
 	e.report(rules.GroupUnknown, u.PrimaryGroup.At, fieldOf(u.Path, "primary_group"), "no group %q for user %s", u.PrimaryGroup.V, u.Name.V)
 }
 
 // changeShadow makes an existing account's password and its end what the item says.
-func (e *editor) changeShadow(l *line, u User) {
+func (e *editor) changeShadow(l *line, u *User) {
 	name := u.Name.V
 	s := e.shadow.byName[name]
 	var have []string
@@ -372,7 +372,7 @@ func (e *editor) changeShadow(l *line, u User) {
 }
 
 // describePassword says what password a line of shadow has, and not which.
-func describePassword(u User, hash string) string {
+func describePassword(u *User, hash string) string {
 	switch {
 	case hash == noPassword:
 		return "no password"
@@ -386,7 +386,7 @@ func describePassword(u User, hash string) string {
 //
 // Source: shadow(5) of shadow-utils 4.13. The account's end is in days since 1970; of day 0 it is not agreed
 // whether it means never, so that what ended before ends on day 1. An empty field is never.
-func setExpiry(fields []string, u User) (details []string) {
+func setExpiry(fields []string, u *User) (details []string) {
 	if day, err := time.Parse(time.DateOnly, u.ExpireDate.V); err == nil {
 		if days := strconv.FormatInt(max(day.Unix()/secondsPerDay, 1), 10); fields[7] != days {
 			fields[7] = days
@@ -409,7 +409,7 @@ func setExpiry(fields []string, u User) (details []string) {
 // changed is the date of a password that is set now. 1970 means to PAM that it must be changed.
 //
 // Source: shadow(5) of shadow-utils 4.13, "date of last password change".
-func (e *editor) changed(u User) string {
+func (e *editor) changed(u *User) string {
 	if u.expire {
 		return "0"
 	}
@@ -466,14 +466,14 @@ func (e *editor) ensurePassword(p Password, last map[string]Password, want Want)
 	u := User{}
 	u.Name = p.User
 	e.setPassword(&u, p, want.HashLater)
-	e.ensureUser(u)
+	e.ensureUser(&u)
 }
 
 // noPassword is a hash that no password has. It locks the password, not the account.
 const noPassword = "*"
 
 // password is the second field of shadow, given what is there now.
-func password(u User, have string) string {
+func password(u *User, have string) string {
 	hash := have
 	if u.Passwd.Set && u.Passwd.V != "" {
 		hash = u.Passwd.V.Reveal()
@@ -500,7 +500,7 @@ func (e *editor) shadowFields(name, hash string, system bool) []string {
 const root = "root"
 
 // addUser makes a new account.
-func (e *editor) addUser(u User) {
+func (e *editor) addUser(u *User) {
 	name, system := u.Name.V, u.System.V
 	uid := e.newUID(u, system)
 	gid := e.primaryGroup(u, uid, system)
@@ -533,7 +533,7 @@ func (e *editor) addUser(u User) {
 }
 
 // newUID is the uid of a new account. Trouble is reported, and the answer is good enough to go on with.
-func (e *editor) newUID(u User, system bool) int {
+func (e *editor) newUID(u *User, system bool) int {
 	name := u.Name.V
 	field := fieldOf(u.Path, "uid")
 	if name == root && !u.UID.Set {
@@ -560,7 +560,7 @@ func (e *editor) newUID(u User, system bool) int {
 }
 
 // primaryGroup is the login group of a new account; its own is made.
-func (e *editor) primaryGroup(u User, uid int, system bool) int {
+func (e *editor) primaryGroup(u *User, uid int, system bool) int {
 	name := u.Name.V
 	if u.PrimaryGroup.Set {
 		group := e.groupNamed(u.PrimaryGroup.V)
@@ -595,7 +595,7 @@ func (e *editor) primaryGroup(u User, uid int, system bool) int {
 }
 
 // newHome is the home directory of a new account.
-func (e *editor) newHome(u User) string {
+func (e *editor) newHome(u *User) string {
 	name := u.Name.V
 	if !u.HomeDir.Set {
 		if name == root {
@@ -611,7 +611,7 @@ func (e *editor) newHome(u User) string {
 }
 
 // addSubIDs gives an account subordinate ids, where the machine has a file for them.
-func (e *editor) addSubIDs(u User, t *table, ranges *subIDs) {
+func (e *editor) addSubIDs(u *User, t *table, ranges *subIDs) {
 	name := u.Name.V
 	if t.missing || ranges.owners[name] || ranges.count == 0 {
 		return

@@ -272,7 +272,8 @@ func (l *collection) configured() {
 	if h := l.config.Hostname; h.Set {
 		l.add(thing{kind: KindHostname, name: "hostname", state: h.V, at: h.At})
 	}
-	for _, u := range l.config.Users {
+	for i := range l.config.Users {
+		u := &l.config.Users[i]
 		name := u.Name.V
 		if u.Default {
 			name = l.image.DefaultUser
@@ -284,7 +285,8 @@ func (l *collection) configured() {
 			l.add(thing{kind: KindKey, name: name + ": those at a URL", data: []byte(u.ImportURL.V), secret: true, at: u.ImportURL.At})
 		}
 	}
-	for _, a := range l.config.Agents {
+	for i := range l.config.Agents {
+		a := &l.config.Agents[i]
 		for _, s := range a.Settings {
 			t := thing{kind: KindSetting, name: "coreos." + a.Name + "." + s.Key, state: s.Value.V, secret: s.Secret, at: s.Value.At}
 			if s.Secret {

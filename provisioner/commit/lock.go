@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
+	"strings"
 	"time"
 
 	"cloudconfig/provisioner/fsroot"
@@ -65,12 +67,14 @@ func lock(ctx context.Context, root Locker, p, holder string, patience time.Dura
 
 // whoHolds is what the holder of a lock says of itself, if it looks like what we write.
 func whoHolds(root Locker, p string) string {
-	var pid int
 	data, _, err := root.ReadFile(p, 64)
 	if err != nil {
 		return "another process"
 	}
-	if _, err := fmt.Sscanf(string(data), "process %d\n", &pid); err != nil {
+	line, _, _ := strings.Cut(string(data), "\n")
+	number, ours := strings.CutPrefix(line, "process ")
+	pid, err := strconv.Atoi(number)
+	if !ours || err != nil || pid <= 0 {
 		return "another process"
 	}
 	return fmt.Sprintf("process %d", pid)

@@ -31,7 +31,7 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 		Now:         time.Now(),
 		Built:       Built(),
 		Live:        live,
-		Paths:       map[string]plan.Seen{},
+		Paths:       map[string]*plan.Seen{},
 		Environment: map[string]string{},
 		Salt:        make([]byte, 16),
 	}
@@ -89,7 +89,7 @@ func Built() time.Time {
 // lead in a circle, or whose name is too long, has a Fault; any other trouble is an error.
 func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
 	if f.Paths == nil {
-		f.Paths = map[string]plan.Seen{}
+		f.Paths = map[string]*plan.Seen{}
 	}
 	parents := map[string]bool{} // those that were taken care of in this call
 	for _, p := range paths {
@@ -105,7 +105,7 @@ func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
 			}
 		}
 		if list && seen.Entries == nil {
-			if err := entries(root, p, &seen); err != nil {
+			if err := entries(root, p, seen); err != nil {
 				return fmt.Errorf("look at the machine: %w", err)
 			}
 		}
@@ -116,8 +116,8 @@ func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
 
 // look sees one path, not following a last link. above is the directory that it is in: where that is not
 // there, nothing is, and what is not there would be on the file system of its directory.
-func look(root fsroot.FS, p string, above plan.Seen) (plan.Seen, error) {
-	seen := plan.Seen{Volume: above.Volume}
+func look(root fsroot.FS, p string, above *plan.Seen) (*plan.Seen, error) {
+	seen := &plan.Seen{Volume: above.Volume}
 	if above.Kind == fsroot.Absent && above.Fault == "" {
 		seen.Info = fsroot.Info{Kind: fsroot.Absent, Real: path.Join(above.Real, path.Base(p))}
 		return seen, nil
@@ -140,7 +140,7 @@ func look(root fsroot.FS, p string, above plan.Seen) (plan.Seen, error) {
 			err = nil // a link cannot be read, but we know now that we may replace it
 		}
 	}
-	return seen, fault(&seen, err)
+	return seen, fault(seen, err)
 }
 
 // fault turns an error that is about the path, not about the machine, into words.
@@ -169,9 +169,12 @@ func entries(root fsroot.FS, p string, seen *plan.Seen) error {
 }
 
 // parent sees the directory that p is in, after those above it; the root itself is its own.
-func parent(root fsroot.FS, f *plan.Facts, p string, done map[string]bool) (plan.Seen, error) {
+func parent(root fsroot.FS, f *plan.Facts, p string, done map[string]bool) (*plan.Seen, error) {
 	dir := path.Dir(p)
-	if done[dir] || p == "." {
+	if p == "." {
+		return &plan.Seen{}, nil
+	}
+	if done[dir] {
 		return f.Paths[dir], nil
 	}
 	above, err := parent(root, f, dir, done)
@@ -188,7 +191,7 @@ func parent(root fsroot.FS, f *plan.Facts, p string, done map[string]bool) (plan
 	if seen.Kind == fsroot.Link && seen.Fault == "" {
 		// What is below dir is below the place it leads to, if it leads to a directory.
 		if below, err := root.Stat(p); err == nil {
-			there, err := look(root, path.Dir(below.Real), plan.Seen{})
+			there, err := look(root, path.Dir(below.Real), &plan.Seen{})
 			if err != nil {
 				return there, err
 			}

@@ -59,9 +59,9 @@ func TestLook(t *testing.T) {
 	tests := []struct {
 		name  string
 		paths []string
-		check func(t *testing.T, p map[string]plan.Seen)
+		check func(t *testing.T, p map[string]*plan.Seen)
 	}{
-		{"a file, its content and its parents", []string{"etc/hostname"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a file, its content and its parents", []string{"etc/hostname"}, func(t *testing.T, p map[string]*plan.Seen) {
 			want := "01d09d19c2139a46aebfb577780d123d7396e97201bc7ead210a2ebff8239dee"
 			if got := p["etc/hostname"]; got.Kind != fsroot.Regular || string(got.Data) != "old\n" || got.Size != 4 || got.SHA256 != want || got.Volume.Top != "." {
 				t.Errorf("%+v", got)
@@ -70,54 +70,54 @@ func TestLook(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 		}},
-		{"a link is not followed", []string{"etc/localtime"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a link is not followed", []string{"etc/localtime"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if got := p["etc/localtime"]; got.Kind != fsroot.Link || got.Target != "UTC" || got.Fault != "" {
 				t.Errorf("%+v", got)
 			}
 		}},
-		{"nothing, and no parent", []string{"opt/a/b"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"nothing, and no parent", []string{"opt/a/b"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["opt/a/b"].Kind != fsroot.Absent || p["opt/a"].Kind != fsroot.Absent || p["opt"].Kind != fsroot.Absent {
 				t.Errorf("%+v", p)
 			}
 		}},
-		{"a parent that is a link is a directory", []string{"var/run", "var/run/x"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a parent that is a link is a directory", []string{"var/run", "var/run/x"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["var/run"].Kind != fsroot.Directory || p["var/run"].Real != "run" || p["var/run/x"].Real != "run/x" {
 				t.Errorf("%+v", p)
 			}
 		}},
-		{"a parent that leads nowhere is a link", []string{"var/gone/x"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a parent that leads nowhere is a link", []string{"var/gone/x"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["var/gone"].Kind != fsroot.Link || p["var/gone/x"].Kind != fsroot.Absent {
 				t.Errorf("%+v", p)
 			}
 		}},
-		{"links in a circle are a fault", []string{"etc/loop/x"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"links in a circle are a fault", []string{"etc/loop/x"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["etc/loop/x"].Fault != "too many levels of symbolic links" || p["etc/loop"].Kind != fsroot.Link {
 				t.Errorf("%+v", p)
 			}
 		}},
-		{"a name too long is a fault", []string{"etc/" + strings.Repeat("x", 300)}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a name too long is a fault", []string{"etc/" + strings.Repeat("x", 300)}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["etc/"+strings.Repeat("x", 300)].Fault != "file name too long" {
 				t.Errorf("%+v", p)
 			}
 		}},
-		{"a directory that is listed later", []string{"etc/hostname", "etc/"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a directory that is listed later", []string{"etc/hostname", "etc/"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if d := cmp.Diff([]string{"empty", "hostname", "localtime", "loop", "units"}, p["etc"].Entries); d != "" {
 				t.Error(d)
 			}
 		}},
-		{"a listed link, later a parent", []string{"var/run/", "var/run/x"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"a listed link, later a parent", []string{"var/run/", "var/run/x"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["var/run"].Entries == nil || p["var/run"].Kind != fsroot.Directory {
 				t.Errorf("%+v", p["var/run"])
 			}
 		}},
-		{"what is listed has entries, though there are none", []string{"etc/empty/", "etc/none/", "etc/hostname/"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"what is listed has entries, though there are none", []string{"etc/empty/", "etc/none/", "etc/hostname/"}, func(t *testing.T, p map[string]*plan.Seen) {
 			for _, name := range []string{"etc/empty", "etc/none", "etc/hostname"} {
 				if got := p[name].Entries; got == nil || len(got) > 0 {
 					t.Errorf("%s: %#v", name, got)
 				}
 			}
 		}},
-		{"what is below a file", []string{"etc/hostname/x"}, func(t *testing.T, p map[string]plan.Seen) {
+		{"what is below a file", []string{"etc/hostname/x"}, func(t *testing.T, p map[string]*plan.Seen) {
 			if p["etc/hostname/x"].Kind != fsroot.Absent || p["etc/hostname"].Kind != fsroot.Regular {
 				t.Errorf("%+v", p)
 			}

@@ -132,7 +132,7 @@ func restore(ctx context.Context, root *fsroot.Root, dir string, wanted func(pat
 	if _, err := state.Read(root, dir, state.RuntimeFile, &kept); err != nil {
 		return nil, err
 	}
-	f := plan.Facts{Paths: map[string]plan.Seen{}}
+	f := plan.Facts{Paths: map[string]*plan.Seen{}}
 	var missing []plan.Change
 	for _, c := range kept.Changes() {
 		if !wanted(c.Path) {
@@ -141,7 +141,7 @@ func restore(ctx context.Context, root *fsroot.Root, dir string, wanted func(pat
 		if err := facts.Look(root, &f, []string{c.Path}); err != nil {
 			return nil, err
 		}
-		if c.Was = f.Paths[c.Path]; !c.IsAlready(c.Was) {
+		if c.Was = *f.Paths[c.Path]; !c.IsAlready(&c.Was) {
 			missing = append(missing, c)
 		}
 	}

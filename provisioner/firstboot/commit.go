@@ -238,11 +238,11 @@ func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error 
 		return err
 	}
 	for _, c := range extra {
-		c.Was = f.Paths[c.Path]
+		c.Was = *f.Paths[c.Path]
 		if c.Was.Fault != "" {
 			return fmt.Errorf("/%s: %s", c.Path, c.Was.Fault)
 		}
-		if !c.IsAlready(c.Was) {
+		if !c.IsAlready(&c.Was) {
 			p.Changes = append(p.Changes, c)
 		}
 	}
@@ -323,7 +323,7 @@ func (r *run) keep(ctx context.Context, file func() (plan.Change, error)) report
 		c, err := file()
 		var p plan.Plan
 		if err == nil {
-			err = r.addMissing(&p, plan.Facts{Paths: map[string]plan.Seen{}}, append(state.Directories(r.instance), c))
+			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), c))
 		}
 		if err == nil {
 			_, err = commit.Apply(ctx, r.Root, p)

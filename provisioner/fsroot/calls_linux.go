@@ -14,6 +14,9 @@ func valid(op, p string) error {
 	return nil
 }
 
+// pathError wraps an error, if there is one. It has too many callers to be copied into each.
+//
+//go:noinline
 func pathError(op, p string, err error) error {
 	if err == nil {
 		return nil
@@ -55,7 +58,9 @@ func readlink(fd int, name string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// again repeats a system call that a signal interrupted.
+// again repeats a system call that a signal interrupted. It is not copied into its callers, each with a function of its own.
+//
+//go:noinline
 func again(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

@@ -70,9 +70,10 @@ func (c *computation) accounts() {
 			change.Why = append(change.Why, r.Why...)
 		}
 		change.Why = unique(change.Why)
-		c.put(change)
+		c.put(&change)
 	}
-	for _, u := range want.Users {
+	for i := range want.Users {
+		u := &want.Users[i]
 		if a := c.users.result.Users[u.Name.V]; a.MakeHome {
 			c.makeHome(a, u)
 		}
@@ -82,7 +83,7 @@ func (c *computation) accounts() {
 
 // passwords are those that are given apart from users.
 func (c *computation) passwords() []accounts.Password {
-	s := c.Config.System
+	s := &c.Config.System
 	var out []accounts.Password
 	for _, p := range s.Passwords {
 		if !p.User.Set {
@@ -100,15 +101,15 @@ func (c *computation) passwords() []accounts.Password {
 func (c *computation) people() []accounts.User {
 	var out []accounts.User
 	named := false
-	for i, u := range c.Config.Users {
-		if u.Default {
-			u.Name = schema.Value[string]{V: c.DefaultUser, At: u.At, Set: true}
+	for i := range c.Config.Users {
+		item := accounts.User{User: c.Config.Users[i], Path: fmt.Sprintf("users[%d]", i)}
+		if item.Default {
+			item.Name = schema.Value[string]{V: c.DefaultUser, At: item.At, Set: true}
 		}
-		if u.Name.V == "" {
+		if item.Name.V == "" {
 			continue // the decoder reports it
 		}
-		item := accounts.User{User: u, Path: fmt.Sprintf("users[%d]", i)}
-		if u.Name.V == c.DefaultUser {
+		if item.Name.V == c.DefaultUser {
 			named = true
 			item.NewShell, item.NewGroups = "/bin/bash", []string{"sudo", "wheel", "docker"}
 		}
@@ -118,7 +119,7 @@ func (c *computation) people() []accounts.User {
 	if !named && c.DefaultUser != "" && (len(c.Config.SSHAuthorizedKeys)+len(c.Meta.SSHKeys) > 0 || password) {
 		u := accounts.User{NewShell: "/bin/bash", NewGroups: []string{"sudo", "wheel", "docker"}}
 		u.Name = schema.Value[string]{V: c.DefaultUser, Set: true}
-		out = slices.Insert(out, 0, u)
+		out = append([]accounts.User{u}, out...)
 	}
 	return out
 }
@@ -226,7 +227,7 @@ func (c *computation) text(p string) []byte {
 }
 
 // follow is what is at a path, or where its links lead.
-func (c *computation) follow(p string) Seen {
+func (c *computation) follow(p string) *Seen {
 	const maxLinks = 8
 	s := c.see(p)
 	for range maxLinks {
@@ -235,7 +236,7 @@ func (c *computation) follow(p string) Seen {
 		}
 		next := s.Target
 		if !path.IsAbs(next) {
-			next = path.Join("/", path.Dir(c.real(p, s)), next)
+			next = path.Join("/", path.Dir(realPath(p, s)), next)
 		}
 		if p = strings.TrimPrefix(path.Clean(next), "/"); p == "" {
 			p = "."
@@ -252,14 +253,14 @@ func (c *computation) isDirectory(p string) bool {
 	if s.Kind == fsroot.Link {
 		c.see(path.Join(p, ".ssh"))
 	}
-	if cl := c.claims[c.real(p, s)]; cl != nil {
+	if cl := c.claims[realPath(p, s)]; cl != nil {
 		return cl.want.Kind == MakeDirectory
 	}
 	return s.Kind == fsroot.Directory
 }
 
 // makeHome plans the home of a new user, with what is in /etc/skel. A home that is there stays as it is.
-func (c *computation) makeHome(a accounts.Account, u accounts.User) {
+func (c *computation) makeHome(a accounts.Account, u *accounts.User) {
 	home := strings.TrimPrefix(path.Clean("/"+a.Home), "/")
 	if home == "" || c.isDirectory(home) {
 		return
@@ -289,7 +290,7 @@ func (h *newHome) put(change Change, mode uint32) {
 	change.Attr = h.attr
 	change.Attr.Mode = mode
 	change.Why, change.Origin = h.why, h.origin
-	h.c.put(change)
+	h.c.put(&change)
 }
 
 // copy plans what is in a directory of the skeleton.
@@ -324,7 +325,11 @@ const sudoersFile = "etc/sudoers.d/90-provisioner-users"
 // sudoers plans the sudo rules of users, a line each. Lines that are there stay, so that nobody loses a right
 // because another configuration does not name it.
 func (c *computation) sudoers(users []accounts.User) {
-	if !slices.ContainsFunc(users, func(u accounts.User) bool { return len(u.Sudo) > 0 }) {
+	asked := 0
+	for i := range users {
+		asked += len(users[i].Sudo)
+	}
+	if asked == 0 {
 		return
 	}
 	have, _ := c.current(sudoersFile)
@@ -334,7 +339,8 @@ func (c *computation) sudoers(users []accounts.User) {
 	for l := range bytes.Lines(have) {
 		lines[strings.TrimSuffix(string(l), "\n")] = true
 	}
-	for _, u := range users {
+	for i := range users {
+		u := &users[i]
 		for i, rule := range u.Sudo {
 			line := u.Name.V + " " + rule.V
 			if !objects.IsSudoRule(u.Name.V, rule.V) {
@@ -356,7 +362,7 @@ func (c *computation) sudoers(users []accounts.User) {
 	}
 	if len(change.Records) > 0 {
 		change.Data = text
-		c.put(change)
+		c.put(&change)
 	}
 }
 

@@ -236,12 +236,12 @@ func TestAccountFilesThatAreMissing(t *testing.T) {
 
 func TestUnreadableAccountFilesStopThePlan(t *testing.T) {
 	in := plan.Input{Facts: clock(), Config: &schema.Config{Users: []schema.User{named("bert")}}}
-	for name, seen := range map[string]plan.Seen{
+	for name, seen := range map[string]*plan.Seen{
 		"it cannot be trusted": {Info: fsroot.Info{Kind: fsroot.Regular, Size: 3}, Fault: "several names"},
 		"it is too large":      {Info: fsroot.Info{Kind: fsroot.Regular, Size: plan.MaxData + 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in.Facts.Paths = map[string]plan.Seen{"etc/group": seen}
+			in.Facts.Paths = map[string]*plan.Seen{"etc/group": seen}
 			for range 50 {
 				p, diags := plan.Compute(in)
 				if len(p.Unseen) == 0 {
@@ -252,7 +252,7 @@ func TestUnreadableAccountFilesStopThePlan(t *testing.T) {
 				}
 				for _, u := range p.Unseen {
 					if _, known := in.Facts.Paths[strings.TrimSuffix(u, "/")]; !known {
-						in.Facts.Paths[strings.TrimSuffix(u, "/")] = plan.Seen{Info: fsroot.Info{Kind: fsroot.Absent}}
+						in.Facts.Paths[strings.TrimSuffix(u, "/")] = &plan.Seen{Info: fsroot.Info{Kind: fsroot.Absent}}
 					}
 				}
 			}

@@ -57,10 +57,10 @@ func (c *computation) dropIn(a *schema.Agent) {
 	if secrets.Len() > 0 {
 		file := agentSecrets + "/" + a.Name + ".env"
 		lines.WriteString("EnvironmentFile=/" + file + "\n")
-		c.put(Change{Kind: MakeDirectory, Path: agentSecrets, Attr: fsroot.Attr{Mode: 0o700}, Why: why})
-		c.put(Change{Kind: WriteFile, Path: file, Attr: fsroot.Attr{Mode: 0o600}, Data: []byte(secrets.String()), Secret: true, Why: why})
+		c.put(&Change{Kind: MakeDirectory, Path: agentSecrets, Attr: fsroot.Attr{Mode: 0o700}, Why: why})
+		c.put(&Change{Kind: WriteFile, Path: file, Attr: fsroot.Attr{Mode: 0o600}, Data: []byte(secrets.String()), Secret: true, Why: why})
 	}
-	c.put(Change{
+	c.put(&Change{
 		Kind: WriteFile, Path: "run/systemd/system/" + agentUnit(a.Name) + ".d/20-cloudinit.conf",
 		Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(lines.String()), Why: why,
 	})
@@ -87,7 +87,7 @@ func (c *computation) flannel(a *schema.Agent) {
 			want.Secret, want.Attr.Mode = true, 0o600
 		}
 	}
-	c.put(want)
+	c.put(&want)
 }
 
 // environmentValue writes a value for a file that systemd reads with EnvironmentFile=. It is bare wherever
@@ -110,7 +110,7 @@ const (
 // until the next boot if the strategy is "off", and the update engine by a restart. Where the file says it
 // already, nothing is restarted. A mask that is the user's own, in this configuration or in /etc, stays.
 func (c *computation) updateJobs() {
-	u := c.Config.Update
+	u := &c.Config.Update
 	if !u.RebootStrategy.Set && !u.Group.Set && !u.Server.Set {
 		return
 	}
@@ -133,7 +133,7 @@ func (c *computation) rebootStrategy(strategy schema.Value[string], changed bool
 		if !c.find(locksmith).exists() {
 			return // then nobody reboots
 		}
-		c.put(Change{Kind: MakeLink, Path: mask, Target: devNull, Why: why})
+		c.put(&Change{Kind: MakeLink, Path: mask, Target: devNull, Why: why})
 		if changed || c.changes(mask) {
 			c.plan.Jobs = append(c.plan.Jobs, Job{Unit: locksmith, Action: "stop", Why: why})
 		}
@@ -144,7 +144,7 @@ func (c *computation) rebootStrategy(strategy schema.Value[string], changed bool
 	}
 	masked := c.isMask(mask)
 	if masked {
-		c.put(Change{Kind: Remove, Path: mask, Why: why})
+		c.put(&Change{Kind: Remove, Path: mask, Why: why})
 	}
 	if changed || masked {
 		c.agentJob(locksmith, "restart", strategy.At)
@@ -163,6 +163,6 @@ func (c *computation) agentJob(unit, action string, at source.Range) {
 
 // changes says whether what is planned at a path is other than what is there.
 func (c *computation) changes(p string) bool {
-	cl := c.claims[c.real(p, c.see(p))]
+	cl := c.claimAt(p)
 	return cl != nil && !cl.want.IsAlready(cl.seen)
 }

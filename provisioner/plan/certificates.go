@@ -33,8 +33,8 @@ func (c *computation) certificates() {
 			if want.Secret {
 				want.Attr.Mode = crt.KeyMode.V
 			}
-			c.put(want)
-			if cl := c.claims[c.real(want.Path, c.see(want.Path))]; cl != nil {
+			c.put(&want)
+			if cl := c.claimAt(want.Path); cl != nil {
 				cl.asked = firstRange(want.Why)
 			}
 		}

@@ -71,7 +71,7 @@ type computation struct {
 // claim is what the plan wants at one path.
 type claim struct {
 	want Change
-	seen Seen
+	seen *Seen
 	// asked is where user-data itself named the path, to report a second entry for the same place.
 	asked source.Range
 }
@@ -85,12 +85,15 @@ func (c *computation) report(rule *diag.Rule, at source.Range, format string, ar
 }
 
 // see is what facts saw at a path. Of a path that was not looked at, Kind is 0 and the path is asked for.
-func (c *computation) see(p string) Seen {
+// It has too many callers to be copied into each.
+//
+//go:noinline
+func (c *computation) see(p string) *Seen {
 	if s, ok := c.Facts.Paths[p]; ok {
 		return s
 	}
 	c.unseen = append(c.unseen, p)
-	return Seen{}
+	return &Seen{}
 }
 
 // list is the names in a directory, of what facts saw; nil if it is not there.
@@ -107,7 +110,7 @@ func (c *computation) list(dir string) []string {
 // there is no regular file.
 func (c *computation) current(p string) (data []byte, ok bool) {
 	s := c.see(p)
-	if cl := c.claims[c.real(p, s)]; cl != nil {
+	if cl := c.claims[realPath(p, s)]; cl != nil {
 		return cl.want.Data, cl.want.Kind == WriteFile
 	}
 	return s.Data, s.Kind == fsroot.Regular
@@ -116,15 +119,20 @@ func (c *computation) current(p string) (data []byte, ok bool) {
 // attr is owner and mode of a path as it will be; ok is false if nothing will be there.
 func (c *computation) attr(p string) (a fsroot.Attr, ok bool) {
 	s := c.see(p)
-	if cl := c.claims[c.real(p, s)]; cl != nil {
+	if cl := c.claims[realPath(p, s)]; cl != nil {
 		return cl.want.Attr, cl.want.Kind != Remove
 	}
 	return s.Attr, s.Kind != fsroot.Absent && s.Kind != 0
 }
 
-// real is the identity of a path. A directory that the plan makes may be a parent, so a path that is not
+// identity is the real path of a path. A directory that the plan makes may be a parent, so a path that is not
 // there yet is joined to what of it is.
-func (c *computation) real(p string, s Seen) string {
+func (c *computation) identity(p string) string { return realPath(p, c.see(p)) }
+
+// claimAt is what the plan wants at a path; nil for nothing.
+func (c *computation) claimAt(p string) *claim { return c.claims[c.identity(p)] }
+
+func realPath(p string, s *Seen) string {
 	if s.Real != "" {
 		return s.Real
 	}
@@ -134,7 +142,7 @@ func (c *computation) real(p string, s Seen) string {
 // put says what is wanted at a path. What is there already is left out of the plan; parents that are missing
 // are made, each with the owner of the directory it is in. A second put for the same path replaces the first
 // and keeps what facts saw.
-func (c *computation) put(want Change) {
+func (c *computation) put(want *Change) {
 	s := c.see(want.Path)
 	if s.Kind == 0 && s.Fault == "" {
 		return // asked for; Compute will be called again
@@ -149,24 +157,25 @@ func (c *computation) put(want Change) {
 	if want.Kind != Remove {
 		c.parents(want)
 	}
-	id := c.real(want.Path, s)
-	want.Was = s
+	id := realPath(want.Path, s)
 	if cl := c.claims[id]; cl != nil {
 		if !cl.asked.IsZero() && !c.filing && want.Records == nil {
 			d := c.report(rules.PathTwice, why, "/%s is written by another entry too", want.Path)
 			d.Related = []diag.Related{{Message: "the entry", At: cl.asked}}
 		}
-		want.Why = append(slices.Clone(cl.want.Why), want.Why...)
-		cl.want = want
+		why := append(slices.Clone(cl.want.Why), want.Why...)
+		cl.want = *want
+		cl.want.Was, cl.want.Why = *s, why
 		return
 	}
-	cl := &claim{want: want, seen: s}
+	cl := &claim{want: *want, seen: s}
+	cl.want.Was = *s
 	c.claims[id] = cl
 	c.order = append(c.order, cl)
 }
 
 // writable reports what stands in the way of a change at a path.
-func (c *computation) writable(want Change, s Seen, why source.Range) bool {
+func (c *computation) writable(want *Change, s *Seen, why source.Range) bool {
 	shown := "/" + want.Path
 	switch {
 	case s.Fault != "":
@@ -181,7 +190,7 @@ func (c *computation) writable(want Change, s Seen, why source.Range) bool {
 		c.report(rules.TargetKind, why, "%s is a directory", shown)
 	case s.Kind != fsroot.Absent && s.Kind != fsroot.Directory && want.Kind == MakeDirectory:
 		c.report(rules.TargetKind, why, "%s is there and is not a directory", shown)
-	case isOurs(c.real(want.Path, s)) && want.Origin != OriginState:
+	case isOurs(realPath(want.Path, s)) && want.Origin != OriginState:
 		c.report(rules.PathReserved, why, "%s leads to the provisioner's own state", shown)
 	default:
 		return true
@@ -205,7 +214,7 @@ func isOurs(p string) bool {
 }
 
 // parents plans the directories above a path that are not there.
-func (c *computation) parents(want Change) {
+func (c *computation) parents(want *Change) {
 	dir := path.Dir(want.Path)
 	if dir == "." {
 		return
@@ -214,7 +223,7 @@ func (c *computation) parents(want Change) {
 	if s.Kind == 0 || s.Kind == fsroot.Directory || s.Fault != "" {
 		return // facts follow a link among the parents if it leads to a directory
 	}
-	id := c.real(dir, s)
+	id := realPath(dir, s)
 	if cl := c.claims[id]; cl != nil {
 		if cl.want.Kind != MakeDirectory && cl.want.Kind != MakeLink {
 			c.report(rules.TargetKind, firstRange(want.Why), "/%s is needed as a directory, and another entry makes it a file", dir)
@@ -230,11 +239,11 @@ func (c *computation) parents(want Change) {
 		return
 	}
 	parent := Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o755}, Why: want.Why, Origin: want.Origin}
-	c.parents(parent)
+	c.parents(&parent)
 	if above, ok := c.attr(path.Dir(dir)); ok && path.Dir(dir) != "." {
 		parent.Attr.UID, parent.Attr.GID = above.UID, above.GID
 	}
-	parent.Was = s
+	parent.Was = *s
 	cl := &claim{want: parent, seen: s}
 	c.claims[id] = cl
 	c.order = append(c.order, cl)
@@ -247,7 +256,7 @@ func (c *computation) finish() (Plan, diag.List) {
 		return Plan{Unseen: slices.Compact(c.unseen)}, nil
 	}
 	for _, cl := range c.order {
-		runtime := c.Facts.Live && isRuntime(c.real(cl.want.Path, cl.seen))
+		runtime := c.Facts.Live && isRuntime(realPath(cl.want.Path, cl.seen))
 		if runtime {
 			c.plan.Kept = append(c.plan.Kept, cl.want)
 		} else {
@@ -282,7 +291,7 @@ func isNetworkd(p string) bool {
 }
 
 // IsAlready says that what is wanted is what is there.
-func (w *Change) IsAlready(s Seen) bool {
+func (w *Change) IsAlready(s *Seen) bool {
 	switch w.Kind {
 	case Remove:
 		return s.Kind == fsroot.Absent

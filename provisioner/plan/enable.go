@@ -46,7 +46,7 @@ func (c *computation) find(name string) unitFile {
 		case kind != fsroot.Link:
 			return unitFile{name: name, path: p}
 		}
-		to := linkTarget(c.real(p, c.see(p)), target)
+		to := linkTarget(c.identity(p), target)
 		other := path.Base(to)
 		if n, o := splitUnit(name), splitUnit(other); n.instance != "" && o.isTemplate() {
 			other = o.with(n.instance)
@@ -241,12 +241,12 @@ func (e *enabling) link(at, file string) {
 		e.report(rules.UnitInstall, "/%s is there and is not a link", at)
 		return
 	case fsroot.Link:
-		there := linkTarget(e.real(at, e.see(at)), target)
-		if e.real(there, e.see(there)) == e.real(file, e.see(file)) {
+		there := linkTarget(e.identity(at), target)
+		if e.identity(there) == e.identity(file) {
 			to = target
 		}
 	}
-	e.put(Change{Kind: MakeLink, Path: at, Target: to, Why: []source.Range{e.why}})
+	e.put(&Change{Kind: MakeLink, Path: at, Target: to, Why: []source.Range{e.why}})
 }
 
 // expand is a unit's name in an [Install] section, specifiers replaced; what is no name is reported.

@@ -41,7 +41,7 @@ func (c *computation) hostname() {
 	}
 	if c.writesHostname() {
 		want.Data = []byte(name + "\n")
-		c.put(want)
+		c.put(&want)
 	}
 	if c.Facts.Live && c.Facts.SystemHostname != name {
 		c.plan.Hostname = name
@@ -57,7 +57,7 @@ func (c *computation) writesHostname() bool {
 // wantedNames are the names that the configuration gives, and where it does; ok is false, and reported, if one
 // is no name.
 func (c *computation) wantedNames() (n names, why []source.Range, ok bool) {
-	s := c.Config.System
+	s := &c.Config.System
 	for _, v := range []struct {
 		schema.Value[string]
 		name *string
@@ -131,7 +131,7 @@ func (c *computation) hosts() {
 	for i := range records {
 		records[i].Why = why
 	}
-	c.put(Change{
+	c.put(&Change{
 		Kind: WriteFile, Path: "etc/hosts", Attr: attr, Data: []byte(strings.Join(lines, "")),
 		Records: records, Why: why,
 	})
@@ -248,7 +248,7 @@ func (c *computation) environment() {
 	}
 	old, attr, _ := c.shared(environmentFile)
 	data, records := assign(old, want)
-	c.put(Change{Kind: WriteFile, Path: environmentFile, Attr: attr, Data: data, Records: records, Origin: OriginMetadata})
+	c.put(&Change{Kind: WriteFile, Path: environmentFile, Attr: attr, Data: data, Records: records, Origin: OriginMetadata})
 }
 
 // assignment is a line KEY=value.
@@ -298,7 +298,7 @@ func assign(text []byte, want []assignment) ([]byte, []Record) {
 
 // oemRelease plans /etc/oem-release, in the form of os-release(5), if the OEM has an id.
 func (c *computation) oemRelease() {
-	oem := c.Config.OEM
+	oem := &c.Config.OEM
 	if oem.ID.V == "" {
 		return
 	}
@@ -324,7 +324,7 @@ func (c *computation) oemRelease() {
 		}
 		b.WriteString(line.key + "=" + shellValue(value, line.quoted) + "\n")
 	}
-	c.put(Change{Kind: WriteFile, Path: "etc/oem-release", Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(b.String()), Why: why})
+	c.put(&Change{Kind: WriteFile, Path: "etc/oem-release", Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(b.String()), Why: why})
 }
 
 // shellValue writes a value so that a shell reads it back: in double quotes if it must be or has anything but
@@ -354,7 +354,7 @@ const updateFile = "etc/coreos/update.conf"
 
 // updateConf plans /etc/coreos/update.conf, on the ground of the file that is there, else of the image's own.
 func (c *computation) updateConf() {
-	u := c.Config.Update
+	u := &c.Config.Update
 	var want []assignment
 	var why []source.Range
 	for _, setting := range []struct {
@@ -382,7 +382,7 @@ func (c *computation) updateConf() {
 		old, _, _ = c.shared(path.Join("usr/share/coreos", path.Base(updateFile)))
 	}
 	data, records := assign(old, want)
-	c.put(Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
+	c.put(&Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
 }
 
 // scripts plans user-data that is a script. A boothook runs before there is a plan, and is run as it is written.

@@ -72,10 +72,10 @@ func (d disk) real(p string) string {
 }
 
 // seen is what package facts would see.
-func (d disk) seen(p string) plan.Seen {
+func (d disk) seen(p string) *plan.Seen {
 	real := d.real(p)
 	n, there := d[real]
-	s := plan.Seen{Info: fsroot.Info{Kind: fsroot.Absent, Real: real}}
+	s := &plan.Seen{Info: fsroot.Info{Kind: fsroot.Absent, Real: real}}
 	for dir := real; s.Volume.Top == ""; dir = path.Dir(dir) {
 		s.Volume = d[dir].volume
 		if dir == "." {
@@ -93,7 +93,7 @@ func (d disk) seen(p string) plan.Seen {
 }
 
 // directory is what package facts would see at a path that others are below: a link to a directory is that.
-func (d disk) directory(p string) plan.Seen {
+func (d disk) directory(p string) *plan.Seen {
 	s := d.seen(p)
 	for range 8 {
 		if s.Kind != fsroot.Link {
@@ -127,7 +127,7 @@ func (d disk) list(dir string) []string {
 // compute looks and computes until the plan is finished.
 func (d disk) compute(t *testing.T, in plan.Input) (plan.Plan, diag.List) {
 	t.Helper()
-	in.Facts.Paths = map[string]plan.Seen{}
+	in.Facts.Paths = map[string]*plan.Seen{}
 	for range 50 {
 		p, diags := plan.Compute(in)
 		if len(p.Unseen) == 0 {

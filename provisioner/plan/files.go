@@ -40,7 +40,7 @@ func (c *computation) pathsOnce() {
 	for i := range c.Config.Files {
 		f := &c.Config.Files[i]
 		p := relative(f.Path.V)
-		id := c.real(p, c.see(p))
+		id := c.identity(p)
 		switch earlier := first[id]; {
 		case earlier == nil:
 			first[id] = f
@@ -58,7 +58,7 @@ func (c *computation) replace(f *schema.File) {
 		return
 	}
 	p := relative(f.Path.V)
-	if cl := c.claims[c.real(p, c.see(p))]; cl != nil && cl.asked.IsZero() && len(cl.want.Records) > 0 {
+	if cl := c.claimAt(p); cl != nil && cl.asked.IsZero() && len(cl.want.Records) > 0 {
 		c.report(rules.FileOverrides, f.Path.At, "%q replaces a file of accounts", f.Path.V)
 	}
 	c.putFile(f, Change{
@@ -79,7 +79,7 @@ func (c *computation) appends() {
 			continue
 		}
 		p := relative(f.Path.V)
-		id := c.real(p, c.see(p))
+		id := c.identity(p)
 		if entries[id] == nil {
 			order = append(order, id)
 		}
@@ -95,7 +95,7 @@ func (c *computation) appendAll(entries []*schema.File) {
 	first := entries[0]
 	want := Change{Kind: WriteFile, Path: relative(first.Path.V), Attr: fsroot.Attr{Mode: 0o644}}
 	s := c.see(want.Path)
-	planned := c.claims[c.real(want.Path, s)]
+	planned := c.claims[realPath(want.Path, s)]
 	switch {
 	case planned != nil && planned.want.Kind == WriteFile:
 		want.Attr, want.Data = planned.want.Attr, planned.want.Data
@@ -145,8 +145,8 @@ func (c *computation) appendAll(entries []*schema.File) {
 
 // putFile puts a change and marks the path as one that the user named.
 func (c *computation) putFile(f *schema.File, want Change) {
-	c.put(want)
-	if cl := c.claims[c.real(want.Path, c.see(want.Path))]; cl != nil {
+	c.put(&want)
+	if cl := c.claimAt(want.Path); cl != nil {
 		cl.asked = f.Path.At
 	}
 }
@@ -213,7 +213,7 @@ func relative(p string) string {
 // will is what will be at a path if the plan ends here: planned, else seen.
 func (c *computation) will(p string) (kind fsroot.Kind, target string) {
 	s := c.see(p)
-	cl := c.claims[c.real(p, s)]
+	cl := c.claims[realPath(p, s)]
 	if cl == nil {
 		return s.Kind, s.Target
 	}
@@ -236,7 +236,7 @@ func (c *computation) resolve(p string) string {
 		if kind != fsroot.Link {
 			break
 		}
-		p = linkTarget(c.real(p, c.see(p)), target)
+		p = linkTarget(c.identity(p), target)
 	}
 	return p
 }

@@ -277,7 +277,7 @@ func TestAFileThatReplacesKeys(t *testing.T) {
 
 func TestAppendToAFileTooLargeToRead(t *testing.T) {
 	in := plan.Input{Config: &schema.Config{Files: []schema.File{appending(file("/a", "x", 1))}}}
-	in.Facts.Paths = map[string]plan.Seen{
+	in.Facts.Paths = map[string]*plan.Seen{
 		".": {Info: fsroot.Info{Kind: fsroot.Directory, Real: "."}},
 		"a": {Info: fsroot.Info{Kind: fsroot.Regular, Real: "a", Size: plan.MaxData + 1}},
 		// Nobody has looked at the rest, and nobody needs to.

@@ -17,7 +17,8 @@ func Imports(cfg *schema.Config) []string {
 			urls = append(urls, url)
 		}
 	}
-	for _, u := range cfg.Users {
+	for i := range cfg.Users {
+		u := &cfg.Users[i]
 		for _, name := range u.ImportGitHub {
 			add(gitHubKeys(name.V))
 		}

@@ -28,7 +28,9 @@ const (
 func (c *computation) keys() {
 	sets := map[string]*keySet{}
 	var order []*keySet
-	for _, u := range c.people() {
+	people := c.people()
+	for i := range people {
+		u := &people[i]
 		set := sets[u.Name.V]
 		if set == nil {
 			set = &keySet{user: u.Name.V, at: u.At, seen: map[string]bool{}, options: c.disabledOptions(u.Name.V)}
@@ -132,7 +134,7 @@ func describe(k sshkey.Key) string {
 }
 
 // keysOf adds what an item of users says.
-func (c *computation) keysOf(set *keySet, u accounts.User) {
+func (c *computation) keysOf(set *keySet, u *accounts.User) {
 	set.addAll(u.SSHAuthorizedKeys)
 	for _, name := range u.ImportGitHub {
 		c.imported(set, gitHubKeys(name.V), name.At)
@@ -185,7 +187,7 @@ func (c *computation) authorize(set *keySet) {
 		return
 	}
 	if _, there := c.attr(dir); !there {
-		c.put(Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700, UID: uid, GID: gid}, Why: set.why(), Origin: set.origin()})
+		c.put(&Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700, UID: uid, GID: gid}, Why: set.why(), Origin: set.origin()})
 	}
 	attr := fsroot.Attr{Mode: 0o600, UID: uid, GID: gid}
 	have, _ := c.current(file)
@@ -233,7 +235,7 @@ func (c *computation) putKeys(set *keySet, p string, attr fsroot.Attr, have, wan
 	if now, there := c.attr(p); there {
 		attr = now
 	}
-	c.put(Change{Kind: WriteFile, Path: p, Attr: attr, Data: want, Records: set.records(have, want), Why: set.why(), Origin: set.origin()})
+	c.put(&Change{Kind: WriteFile, Path: p, Attr: attr, Data: want, Records: set.records(have, want), Why: set.why(), Origin: set.origin()})
 }
 
 // records says which keys come and go.

@@ -120,7 +120,7 @@ type Facts struct {
 	Live bool
 	// Paths is what is at each path that was looked at. A path that is missing here was not looked at; every
 	// parent of a path that is here is here as well.
-	Paths map[string]Seen
+	Paths map[string]*Seen
 	// Environment has the COREOS_* variables of our own process.
 	Environment map[string]string
 	// DefaultRouteIPv4 and DefaultRouteIPv6 are addresses of the interface of the default route, if any.

@@ -505,7 +505,9 @@ type owners struct{ users, groups map[int]string }
 func ownersOf(p Plan, f Facts) owners {
 	o := owners{users: map[int]string{}, groups: map[int]string{}}
 	for file, names := range map[string]map[int]string{"etc/passwd": o.users, "etc/group": o.groups} {
-		nameIDs(names, f.Paths[file].Data)
+		if s := f.Paths[file]; s != nil {
+			nameIDs(names, s.Data)
+		}
 		for _, c := range p.Changes {
 			if c.Path == file {
 				nameIDs(names, c.Data)

@@ -114,7 +114,8 @@ func TestDrawChanges(t *testing.T) {
 		{name: "nobody wrote it", change: platform, want: "+ file /etc/hostname 0644 root:root 5 bytes  (metadata)\n" + end},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			facts := plan.Facts{Paths: map[string]plan.Seen{"etc/passwd": was("root:x:0:0::/root:/bin/sh\ncore:x:1000:1000::/home/core:/bin/sh\n", 0o644)}}
+			passwd := was("root:x:0:0::/root:/bin/sh\ncore:x:1000:1000::/home/core:/bin/sh\n", 0o644)
+			facts := plan.Facts{Paths: map[string]*plan.Seen{"etc/passwd": &passwd}}
 			got := draw(t, plan.Plan{Changes: []plan.Change{tt.change}}, plan.DrawOptions{Facts: facts})
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)

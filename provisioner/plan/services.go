@@ -128,5 +128,5 @@ func (c *computation) words(values []schema.Value[string]) (words []string, why 
 
 // serviceFile plans a settings file of a service, which everybody may read as they may the service's own.
 func (c *computation) serviceFile(file, text string, why []source.Range) {
-	c.put(Change{Kind: WriteFile, Path: file, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(text), Why: unique(why)})
+	c.put(&Change{Kind: WriteFile, Path: file, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(text), Why: unique(why)})
 }

@@ -53,7 +53,7 @@ func (c *computation) sshServer() {
 		unit = "sshd.service"
 	}
 	for _, f := range files {
-		if cl := c.claims[c.real(f, c.see(f))]; cl != nil && why.IsZero() && c.changes(f) {
+		if cl := c.claimAt(f); cl != nil && why.IsZero() && c.changes(f) {
 			why = firstRange(cl.want.Why)
 		}
 	}
@@ -96,7 +96,7 @@ func (c *computation) sshSettings(settings []sshSetting) string {
 		why = append(why, s.at)
 		c.reportHidden(s)
 	}
-	c.put(Change{Kind: WriteFile, Path: sshdFile, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(own.String()), Why: unique(why)})
+	c.put(&Change{Kind: WriteFile, Path: sshdFile, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(own.String()), Why: unique(why)})
 	return sshdFile
 }
 
@@ -149,7 +149,7 @@ func (c *computation) editSSH(file, text string, settings []sshSetting) string {
 		text = text[:at] + line + text[end:]
 		records = append(records, r)
 	}
-	c.put(Change{Kind: WriteFile, Path: file, Attr: attr, Data: []byte(text), Records: records, Why: unique(why)})
+	c.put(&Change{Kind: WriteFile, Path: file, Attr: attr, Data: []byte(text), Records: records, Why: unique(why)})
 	return file
 }
 
@@ -225,7 +225,7 @@ func (c *computation) hostKey(k *schema.HostKey) (files []string) {
 		case err == nil && public == "":
 			public, at = made.String(), k.Private.At
 		}
-		c.put(Change{
+		c.put(&Change{
 			Kind: WriteFile, Path: file, Attr: c.hostKeyAttr(), Secret: true,
 			Data: []byte(strings.TrimRight(k.Private.V.Reveal(), "\n") + "\n"), Why: []source.Range{k.Private.At},
 		})
@@ -236,7 +236,7 @@ func (c *computation) hostKey(k *schema.HostKey) (files []string) {
 		at         source.Range
 	}{{file + ".pub", public, at}, {file + "-cert.pub", strings.TrimSpace(k.Certificate.V), k.Certificate.At}} {
 		if f.text != "" {
-			c.put(Change{Kind: WriteFile, Path: f.path, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(f.text + "\n"), Why: []source.Range{f.at}})
+			c.put(&Change{Kind: WriteFile, Path: f.path, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(f.text + "\n"), Why: []source.Range{f.at}})
 			files = append(files, f.path)
 		}
 	}
@@ -291,7 +291,7 @@ func (c *computation) deleteHostKeys() {
 		for _, file := range old {
 			for _, f := range []string{file, file + ".pub", file + "-cert.pub"} {
 				if c.see(f).Kind == fsroot.Regular {
-					c.put(Change{Kind: Remove, Path: f, Why: []source.Range{del.At}})
+					c.put(&Change{Kind: Remove, Path: f, Why: []source.Range{del.At}})
 				}
 			}
 		}

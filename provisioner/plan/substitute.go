@@ -35,7 +35,7 @@ func (c *computation) instanceValues() schema.Values {
 }
 
 // environmentOf reads the KEY=value lines of /etc/environment, quotes around a value taken off.
-func environmentOf(s Seen) map[string]string {
+func environmentOf(s *Seen) map[string]string {
 	out := map[string]string{}
 	if s.Kind != fsroot.Regular {
 		return out

@@ -59,13 +59,13 @@ func (c *computation) timezone() {
 			link.Target = s.Target
 		}
 	}
-	c.put(link)
+	c.put(&link)
 	if old, attr, there := c.shared("etc/timezone"); there {
 		data := []byte(tz.V + "\n")
 		if strings.TrimSpace(string(old)) == tz.V {
 			data = old
 		}
-		c.put(Change{Kind: WriteFile, Path: c.resolve("etc/timezone"), Attr: attr, Data: data, Why: why})
+		c.put(&Change{Kind: WriteFile, Path: c.resolve("etc/timezone"), Attr: attr, Data: data, Why: why})
 	}
 }
 
@@ -105,7 +105,7 @@ func (c *computation) assign(file string, want []assignment) {
 	for _, a := range want {
 		why = append(why, a.why...)
 	}
-	c.put(Change{Kind: WriteFile, Path: file, Attr: attr, Data: data, Records: records, Why: unique(why)})
+	c.put(&Change{Kind: WriteFile, Path: file, Attr: attr, Data: data, Records: records, Why: unique(why)})
 }
 
 // hasLocale says that a locale is compiled, as far as one can tell: it is built into the C library, has a

@@ -87,7 +87,7 @@ func (c *computation) caCerts() {
 	var inputs []byte
 	stale := false
 	add := func(change Change) {
-		c.put(change)
+		c.put(&change)
 		inputs = append(inputs, change.Data...)
 		why = append(why, change.Why...)
 		stale = stale || c.changes(change.Path)

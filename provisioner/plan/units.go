@@ -71,9 +71,9 @@ func (c *computation) putUnit(u *schema.Unit) {
 	}
 	switch file := dir + "/" + name; {
 	case u.Mask.V: // in place of the content, if there is one
-		c.put(Change{Kind: MakeLink, Path: file, Target: devNull, Why: []source.Range{u.Mask.At}})
+		c.put(&Change{Kind: MakeLink, Path: file, Target: devNull, Why: []source.Range{u.Mask.At}})
 	case u.Runtime.V && c.isMask(file):
-		c.put(Change{Kind: Remove, Path: file, Why: []source.Range{u.Runtime.At}})
+		c.put(&Change{Kind: Remove, Path: file, Why: []source.Range{u.Runtime.At}})
 	}
 }
 
@@ -106,7 +106,7 @@ func (c *computation) putUnitText(file, unit string, text schema.Value[string], 
 	if strings.Contains(value, "PRIVATE KEY-----") {
 		want.Secret = true
 	}
-	c.put(want)
+	c.put(&want)
 }
 
 // holdsNetworkKey says that the text of a .netdev has a key in it: of WireGuard or MACsec.

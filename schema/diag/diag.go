@@ -95,7 +95,9 @@ type Related struct {
 	At      source.Range `json:"at"`
 }
 
-// New is a finding of a rule, with the rule's severity.
+// New is a finding of a rule, with the rule's severity. It has too many callers to be copied into each.
+//
+//go:noinline
 func New(rule *Rule, at source.Range, format string, args ...any) Diagnostic {
 	return Diagnostic{Rule: rule, Severity: rule.Severity, Subject: at, Summary: fmt.Sprintf(format, args...)}
 }

@@ -300,11 +300,11 @@ func (c *Checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			continue
 		}
 		seen[name] = p.Key
-		if f.deprecated != "" {
+		if f.deprecated != nil {
 			d := c.ReportAt(rules.DeprecatedKey, below, p.Key.Range, "key %q is deprecated", p.Key.Value)
-			d.Detail = f.deprecated
-			if f.renamed != "" && !hasKey(n, f.renamed) {
-				d.Fix = []diag.Edit{{At: p.Key.Range, Text: f.renamed}}
+			d.Detail = f.deprecated.instead
+			if renamed := f.deprecated.renamed; renamed != "" && !hasKey(n, renamed) {
+				d.Fix = []diag.Edit{{At: p.Key.Range, Text: renamed}}
 			}
 		}
 		if p.Value.Kind == yamltree.Null && !p.Value.Broken && !f.shape.null {
@@ -324,20 +324,20 @@ func (c *Checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 			}
 			c.keys[p.Value] = p.Key.Range
 		}
-		c.check(p.Value, &f.shape, below)
-		if f.later != "" && !c.Bad[p.Value] && !f.asksNothing(p.Value) {
-			c.notApplied(below, p.Key.Range, f.later)
+		c.check(p.Value, f.shape, below)
+		if f.later != nil && !c.Bad[p.Value] && !f.later.asksNothing(p.Value) {
+			c.notApplied(below, p.Key.Range, f.later.instead)
 		}
 	}
 	c.checkNeeds(n, s, path, func(name string) bool { return seen[name] != nil })
 }
 
 // asksNothing says that a value of a key that is not acted on asks for nothing to be done.
-func (f *field) asksNothing(n *yamltree.Node) bool {
-	if f.unlessIn != "" {
-		n = PairOf(n, f.unlessIn).Value
+func (l *later) asksNothing(n *yamltree.Node) bool {
+	if l.in != "" {
+		n = PairOf(n, l.in).Value
 	}
-	return n != nil && slices.Contains(f.unless, asWord(n, f.unless))
+	return n != nil && slices.Contains(l.unless, asWord(n, l.unless))
 }
 
 // notApplied says that something is right and that nothing is done about it, with what to do instead.

@@ -199,7 +199,7 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 	var either []any // of keys that have two spellings
 	for i := range s.fields {
 		f := &s.fields[i]
-		bare := w.shape(&f.shape, Join(path, f.name))
+		bare := w.shape(f.shape, Join(path, f.name))
 		property := object{}
 		for k, v := range bare {
 			property[k] = v
@@ -249,12 +249,12 @@ func describeField(property object, f *field) {
 	if f.variable != "" {
 		say("It becomes %s in the environment of the agent", f.variable)
 	}
-	if f.deprecated != "" {
+	if f.deprecated != nil {
 		property["deprecated"] = true
-		say("Deprecated: %s", f.deprecated)
+		say("Deprecated: %s", f.deprecated.instead)
 	}
-	if f.later != "" {
-		say("Not acted on yet: %s", f.later)
+	if f.later != nil {
+		say("Not acted on yet: %s", f.later.instead)
 	}
 	if len(sentences) > 0 {
 		property["description"] = strings.Join(sentences, " ")

@@ -36,10 +36,17 @@ func Keys() []Key {
 			return
 		}
 		index[path] = len(out)
-		out = append(out, Key{
-			Path: path, Name: f.name, Type: describe(&f.shape), Doc: f.doc, Example: f.example, Values: f.shape.oneOf,
-			Variable: f.variable, Deprecated: f.deprecated, Later: f.later, Required: f.required,
-		})
+		k := Key{
+			Path: path, Name: f.name, Type: describe(f.shape), Doc: f.doc, Example: f.example, Values: f.shape.oneOf,
+			Variable: f.variable, Required: f.required,
+		}
+		if f.deprecated != nil {
+			k.Deprecated = f.deprecated.instead
+		}
+		if f.later != nil {
+			k.Later = f.later.instead
+		}
+		out = append(out, k)
 	})
 	return out
 }
@@ -58,7 +65,7 @@ func walkFields(visit func(f *field, path, above string)) {
 			seen[f] = true
 			path := Join(above, f.name)
 			visit(f, path, above)
-			walk(&f.shape, path)
+			walk(f.shape, path)
 		}
 		for _, of := range s.either {
 			walk(of, above)

@@ -16,7 +16,7 @@ func At(path string) Mapping {
 	for path != "" {
 		var name string
 		name, path, _ = strings.Cut(path, ".")
-		s = mappingIn(&findField(s.fields, name).shape)
+		s = mappingIn(findField(s.fields, name).shape)
 	}
 	return Mapping{s.fields}
 }
@@ -60,7 +60,7 @@ func (m Mapping) Setting(p yamltree.Pair) (s Setting, ok bool) {
 	if f == nil {
 		return Setting{}, false
 	}
-	return Setting{Key: f.name, Variable: f.variable, Text: settingText(p.Value, &f.shape), Secret: f.shape.secret || HasUserInfo(p.Value.Value)}, true
+	return Setting{Key: f.name, Variable: f.variable, Text: settingText(p.Value, f.shape), Secret: f.shape.secret || HasUserInfo(p.Value.Value)}, true
 }
 
 // settingText is a setting as it stands in the environment: what YAML took for a truth is true or false.

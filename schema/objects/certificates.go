@@ -25,7 +25,8 @@ func (w *world) checkCertificates(now time.Time, meta *config.Metadata) {
 	}
 	names := map[string]source.Range{}
 	paths := map[string]source.Range{}
-	for _, f := range w.config.Files {
+	for i := range w.config.Files {
+		f := &w.config.Files[i]
 		if f.Path.Set {
 			paths[f.Path.V] = f.Path.At
 		}
@@ -93,7 +94,8 @@ func (w *world) checkPEMFiles(check *certificate.Checker) {
 	}
 	keys, certs := map[string]found{}, map[string][]found{}
 	var order []string
-	for _, f := range w.config.Files {
+	for i := range w.config.Files {
+		f := &w.config.Files[i]
 		p, ok := w.Passages[f.Content.At]
 		if !ok || !isPEMFile(f.Path.V, p.Text) || path.Base(f.Path.V) == "authorized_keys" {
 			continue

@@ -121,7 +121,8 @@ func (w *world) agents() {
 			w.find(rules.AgentElsewhere, diag.Warning, at, "unit %q, which %s is for, is not in this configuration", unit, key)
 		}
 	}
-	for _, a := range w.config.Agents {
+	for i := range w.config.Agents {
+		a := &w.config.Agents[i]
 		if len(a.Settings) > 0 {
 			check(agentService(a.Name), "coreos."+a.Name, a.Settings[0].Value.At)
 		}
@@ -314,7 +315,7 @@ func (w *world) makes(file string) bool {
 	case "/etc/oem-release":
 		return w.config.OEM.ID.Set
 	case "/etc/coreos/update.conf":
-		u := w.config.Update
+		u := &w.config.Update
 		return u.Group.Set || u.RebootStrategy.Set || u.Server.Set
 	}
 	return false

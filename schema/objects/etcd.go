@@ -12,7 +12,8 @@ import (
 // etcd checks what the settings of etcd 2 say together. A unit of the configuration may give etcd more by its
 // environment, of which only the names are looked at.
 func (w *world) etcd() {
-	for _, a := range w.config.Agents {
+	for i := range w.config.Agents {
+		a := &w.config.Agents[i]
 		if a.Name != "etcd2" {
 			continue
 		}
@@ -68,7 +69,8 @@ func (w *world) etcd() {
 
 // unitsMention says that a unit or drop-in of the configuration has a word in it.
 func (w *world) unitsMention(word string) bool {
-	for _, u := range w.config.Units {
+	for i := range w.config.Units {
+		u := &w.config.Units[i]
 		if strings.Contains(u.Content.V, word) {
 			return true
 		}

@@ -1,9 +1,6 @@
 package source
 
-import (
-	"slices"
-	"sort"
-)
+import "sort"
 
 // Lines are lines of files, by the files' names: the first and the last of each stretch.
 type Lines map[string][][2]int
@@ -18,7 +15,7 @@ func (l Lines) Add(file string, first, last int) {
 // Sort puts the stretches of each file in order, and makes one of those that overlap. Has is right only after it.
 func (l Lines) Sort() {
 	for file, all := range l {
-		slices.SortFunc(all, func(a, b [2]int) int { return a[0] - b[0] })
+		sort.Slice(all, func(i, j int) bool { return all[i][0] < all[j][0] })
 		out := all[:1]
 		for _, s := range all[1:] {
 			if last := &out[len(out)-1]; s[0] <= last[1] {
