@@ -30,6 +30,8 @@ type Data struct {
 	// Routed says that the metadata came over a network that others can be on, without anything that proves
 	// where it is from: nobody is let in by it before user-data is checked.
 	Routed bool
+	// Transport, if not nil, is what every later request is answered by, whatever its scheme: the source is a record.
+	Transport http.RoundTripper
 }
 
 // Document is a text of the platform's.
@@ -75,6 +77,38 @@ type Env struct {
 	// Waiting, if not nil, is told what is waited for, at most once in 15 s for the same thing. It may be called
 	// from several goroutines.
 	Waiting func(what string)
+	// Answered, if not nil, is told every answer that a source was given, for the record. It may be called from several
+	// goroutines.
+	Answered func(Answer)
+}
+
+// Answer is one exchange of a datasource. It is told whole, with what is secret in it.
+type Answer struct {
+	// Method is "GET" or another of HTTP's, or "READ" for a file of a disk or a value of the hypervisor's.
+	Method string
+	// URL is what was asked for; of a file its device and path, "/dev/sr0:/openstack/latest/meta_data.json".
+	URL string
+	// Status and Header are those of an HTTP answer; 0 and nil if there is none, and for files.
+	Status int
+	Header http.Header
+	// Body is not changed afterwards.
+	Body []byte
+	// Err is why there was no answer, "" if there was one.
+	Err string
+}
+
+// Answer tells whoever keeps the record of an answer.
+func (e Env) Answer(a Answer) {
+	if e.Answered != nil {
+		e.Answered(a)
+	}
+}
+
+// Decision is what became of one datasource, and why.
+type Decision struct {
+	Source string `json:"source"` // "ec2", "file=PATH"; a URL is without user info and query values
+	Taken  bool   `json:"taken"`
+	Reason string `json:"reason"`
 }
 
 // Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.

@@ -135,8 +135,21 @@ func (c *Client) Try(ctx context.Context, rawURL string) ([]byte, error) {
 // service. An answer larger than allowed is an error that asking again would not change, as is a certificate
 // that does not verify.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
+	resp, body, err := c.exchange(req)
+	a := datasources.Answer{Method: req.Method, URL: req.URL.String(), Body: body}
+	if err != nil {
+		a.Err = err.Error()
+	} else {
+		a.Status, a.Header = resp.StatusCode, resp.Header
+	}
+	c.env.Answer(a)
+	return resp, err
+}
+
+// exchange is Do; the body comes a second time, and is not to be changed.
+func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return nil, fail(req, nil, "the scheme is neither http nor https")
+		return nil, nil, fail(req, nil, "the scheme is neither http nor https")
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
@@ -152,24 +165,24 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := c.transport.RoundTrip(sent)
 	if err != nil {
-		return nil, broken(ctx, req, err)
+		return nil, nil, broken(ctx, req, err)
 	}
 	defer resp.Body.Close()
 	resp.Request = req
 	if resp.ContentLength > c.options.MaxBytes {
-		return nil, c.tooLarge(req)
+		return nil, nil, c.tooLarge(req)
 	}
 	body, err := io.ReadAll(io.LimitReader(watched{resp.Body, stall, c.limits.Answer}, c.options.MaxBytes+1))
 	switch {
 	case err != nil:
-		return nil, broken(ctx, req, err)
+		return nil, nil, broken(ctx, req, err)
 	case int64(len(body)) > c.options.MaxBytes:
-		return nil, c.tooLarge(req)
+		return nil, nil, c.tooLarge(req)
 	case resp.StatusCode == http.StatusOK && isHTML(resp.Header.Get("Content-Type"), body):
-		return nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
+		return nil, nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
+	return resp, body, nil
 }
 
 func (c *Client) tooLarge(req *http.Request) error {

@@ -5,6 +5,7 @@
 package machine
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -213,9 +214,18 @@ func (r *reader) container() string {
 func (r *reader) credentials(strs []string) map[string]string {
 	all := map[string]string{}
 	for _, s := range strs {
-		if pair, ok := strings.CutPrefix(s, "io.systemd.credential:"); ok && len(all) < maxCredentials {
+		if len(all) == maxCredentials {
+			break
+		}
+		if pair, ok := strings.CutPrefix(s, "io.systemd.credential:"); ok {
 			name, value, _ := strings.Cut(pair, "=")
 			all[name] = value
+		}
+		if pair, ok := strings.CutPrefix(s, "io.systemd.credential.binary:"); ok {
+			name, text, _ := strings.Cut(pair, "=")
+			if value, err := base64.StdEncoding.DecodeString(text); err == nil {
+				all[name] = string(value)
+			}
 		}
 	}
 	const dir = "run/credentials/@system"
