@@ -13,6 +13,7 @@ import (
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
 	"cloudconfig/datasources/httpget"
+	"cloudconfig/datasources/record"
 	"cloudconfig/schema"
 )
 
@@ -38,6 +39,10 @@ func Entries() []Entry {
 				}
 				return file.New(env, path), nil
 			},
+		},
+		{
+			Name: "replay", ArgHelp: "=FILE", Help: "the record of an earlier run, without a network",
+			New: record.New,
 		},
 		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",

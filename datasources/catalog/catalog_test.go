@@ -145,7 +145,7 @@ func TestNothingNamed(t *testing.T) {
 
 func TestSpecs(t *testing.T) {
 	for _, tt := range []struct{ name, spec, want string }{
-		{"another name", "gcp", `datasource "gcp": there is none of this name (known: file, ec2)`},
+		{"another name", "gcp", `datasource "gcp": there is none of this name (known: file, `},
 		{"a letter too few", "fil=x", `did you mean "file"?`},
 		{"a letter too many", "files=x", `did you mean "file"?`},
 		{"another letter", "ec1", `did you mean "ec2"?`},

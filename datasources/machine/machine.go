@@ -66,9 +66,12 @@ const (
 	maxCredential  = 1 << 20
 )
 
-// Read looks at the system below a root of the caller's file system, "/" normally. What is not there is empty; an
+// Read looks at the system below a root of the caller's file system, "/" normally and if it is "". What is not there is empty; an
 // error is a thing that is there and cannot be read.
 func Read(root string) (*Machine, error) {
+	if root == "" {
+		root = "/"
+	}
 	r := reader{root: root}
 	m := &Machine{Container: r.container(), Arch: arch(runtime.GOARCH), Hostname: r.text("proc/sys/kernel/hostname", maxValue)}
 	if m.Hostname == "(none)" || m.Hostname == "localhost" {

@@ -15,8 +15,11 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/catalog"
+	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/imports"
+	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/record"
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
@@ -34,8 +37,11 @@ type Env struct {
 	Root *fsroot.Root
 	// Live says that the root is the running system's, so that there is a systemd to hand off to.
 	Live bool
-	// Datasources are asked in this order, as --datasource takes them; none means those of the settings.
+	// Datasources are asked in this order, as --datasource takes them; none means the one that was taken at the first
+	// boot, and then those that are named elsewhere or detected.
 	Datasources []string
+	// Disks lists the labelled disks, for detection; nil means that there are none.
+	Disks func(context.Context) ([]detect.Disk, error)
 	// Metadata, if not nil, is taken instead of the datasource's.
 	Metadata *schema.Metadata
 	// Sources is what a datasource may touch.
@@ -59,14 +65,19 @@ type run struct {
 	Env
 	*report.Report
 	settings settings.Settings
-	data     datasources.Data
-	instance string // the directory of its state; "" if it is not known who this is
-	files    []*source.File
-	config   *schema.Config
-	imported map[string][]string
-	found    diag.List
-	request  handoff.Request // what is to be handed off, whatever else becomes of the run
-	locked   bool
+	host     *machine.Machine
+	choice
+	decisions []datasources.Decision
+	taken     string // the spec of the datasource that was asked last: what there is of data is from there
+	recorder  *record.Recorder
+	data      datasources.Data
+	instance  string // the directory of its state; "" if it is not known who this is
+	files     []*source.File
+	config    *schema.Config
+	imported  map[string][]string
+	found     diag.List
+	request   handoff.Request // what is to be handed off, whatever else becomes of the run
+	locked    bool
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -154,20 +165,24 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 func (r *run) configure() (err error) {
 	r.enter("settings")
 	r.settings, err = settings.Load(r.Root)
+	r.Env.Sources.Policy = allow(r.settings)
 	return err
 }
 
-// fetch asks the datasources. After an error there may be metadata all the same.
+// fetch asks the datasources. After an error there may be metadata all the same, unless it is another instance's.
 func (r *run) fetch(ctx context.Context) error {
 	r.enter("fetch")
-	r.Report.Sources = nil
-	specs := r.Datasources
-	if len(specs) == 0 {
-		specs = r.settings.Datasources
+	r.Report.Sources, r.data, r.instance, r.taken = nil, datasources.Data{}, "", ""
+	if err := r.lookAtMachine(); err != nil {
+		return err
 	}
-	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, specs)
-	for _, d := range decisions {
-		r.Consider(d.Source, d.Reason)
+	var err error
+	if r.choice, err = r.choose(ctx); err != nil {
+		return err
+	}
+	data, err := r.ask(ctx)
+	if conflict := r.checkIdentity(r.taken, data.Meta); conflict != nil {
+		return conflict
 	}
 	r.data = data
 	if r.Env.Metadata != nil {
@@ -179,6 +194,9 @@ func (r *run) fetch(ctx context.Context) error {
 	if r.data.Name == "" {
 		r.data.Name = "user-data"
 	}
+	if r.data.Transport != nil {
+		r.Env.Sources.Transport = r.data.Transport
+	}
 	if r.data.Meta.Datasource != "" {
 		var unread error
 		r.instance, unread = r.instanceDir()
@@ -189,6 +207,23 @@ func (r *run) fetch(ctx context.Context) error {
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
 	}
 	return err
+}
+
+// ask asks those that were chosen, and keeps every answer.
+func (r *run) ask(ctx context.Context) (datasources.Data, error) {
+	r.recorder = record.NewRecorder(r.Now)
+	r.Env.Sources.Answered = r.recorder.Answered
+	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
+	for i, d := range decisions {
+		if !strings.HasPrefix(d.Reason, "not asked") {
+			r.taken = r.specs[i] // the search ends with it, well or not
+		}
+	}
+	r.decisions = append(decisions, r.passed...)
+	for _, d := range r.decisions {
+		r.Consider(d.Source, d.Reason)
+	}
+	return data, err
 }
 
 // decode turns what was fetched into a configuration.

@@ -19,7 +19,7 @@ const Path = "etc/provisioner/provisioner.yaml"
 
 // Settings are the image owner's. The zero value of a field is never meant: Load fills in the defaults.
 type Settings struct {
-	// Datasources are asked in this order, as --datasource takes them; none means that nothing is fetched.
+	// Datasources are asked in this order, as --datasource takes them; none means those that are detected.
 	Datasources []string
 	// DefaultUser is whom platform keys and top-level keys belong to; "core" if nothing is said.
 	DefaultUser string
@@ -29,6 +29,10 @@ type Settings struct {
 	KeepUserData bool
 	// Floor says whether keys and hostname of the platform are applied before user-data is.
 	Floor bool
+	// Removable says whether a first boot takes a configuration from a disk that somebody can plug in.
+	Removable bool
+	// IMDSv1 says whether EC2's metadata service is taken without session tokens too.
+	IMDSv1 bool
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -90,8 +94,12 @@ func (s *Settings) set(key string, n *yamltree.Node) error {
 		return yesOrNo(&s.KeepUserData, key, n)
 	case "floor":
 		return yesOrNo(&s.Floor, key, n)
+	case "imds-v1":
+		return yesOrNo(&s.IMDSv1, key, n)
+	case "removable":
+		return yesOrNo(&s.Removable, key, n)
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, keep-user-data and later-boots", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imds-v1, keep-user-data, later-boots and removable", key)
 	}
 	return nil
 }
