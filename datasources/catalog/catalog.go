@@ -81,6 +81,10 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	if err != nil {
 		return datasources.Data{}, nil, err
 	}
+	return ask(ctx, env, sources)
+}
+
+func ask(ctx context.Context, env datasources.Env, sources []named) (datasources.Data, []datasources.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, env.Limits.WithDefaults().Overall)
 	defer cancel()
 
