@@ -148,6 +148,15 @@ func TestTheDatasourceStays(t *testing.T) {
 		t.Errorf("file: %q", got)
 	}
 
+	// A file that is applied by hand does not change where later boots ask.
+	m.write("by-hand.yaml", "#cloud-config\nhostname: by-hand\n")
+	m.run(firstboot.Apply, l.use, func(env *firstboot.Env) { env.Datasources = []string{"file=" + filepath.Join(m.dir, "by-hand.yaml")} })
+	m.restart()
+	l.asked = nil
+	if r, _ = m.run(firstboot.BootMain, l.use, withDisk); r.Datasource != "ec2" || looked || len(l.asked) == 0 || m.read("etc/hostname") != "by-hand\n" {
+		t.Errorf("after a file by hand: %s, %v, asked %q, hostname %q", r.Datasource, r.Errors, l.asked, m.read("etc/hostname"))
+	}
+
 	m.write("by-settings.yaml", "#cloud-config\nhostname: other\n")
 	m.write(settingsFile, "datasources: [file="+filepath.Join(m.dir, "by-settings.yaml")+"]\n")
 	m.restart()
