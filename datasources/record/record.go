@@ -21,6 +21,8 @@ const (
 	// MaxBodies is how much is kept of all answers together: 64 MiB.
 	MaxBodies  = 64 << 20
 	maxAnswers = 4096
+
+	sameAsUserData = "user_data"
 )
 
 // Record is the JSON of a record.
@@ -67,6 +69,8 @@ type Answer struct {
 	Header http.Header `json:"header,omitempty"`
 	Body   []byte      `json:"body,omitempty"`
 	Err    string      `json:"error,omitempty"`
+	// SameAs is "user_data" if the body is that of Data, which is not written twice.
+	SameAs string `json:"same_as,omitempty"`
 	// SizeBytes is how long the body is, if it is left out.
 	SizeBytes int `json:"left_out_bytes,omitempty"`
 	// At is when it came for the last time, in UTC, and Times how often it came the same in a row.
@@ -159,6 +163,11 @@ func (r *Recorder) JSON(platform string, decisions []datasources.Decision, data 
 	if bodies {
 		out.Data.UserData, out.Data.Tree = data.UserData, data.Tree
 		out.Data.Vendor, out.Data.Network = documents(data.Vendor), documents(data.Network)
+		for i, a := range out.Answers {
+			if len(a.Body) > 0 && bytes.Equal(a.Body, data.UserData) {
+				out.Answers[i].Body, out.Answers[i].SameAs = nil, sameAsUserData
+			}
+		}
 	} else {
 		for i, a := range out.Answers {
 			out.Answers[i].Body, out.Answers[i].SizeBytes = nil, max(a.SizeBytes, len(a.Body))

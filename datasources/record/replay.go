@@ -39,7 +39,7 @@ func (s source) Fetch(context.Context) (datasources.Data, error) {
 	}
 	return datasources.Data{
 		UserData: rec.Data.UserData, Name: rec.Data.Name, Meta: rec.Data.Meta, Tree: rec.Data.Tree, Routed: rec.Data.Routed,
-		Vendor: restored(rec.Data.Vendor), Network: restored(rec.Data.Network), Transport: newTransport(rec.Answers),
+		Vendor: restored(rec.Data.Vendor), Network: restored(rec.Data.Network), Transport: newTransport(rec),
 	}, nil
 }
 
@@ -90,9 +90,12 @@ func restored(all []Document) []datasources.Document {
 // transport answers from a record.
 type transport map[string]Answer
 
-func newTransport(all []Answer) transport {
+func newTransport(rec Record) transport {
 	t := transport{}
-	for _, a := range all {
+	for _, a := range rec.Answers {
+		if a.SameAs == sameAsUserData {
+			a.Body = rec.Data.UserData
+		}
 		t[a.Method+" "+a.URL] = a // the last one is what was gone on with
 	}
 	return t
