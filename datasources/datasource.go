@@ -40,6 +40,8 @@ type Data struct {
 	Proof trust.Proof
 	// Reporter, if not nil, is the source itself, whose platform is to know how the first boot ended.
 	Reporter Reporter
+	// Transport, if not nil, is what every later request is answered by, whatever its scheme: the source is a record.
+	Transport http.RoundTripper
 }
 
 // Document is a text of the platform's.
@@ -126,6 +128,13 @@ func (e Env) Answer(a Answer) {
 	if e.Answered != nil {
 		e.Answered(a)
 	}
+}
+
+// Decision is what became of one datasource, and why.
+type Decision struct {
+	Source string `json:"source"` // "ec2", "file=PATH"; a URL is without user info and query values
+	Taken  bool   `json:"taken"`
+	Reason string `json:"reason"`
 }
 
 // Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.

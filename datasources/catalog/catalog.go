@@ -23,6 +23,7 @@ import (
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/nocloud"
 	"cloudconfig/datasources/openstack"
+	"cloudconfig/datasources/record"
 	"cloudconfig/datasources/vmware"
 	"cloudconfig/schema"
 )
@@ -71,6 +72,10 @@ func Entries() []Entry {
 			New: vmware.New,
 		},
 		{
+			Name: "replay", ArgHelp: "=FILE", Help: "the record of an earlier run, without a network",
+			New: record.New,
+		},
+		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
 		},
@@ -110,13 +115,6 @@ type SpecError struct {
 
 func (e *SpecError) Error() string { return fmt.Sprintf("datasource %q: %s", e.Spec, e.Problem) }
 
-// Decision is what became of one datasource, and why.
-type Decision struct {
-	Source string `json:"source"` // "ec2", "file=PATH"; a URL is without user info and query values
-	Taken  bool   `json:"taken"`
-	Reason string `json:"reason"`
-}
-
 type named struct {
 	label  string
 	source datasources.Source
@@ -130,7 +128,7 @@ type named struct {
 // error there may be data all the same: the metadata of a source of which only the user-data was not to be had.
 //
 // Without specs nothing is asked, and the metadata has the datasource "none".
-func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []Decision, error) {
+func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []datasources.Decision, error) {
 	if len(specs) == 0 {
 		return datasources.Data{Meta: schema.Metadata{Version: 1, Datasource: "none"}}, nil, nil
 	}
@@ -139,10 +137,14 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	if err != nil {
 		return datasources.Data{}, nil, err
 	}
+	return ask(ctx, env, sources)
+}
+
+func ask(ctx context.Context, env datasources.Env, sources []named) (datasources.Data, []datasources.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, env.Limits.WithDefaults().Overall)
 	defer cancel()
 
-	decisions := make([]Decision, len(sources))
+	decisions := make([]datasources.Decision, len(sources))
 	for i, s := range sources {
 		decisions[i].Source = s.label
 	}
@@ -171,13 +173,47 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	return data, decisions, errors.Join(causes...)
 }
 
+// Names are the names of all datasources, in the order they are tried.
+func Names() []string {
+	var names []string
+	for _, e := range Entries() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// Label is a spec as it may be printed: a URL is without user info and query values.
+func Label(spec string) string {
+	name, arg, hasArg := strings.Cut(spec, "=")
+	switch {
+	case strings.Contains(arg, "://"):
+		return name + "=" + httpget.Redact(arg)
+	case hasArg:
+		return name + "=" + arg
+	}
+	return name
+}
+
+// IsLocal says that what a spec names is a disk of this machine or a channel of its hypervisor, so that nobody on the
+// network can answer in its place.
+func IsLocal(spec string) bool {
+	name, arg, _ := strings.Cut(spec, "=")
+	switch name {
+	case "file", "replay", "configdrive", "vmware":
+		return true
+	case "nocloud":
+		return !strings.Contains(arg, "://")
+	}
+	return false
+}
+
 // Check says what is wrong with the first of specs that is not as it should be, as a *[SpecError]. It asks nothing.
 func Check(specs []string) error {
 	_, err := parse(datasources.Env{}, specs)
 	return err
 }
 
-func skip(rest []Decision, reason string) {
+func skip(rest []datasources.Decision, reason string) {
 	for i := range rest {
 		rest[i].Reason = "not asked: " + reason
 	}
@@ -187,14 +223,8 @@ func skip(rest []Decision, reason string) {
 func parse(env datasources.Env, specs []string) ([]named, error) {
 	sources := make([]named, 0, len(specs))
 	for _, spec := range specs {
-		name, arg, hasArg := strings.Cut(spec, "=")
-		label := name
-		if hasArg {
-			label += "=" + arg
-			if strings.Contains(arg, "://") {
-				label = name + "=" + httpget.Redact(arg)
-			}
-		}
+		name, arg, _ := strings.Cut(spec, "=")
+		label := Label(spec)
 		entry, err := lookup(name)
 		if err == nil {
 			var source datasources.Source
@@ -209,13 +239,12 @@ func parse(env datasources.Env, specs []string) ([]named, error) {
 }
 
 func lookup(name string) (Entry, error) {
-	var names []string
 	for _, e := range Entries() {
 		if e.Name == name {
 			return e, nil
 		}
-		names = append(names, e.Name)
 	}
+	names := Names()
 	problem := "there is none of this name"
 	if near := nearest(name, names); near != "" {
 		problem += fmt.Sprintf(", did you mean %q?", near)

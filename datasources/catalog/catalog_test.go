@@ -18,7 +18,7 @@ import (
 )
 
 func TestFetch(t *testing.T) {
-	type decisions = []catalog.Decision
+	type decisions = []datasources.Decision
 	dir := t.TempDir()
 	config := filepath.Join(dir, "web.yaml")
 	if err := os.WriteFile(config, []byte("#cloud-config\n"), 0o600); err != nil {

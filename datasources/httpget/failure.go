@@ -108,6 +108,8 @@ func broken(ctx context.Context, req *http.Request, err error) error {
 		f.problem, f.cause = errStalled.Error(), errStalled
 	case ctx.Err() != nil:
 		f.problem, f.cause = ctx.Err().Error(), ctx.Err()
+	case errors.Is(err, datasources.ErrAbsent):
+		f.problem, f.class = err.Error(), datasources.ErrAbsent // a record, which has no more to say
 	case errors.As(err, &certificate):
 		f.problem, f.cause, f.class = certificate.Error(), err, nil
 	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():

@@ -235,8 +235,21 @@ func rewind(req *http.Request) bool {
 	return err == nil
 }
 
-// send makes one attempt.
+// send makes one attempt, which is told for the record.
 func (c *Client) send(req *http.Request, h hop) (*http.Response, error) {
+	resp, body, err := c.exchange(req, h)
+	a := datasources.Answer{Method: req.Method, URL: req.URL.String(), Body: body}
+	if err != nil {
+		a.Err = err.Error()
+	} else {
+		a.Status, a.Header = resp.StatusCode, resp.Header
+	}
+	c.env.Answer(a)
+	return resp, err
+}
+
+// exchange is send; the body comes a second time, and is not to be changed.
+func (c *Client) exchange(req *http.Request, h hop) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
 	answer := c.wire.answerLimit(c.limits)
@@ -257,29 +270,29 @@ func (c *Client) send(req *http.Request, h hop) (*http.Response, error) {
 
 	resp, err := c.wire.roundTrip(c.dress(req.Clone(traced), h), h)
 	if err != nil {
-		return nil, broken(err)
+		return nil, nil, broken(err)
 	}
 	defer resp.Body.Close()
 	resp.Request = req
 	if resp.ContentLength > c.options.MaxBytes {
-		return nil, c.tooLarge(req)
+		return nil, nil, c.tooLarge(req)
 	}
 	body, err := io.ReadAll(io.LimitReader(watched{resp.Body, stall, answer}, c.options.MaxBytes+1))
 	switch {
 	case err != nil:
-		return nil, broken(err)
+		return nil, nil, broken(err)
 	case int64(len(body)) > c.options.MaxBytes:
-		return nil, c.tooLarge(req)
+		return nil, nil, c.tooLarge(req)
 	case resp.StatusCode == http.StatusOK && isHTML(resp.Header.Get("Content-Type"), body):
-		return nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
+		return nil, nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
 	}
 	for name := range c.options.Expect {
 		if want := c.options.Expect.Get(name); resp.Header.Get(name) != want {
-			return nil, fail(req, datasources.ErrNotReady, fmt.Sprintf("the answer is somebody else's: it lacks %s: %s", name, want))
+			return nil, nil, fail(req, datasources.ErrNotReady, fmt.Sprintf("the answer is somebody else's: it lacks %s: %s", name, want))
 		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
+	return resp, body, nil
 }
 
 // dress gives a request the headers that go with it, and its host the zone.

@@ -5,6 +5,7 @@
 package machine
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -66,9 +67,12 @@ const (
 	maxCredential  = 1 << 20
 )
 
-// Read looks at the system below a root of the caller's file system, "/" normally. What is not there is empty; an
+// Read looks at the system below a root of the caller's file system, "/" normally and if it is "". What is not there is empty; an
 // error is a thing that is there and cannot be read.
 func Read(root string) (*Machine, error) {
+	if root == "" {
+		root = "/"
+	}
 	r := reader{root: root}
 	m := &Machine{Container: r.container(), Arch: arch(runtime.GOARCH), Hostname: r.text("proc/sys/kernel/hostname", maxValue)}
 	if m.Hostname == "(none)" || m.Hostname == "localhost" {
@@ -215,9 +219,18 @@ func (r *reader) container() string {
 func (r *reader) credentials(strs []string) map[string]string {
 	all := map[string]string{}
 	for _, s := range strs {
-		if pair, ok := strings.CutPrefix(s, "io.systemd.credential:"); ok && len(all) < maxCredentials {
+		if len(all) == maxCredentials {
+			break
+		}
+		if pair, ok := strings.CutPrefix(s, "io.systemd.credential:"); ok {
 			name, value, _ := strings.Cut(pair, "=")
 			all[name] = value
+		}
+		if pair, ok := strings.CutPrefix(s, "io.systemd.credential.binary:"); ok {
+			name, text, _ := strings.Cut(pair, "=")
+			if value, err := base64.StdEncoding.DecodeString(text); err == nil {
+				all[name] = string(value)
+			}
 		}
 	}
 	const dir = "run/credentials/@system"

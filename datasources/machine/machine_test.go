@@ -73,6 +73,18 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// A value that is no text comes in base64; what is no base64 is nothing.
+func TestBinaryCredentials(t *testing.T) {
+	raw := "\x0b\x05\x0b\x00\x02io.systemd.credential.binary:key=AAH/\x00io.systemd.credential.binary:bad=?\x00\x00"
+	m, err := machine.Read(root(t, map[string]string{"sys/firmware/dmi/entries/11-0/raw": raw}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"key": "\x00\x01\xff"}, m.Credentials); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestContainer(t *testing.T) {
 	for _, tt := range []struct{ name, path, text, want string }{
 		{"nothing", "etc/hostname", "", ""},

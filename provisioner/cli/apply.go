@@ -33,7 +33,7 @@ type target struct {
 
 func (t *target) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.root, "root", "/", "work on the system below `DIR`; nothing is handed off there")
-	t.sourceFlags(cmd, "(default: those of the settings)")
+	t.sourceFlags(cmd, "(default: what is detected; see provisioner detect)")
 }
 
 // sourceFlags are those that say where a configuration comes from; without is what holds without any.
@@ -89,6 +89,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
 		env.SetClock = firstboot.SetClock
 	}
+	env.Sources.Root = abs
 	env.Root, err = fsroot.Open(abs)
 	return env, err
 }

@@ -10,7 +10,6 @@ import (
 
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
-	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -55,7 +54,10 @@ func (r *run) floor(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	own := func(plan.Plan) ([]plan.Change, error) { return append(state.Directories(r.instance), file), nil }
+	own := func(plan.Plan) ([]plan.Change, error) {
+		record, err := r.record()
+		return append(state.Directories(r.instance), file, record), err
+	}
 	var found diag.List
 	for _, cfg := range r.floorConfigs() {
 		var p plan.Plan
@@ -260,14 +262,16 @@ func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 	manifest, err1 := state.File(r.instance, state.ManifestFile, m.With(r.digest(), p.Owned))
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
-	out = append(out, manifest, instance)
+	origin, err4 := r.origin()
+	record, err5 := r.record()
+	out = append(append(out, manifest, instance, record), origin...)
 	if r.Live {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
-	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3)
+	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5)
 }
 
 // digest is that of the configuration as fetched.
@@ -351,29 +355,5 @@ func (r *run) instanceDir() (string, error) {
 			return dir, nil
 		}
 	}
-	return state.Dir(r.data.Meta.Datasource, r.machine()), err
-}
-
-// machine identifies a machine of which no datasource says what it is: "image" below another root, else the
-// SMBIOS UUID where it is ours, else the machine-id.
-func (r *run) machine() string {
-	if !r.Live {
-		return "image"
-	}
-	for _, p := range []string{"sys/class/dmi/id/product_uuid", "etc/machine-id"} {
-		if p != "etc/machine-id" && inContainer(r.Root) {
-			continue
-		}
-		if data, _, err := r.Root.ReadFile(p, 4096); err == nil && len(data) > 1 {
-			return p + ":" + string(data)
-		}
-	}
-	return "unknown"
-}
-
-// inContainer says that DMI is another machine's: systemd leaves this file in every container (container
-// interface, 2023).
-func inContainer(root fsroot.FS) bool {
-	info, err := root.Stat("run/systemd/container")
-	return err == nil && info.Kind == fsroot.Regular
+	return state.Dir(r.data.Meta.Datasource, r.instanceOfMachine()), err
 }

@@ -15,8 +15,11 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/clock"
+	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/imports"
+	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/record"
 	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
@@ -35,8 +38,11 @@ type Env struct {
 	Root *fsroot.Root
 	// Live says that the root is the running system's, so that there is a systemd to hand off to.
 	Live bool
-	// Datasources are asked in this order, as --datasource takes them; none means those of the settings.
+	// Datasources are asked in this order, as --datasource takes them; none means the one that was taken at the first
+	// boot, and then those that are named elsewhere or detected.
 	Datasources []string
+	// Disks lists the labelled disks, for detection; nil means that there are none.
+	Disks func(context.Context) ([]detect.Disk, error)
 	// Metadata, if not nil, is taken instead of the datasource's.
 	Metadata *schema.Metadata
 	// Sources is what a datasource may touch.
@@ -62,13 +68,18 @@ type run struct {
 	Env
 	*report.Report
 	settings settings.Settings
-	data     datasources.Data
-	instance string // the directory of its state; "" if it is not known who this is
-	files    []*source.File
-	config   *schema.Config
-	packing  diag.List // what is found of how the user-data is packed, without what is in it
-	pending  int       // includes that are not looked at yet
-	ignition bool      // the user-data is Ignition's
+	host     *machine.Machine
+	choice
+	decisions []datasources.Decision
+	taken     string // the spec of the datasource that was asked last: what there is of data is from there
+	recorder  *record.Recorder
+	data      datasources.Data
+	instance  string // the directory of its state; "" if it is not known who this is
+	files     []*source.File
+	config    *schema.Config
+	packing   diag.List // what is found of how the user-data is packed, without what is in it
+	pending   int       // includes that are not looked at yet
+	ignition  bool      // the user-data is Ignition's
 	// once is what lists of #include-once fetched before this check, included what they have fetched with it.
 	once, included map[string][]byte
 	hooked         map[string]bool // boothooks that have run, by the digest of their text
@@ -178,7 +189,7 @@ func (r *run) configure() (err error) {
 	r.settings, err = settings.Load(r.Root)
 	sources := &r.Env.Sources
 	sources.Trust = r.settings.Trust
-	sources.Policy.IMDSv1 = r.settings.IMDSv1
+	sources.Policy = allow(r.settings)
 	sources.Clock = &clock.Clock{
 		Built: facts.Built(), Servers: r.settings.NTP, Root: sources.Root, System: r.Now, Set: r.SetClock,
 		Say: func(line string) { r.say("clock", "%s", line) },
@@ -186,19 +197,20 @@ func (r *run) configure() (err error) {
 	return err
 }
 
-// fetch asks the datasources. After an error there may be metadata all the same.
+// fetch asks the datasources. After an error there may be metadata all the same, unless it is another instance's.
 func (r *run) fetch(ctx context.Context) error {
 	r.enter("fetch")
-	r.Report.Sources = nil
-	specs := r.Datasources
-	if len(specs) == 0 {
-		specs = r.settings.Datasources
+	r.Report.Sources, r.data, r.instance, r.taken = nil, datasources.Data{}, "", ""
+	if err := r.lookAtMachine(); err != nil {
+		return err
 	}
-	moved := r.Env.Sources.Clock.Moved()
-	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, specs)
-	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
-	for _, d := range decisions {
-		r.Consider(d.Source, d.Reason)
+	var err error
+	if r.choice, err = r.choose(ctx); err != nil {
+		return err
+	}
+	data, err := r.ask(ctx)
+	if conflict := r.checkIdentity(r.taken, data.Meta); conflict != nil {
+		return conflict
 	}
 	r.data = data
 	r.Report.Proof = string(data.Proof)
@@ -210,6 +222,9 @@ func (r *run) fetch(ctx context.Context) error {
 	}
 	if r.data.Name == "" {
 		r.data.Name = "user-data"
+	}
+	if r.data.Transport != nil {
+		r.Env.Sources.Transport = r.data.Transport
 	}
 	if r.data.Meta.Datasource != "" {
 		var unread error
@@ -227,6 +242,25 @@ func (r *run) fetch(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// ask asks those that were chosen, and keeps every answer.
+func (r *run) ask(ctx context.Context) (datasources.Data, error) {
+	r.recorder = record.NewRecorder(r.Now)
+	r.Env.Sources.Answered = r.recorder.Answered
+	moved := r.Env.Sources.Clock.Moved()
+	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
+	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
+	for i, d := range decisions {
+		if !strings.HasPrefix(d.Reason, "not asked") {
+			r.taken = r.specs[i] // the search ends with it, well or not
+		}
+	}
+	r.decisions = append(decisions, r.passed...)
+	for _, d := range r.decisions {
+		r.Consider(d.Source, d.Reason)
+	}
+	return data, err
 }
 
 // importKeys fetches the public keys that users take from elsewhere.

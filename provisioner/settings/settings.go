@@ -20,7 +20,7 @@ const Path = "etc/provisioner/provisioner.yaml"
 
 // Settings are the image owner's. The zero value of a field is never meant: Load fills in the defaults.
 type Settings struct {
-	// Datasources are asked in this order, as --datasource takes them; none means that nothing is fetched.
+	// Datasources are asked in this order, as --datasource takes them; none means those that are detected.
 	Datasources []string
 	// DefaultUser is whom platform keys and top-level keys belong to; "core" if nothing is said.
 	DefaultUser string
@@ -36,6 +36,8 @@ type Settings struct {
 	Trust trust.Policy
 	// NTP are the time servers that are asked if the clock is wrong, at most four.
 	NTP []string
+	// Removable says whether a first boot takes a configuration from a disk that somebody can plug in.
+	Removable bool
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -107,8 +109,10 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 		return setTrust(&s.Trust, n, root)
 	case "ntp":
 		return s.setServers(n)
+	case "removable":
+		return yesOrNo(&s.Removable, key, n)
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, ntp and trust", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, ntp, removable and trust", key)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@
 //	  manifest.json       what the configuration owns, and the digest of the configuration
 //	  floor.json          the digest of the platform's metadata that the access floor was made from
 //	  instance.json       the metadata, for boots on which the datasource is lost
+//	  origin.json         the datasource that was taken, and what identifies the machine
+//	  record.json         why it was taken, and everything that it answered; see package record
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
@@ -40,6 +42,8 @@ const (
 	ManifestFile = "manifest.json"
 	FloorFile    = "floor.json"
 	InstanceFile = "instance.json"
+	OriginFile   = "origin.json"
+	RecordFile   = "record.json"
 	UserDataFile = "user-data"
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
@@ -60,6 +64,17 @@ type Manifest struct {
 	// Digest is the SHA-256, in hex, of the configuration that was applied.
 	Digest string      `json:"digest"`
 	Items  []plan.Item `json:"items,omitempty"`
+}
+
+// Origin is where the configuration of an instance is from: what a later boot asks, and when it asks others.
+type Origin struct {
+	Version int `json:"version"`
+	// Spec is the datasource as --datasource takes it; its URL may have a secret.
+	Spec string `json:"spec"`
+	// Named is the digest of everything that named datasources then; "" if it was detected.
+	Named string `json:"named,omitempty"`
+	// Machine is the digest of what identified the machine then.
+	Machine string `json:"machine"`
 }
 
 // Floor is what the access floor was made from.
