@@ -26,7 +26,7 @@ func TestLadder(t *testing.T) {
 	})
 }
 
-func fetch(t *testing.T, i metadatatest.GCEInstance, faults ...metadatatest.Fault) (*metadatatest.World, datasources.Data, []catalog.Decision, error) {
+func fetch(t *testing.T, i metadatatest.GCEInstance, faults ...metadatatest.Fault) (*metadatatest.World, datasources.Data, []datasources.Decision, error) {
 	t.Helper()
 	w := metadatatest.NewWorld(t, metadatatest.GCE(i, faults...), 0)
 	data, decisions, err := catalog.Fetch(t.Context(), w.Env, []string{"gce=" + w.URL})
