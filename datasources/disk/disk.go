@@ -24,6 +24,7 @@ import (
 const (
 	ISO9660 = "iso9660"
 	VFAT    = "vfat"
+	UDF     = "udf" // only what else a disk of ISO9660 can be opened as
 )
 
 const (
@@ -40,7 +41,9 @@ type Disk struct {
 	// Label is as it is written there, without the filler at its end: "config-2", "CIDATA".
 	Label string
 	// Type is ISO9660 or VFAT.
-	Type      string
+	Type string
+	// HasUDF says that the same files are in a UDF file system, too: with UDF for its Type it is opened as that.
+	HasUDF    bool
 	SizeBytes int64
 	// Removable says that whoever stands before the machine can plug it in.
 	Removable bool
@@ -240,6 +243,7 @@ func look(root, name string, virtual bool) (Disk, bool) {
 		return d, false
 	}
 	d.Type, d.Label, d.second = block.kind, block.label, block.second
+	d.HasUDF = block.kind == ISO9660 && hasUDF(f)
 	sectors, _ := strconv.ParseInt(attribute(root, name, "size"), 10, 64)
 	d.SizeBytes = sectors * 512 // whatever the device's own sectors are
 	d.Removable, d.Why = removable(root, name, virtual)

@@ -15,3 +15,6 @@ func Superblock(r io.ReaderAt) (kind, label, second string, ok bool) {
 func (f *Finder) Hang(look func(name string), patience time.Duration) {
 	f.look, f.patience = look, patience
 }
+
+// HasUDF is hasUDF.
+var HasUDF = hasUDF

@@ -14,6 +14,25 @@ const (
 	maxRootFolder = 64 << 10 // bytes of FAT's root folder that are looked at
 )
 
+// hasUDF says that the files are in a UDF file system, too: a disk can have both, with names that differ. Source:
+// ECMA-167 (3rd edition, 1997) part 2 section 9.1: the descriptors of both stand in one sequence.
+func hasUDF(r io.ReaderAt) bool {
+	var id [6]byte
+	for n := range int64(2 * maxVolumes) {
+		if _, err := r.ReadAt(id[:], isoStart+n*isoSector); err != nil {
+			return false
+		}
+		switch string(id[1:]) {
+		case "NSR02", "NSR03":
+			return true
+		case "CD001", "BEA01", "BOOT2", "CDW02":
+		default:
+			return false
+		}
+	}
+	return false
+}
+
 // superblock is what a file system says of itself.
 type superblock struct {
 	kind          string // ISO9660 or VFAT
