@@ -56,6 +56,7 @@ type Clock struct {
 	by     string // the server that was believed
 	state  sync.Mutex
 	offset time.Duration
+	moved  time.Duration
 }
 
 // Now is the time, and never less than Built.
@@ -88,6 +89,13 @@ func (c *Clock) system() time.Time {
 		return c.System()
 	}
 	return time.Now()
+}
+
+// Moved is how far the machine's clock was put forward, for who noted a time before.
+func (c *Clock) Moved() time.Duration {
+	c.state.Lock()
+	defer c.state.Unlock()
+	return c.moved
 }
 
 // IsBehind says that the clock shows less than can be.
@@ -135,13 +143,13 @@ func (c *Clock) correct(ctx context.Context, servers []string, fromDHCP bool) er
 
 // move puts the clock forward.
 func (c *Clock) move(was, is time.Time) {
-	where := "the machine's clock"
-	if c.Set == nil || c.Set(is) != nil {
-		where = "the clock of this run alone"
-		c.state.Lock()
-		c.offset += is.Sub(was)
-		c.state.Unlock()
+	where, by := "the clock of this run alone", &c.offset
+	if c.Set != nil && c.Set(is) == nil {
+		where, by = "the machine's clock", &c.moved
 	}
+	c.state.Lock()
+	*by += is.Sub(was)
+	c.state.Unlock()
 	if c.Say != nil {
 		c.Say(fmt.Sprintf("the clock was at %s; %s is now at %s, by the time server %s", Print(was), where, Print(is), c.by))
 	}

@@ -186,6 +186,9 @@ func TestSet(t *testing.T) {
 		if system.Equal(epoch) != fails || strings.Contains(said, "the clock of this run alone") != fails {
 			t.Errorf("the machine's clock is at %v: %s", system, said)
 		}
+		if moved := c.Moved(); (moved > 0) == fails || !fails && moved != system.Sub(epoch) {
+			t.Errorf("the machine's clock was moved by %v", moved)
+		}
 		// What is known is not asked again.
 		if err := c.Correct(t.Context()); err == nil || !strings.Contains(err.Error(), "is right by the time server") || asked.Load() != 1 {
 			t.Errorf("error %v after %d requests", err, asked.Load())

@@ -14,8 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/go-crypt/x/blake2b"
 )
 
 // MaxBytes is the largest signature or key file that is looked at.
@@ -80,7 +78,7 @@ func Verify(keys []Key, document, signature []byte) (by Key, comment string, err
 		}
 		message := document
 		if s.hashed {
-			sum := blake2b.Sum512(document)
+			sum := blake2b(document)
 			message = sum[:]
 		}
 		if !ed25519.Verify(k.Public, message, s.signature) {

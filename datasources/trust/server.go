@@ -43,6 +43,9 @@ func (p Policy) roots(learnt []*x509.Certificate) *x509.CertPool {
 		return nil
 	}
 	pool := x509.NewCertPool()
+	if system, err := x509.SystemCertPool(); err == nil && p.System {
+		pool = system
+	}
 	pool.AppendCertsFromPEM(p.CAs)
 	for _, c := range learnt {
 		pool.AddCert(c)

@@ -62,6 +62,8 @@ type Policy struct {
 	// any of either, they are trusted instead of the system's authorities.
 	CAs       []byte
 	CADigests [][sha256.Size]byte
+	// System says that the system's authorities are trusted as well.
+	System bool
 	// Pins are the SHA-256 of public keys (SubjectPublicKeyInfo): that of the server's certificate must be one of
 	// them. Chain and name are checked all the same.
 	Pins [][sha256.Size]byte
@@ -207,10 +209,11 @@ func (p Policy) Beside() Policy {
 	return p
 }
 
-// Elsewhere is the policy for what a document names at another host: no pin, which is that of one server.
+// Elsewhere is the policy for what a document names at another host: no pin, which is that of one server, and the
+// system's authorities as well, since others there have never heard of ours.
 func (p Policy) Elsewhere() Policy {
 	p = p.Beside()
-	p.Pins = nil
+	p.Pins, p.System = nil, true
 	return p
 }
 

@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"crypto/sha512"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"os"
@@ -167,6 +168,25 @@ func TestNeedsSignature(t *testing.T) {
 		if got := tt.policy.NeedsSignature(tt.tls); got != tt.want {
 			t.Errorf("%+v, over TLS %v: %v", tt.policy, tt.tls, got)
 		}
+	}
+}
+
+// Who trusts a CA of the site's own for the document can still include from anywhere.
+func TestAuthorities(t *testing.T) {
+	own := trust.Policy{CAs: []byte(ca)}
+	system, err := x509.SystemCertPool()
+	if err != nil {
+		t.Skip("this system has no authorities: ", err)
+	}
+	both := system.Clone()
+	both.AppendCertsFromPEM([]byte(ca))
+	alone := x509.NewCertPool()
+	alone.AppendCertsFromPEM([]byte(ca))
+	if !own.Config(nil).RootCAs.Equal(alone) || !own.Elsewhere().Config(nil).RootCAs.Equal(both) {
+		t.Error("the authorities are not those that they should be")
+	}
+	if (trust.Policy{}).Config(nil).RootCAs != nil || (trust.Policy{}).Elsewhere().Config(nil).RootCAs != nil {
+		t.Error("without a word it is the system's")
 	}
 }
 

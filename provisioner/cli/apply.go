@@ -86,7 +86,9 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 	if err != nil {
 		return env, err
 	}
-	env.Live = isRunning(abs)
+	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
+		env.SetClock = firstboot.SetClock
+	}
 	env.Root, err = fsroot.Open(abs)
 	return env, err
 }

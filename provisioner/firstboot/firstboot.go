@@ -15,8 +15,10 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/catalog"
+	"cloudconfig/datasources/clock"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/imports"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
@@ -40,6 +42,8 @@ type Env struct {
 	Metadata *schema.Metadata
 	// Sources is what a datasource may touch.
 	Sources datasources.Env
+	// SetClock sets the machine's clock; nil if that is not to be done. Plan never does.
+	SetClock func(time.Time) error
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -154,6 +158,12 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 func (r *run) configure() (err error) {
 	r.enter("settings")
 	r.settings, err = settings.Load(r.Root)
+	sources := &r.Env.Sources
+	sources.Trust = r.settings.Trust
+	sources.Clock = &clock.Clock{
+		Built: facts.Built(), Servers: r.settings.NTP, Root: sources.Root, System: r.Now, Set: r.SetClock,
+		Say: func(line string) { r.say("clock", "%s", line) },
+	}
 	return err
 }
 
@@ -165,11 +175,14 @@ func (r *run) fetch(ctx context.Context) error {
 	if len(specs) == 0 {
 		specs = r.settings.Datasources
 	}
+	moved := r.Env.Sources.Clock.Moved()
 	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, specs)
+	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
 	for _, d := range decisions {
 		r.Consider(d.Source, d.Reason)
 	}
 	r.data = data
+	r.Report.Proof = string(data.Proof)
 	if r.Env.Metadata != nil {
 		r.data.Meta = *r.Env.Metadata
 		if r.data.Meta.Datasource == "" {
@@ -187,6 +200,9 @@ func (r *run) fetch(ctx context.Context) error {
 	}
 	if err == nil {
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
+		if data.Proof == trust.None {
+			r.say("fetch", "the user-data is unauthenticated: nothing shows that it is from whom it should be")
+		}
 	}
 	return err
 }
@@ -217,7 +233,9 @@ func (r *run) importKeys(ctx context.Context) (err error) {
 	}
 	r.enter("import keys")
 	r.say("fetch", "public keys from %d addresses", len(urls))
-	r.imported, err = imports.Keys(ctx, httpget.New(r.Env.Sources, httpget.Options{}), urls, imports.Options{})
+	others := r.settings.Trust.Elsewhere()
+	client := httpget.New(r.Env.Sources, httpget.Options{Trust: &others, Outside: true})
+	r.imported, err = imports.Keys(ctx, client, urls, imports.Options{})
 	return err
 }
 
@@ -237,6 +255,7 @@ var ErrInterrupted = errors.New("an apply was cut short; the next apply or boot 
 // Plan does the same up to the plan. It takes no lock, recovers nothing and changes nothing. If Found has
 // errors there is no plan.
 func Plan(ctx context.Context, env Env) (Prepared, error) {
+	env.SetClock = nil
 	r := begin(env)
 	cut, err := commit.Interrupted(r.Root)
 	if err != nil {

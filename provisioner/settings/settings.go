@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"sync"
 
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -29,6 +30,10 @@ type Settings struct {
 	KeepUserData bool
 	// Floor says whether keys and hostname of the platform are applied before user-data is.
 	Floor bool
+	// Trust is what is asked of what comes over a routed network; its keys are those in /etc/provisioner/*.pub.
+	Trust trust.Policy
+	// NTP are the time servers that are asked if the clock is wrong, at most four.
+	NTP []string
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -37,6 +42,10 @@ var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompi
 // settings are the image's, not the user's, so nothing goes on with settings that are wrong.
 func Load(root fsroot.FS) (Settings, error) {
 	s := Settings{DefaultUser: "core", LaterBoots: "report", KeepUserData: true, Floor: true}
+	var err error
+	if s.Trust.Keys, err = loadKeys(root); err != nil {
+		return s, err
+	}
 	data, _, err := root.ReadFile(Path, 1<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -55,15 +64,15 @@ func Load(root fsroot.FS) (Settings, error) {
 		return s, fmt.Errorf("%s: the settings are a mapping of keys to values", tree.Range)
 	}
 	for _, p := range tree.Pairs {
-		if err := s.set(p.Key.Value, p.Value); err != nil {
+		if err := s.set(p.Key.Value, p.Value, root); err != nil {
 			return s, fmt.Errorf("%s: %w", p.Value.Range, err)
 		}
 	}
 	return s, nil
 }
 
-// set takes one key.
-func (s *Settings) set(key string, n *yamltree.Node) error {
+// set takes one key. Files that a value names are below the root.
+func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 	switch key {
 	case "datasources":
 		s.Datasources = nil
@@ -90,8 +99,12 @@ func (s *Settings) set(key string, n *yamltree.Node) error {
 		return yesOrNo(&s.KeepUserData, key, n)
 	case "floor":
 		return yesOrNo(&s.Floor, key, n)
+	case "trust":
+		return setTrust(&s.Trust, n, root)
+	case "ntp":
+		return s.setServers(n)
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, keep-user-data and later-boots", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, keep-user-data, later-boots, ntp and trust", key)
 	}
 	return nil
 }
