@@ -2,6 +2,7 @@ package disk_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -292,6 +293,23 @@ func TestHang(t *testing.T) {
 	defer mu.Unlock()
 	if diff := cmp.Diff(map[string]int{"vdb": 2, "vdc": 1, "vdd": 2}, asked); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A disk that anyone can plug in is for nobody who does not ask for it.
+func TestRemovable(t *testing.T) {
+	p := newPicture(t)
+	p.add("pci0000:00/usb1/1-1/host6/block/sda", iso("config-2", ""))
+	env := datasources.Env{Root: p.root}
+	read := func(context.Context, *disk.Tree) error { return nil }
+	err := new(disk.Finder).First(t.Context(), env, []string{"config-2"}, read)
+	if !errors.Is(err, datasources.ErrAbsent) || !strings.Contains(err.Error(), "sda is removable (on usb)") {
+		t.Errorf("error %v", err)
+	}
+	env.Policy.Removable = true
+	err = new(disk.Finder).First(t.Context(), env, []string{"config-2"}, read)
+	if err == nil || errors.Is(err, datasources.ErrAbsent) || !strings.Contains(err.Error(), "the file system of /dev/sda") { // it is only a picture
+		t.Errorf("error %v", err)
 	}
 }
 

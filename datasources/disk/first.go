@@ -44,7 +44,7 @@ func (f *Finder) First(ctx context.Context, env datasources.Env, labels []string
 		if !errors.Is(err, datasources.ErrAbsent) {
 			return err
 		}
-		refused = append(refused, fmt.Sprintf("%s: %v", d.Name, err))
+		refused = append(refused, d.Name+": "+strings.TrimSuffix(err.Error(), ": "+datasources.ErrAbsent.Error()))
 	}
 	want := strings.Join(labels, " or ")
 	switch {

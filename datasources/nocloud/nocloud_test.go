@@ -2,6 +2,7 @@ package nocloud_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -228,6 +229,39 @@ func TestURL(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A digest is that of user-data, and of nothing else.
+func TestDigest(t *testing.T) {
+	s := &seeds{files: map[string]string{"/user-data": "x", "/meta-data": "instance-id: i-1"}}
+	for digest, want := range map[string]string{fmt.Sprintf("%x", sha256.Sum256([]byte("x"))): "", strings.Repeat("0", 64): "https://10.0.0.1/user-data"} {
+		root := tree(t, map[string]string{"proc/cmdline": "cloud-config-digest=sha256-" + digest})
+		data, err := fetch(t, datasources.Env{Root: root, Transport: s}, "https://10.0.0.1/")
+		if want == "" && (err != nil || data.Proof != trust.Digest) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("proof %q, error %v, want %q", data.Proof, err, want)
+		}
+	}
+}
+
+// What was answered is kept until all is there, and no longer.
+func TestFetchAgain(t *testing.T) {
+	s := &seeds{files: map[string]string{"/user-data": "x", "/meta-data": "instance-id: i-1"}}
+	h := metadatatest.New(s, metadatatest.Fault{Trouble: metadatatest.Status, Code: 503, Path: "/meta-data", Times: 1})
+	w := metadatatest.NewWorld(t, h, 0)
+	w.Env.Root, w.Env.Trust.Insecure = t.TempDir(), true
+	source, err := nocloud.New(w.Env, w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range []int{4, 5, 9} {
+		_, err := source.Fetch(t.Context())
+		if errors.Is(err, datasources.ErrNotReady) != (n == 0) {
+			t.Errorf("error %v", err)
+		}
+		if got := len(h.Requests()); got != want {
+			t.Errorf("%d requests, want %d", got, want)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -267,12 +268,11 @@ func TestSlowLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := metadatatest.OpenStack(metadatatest.OpenStackExample())
-	n := 0
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/openstack" {
-			if n++; n < 4 {
-				<-r.Context().Done()
-				return
+			select {
+			case <-r.Context().Done():
+			case <-time.After(500 * time.Millisecond):
 			}
 		}
 		good.ServeHTTP(w, r)
