@@ -109,6 +109,7 @@ func TestFaults(t *testing.T) {
 		{name: "a hang", faults: faults{{Trouble: metadatatest.Hang, Times: 1}}, within: 2 * time.Second},
 		{name: "a hang of one value", faults: faults{{Trouble: metadatatest.Hang, Path: "/latest/meta-data/hostname", Times: 1}}, within: 2 * time.Second, requests: 11},
 		{name: "a body that stalls", faults: faults{{Trouble: metadatatest.Stall, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second, requests: 11},
+		{name: "a body that trickles", faults: faults{{Trouble: metadatatest.Slow, Delay: 3 * time.Second, Path: "/latest/user-data"}}, within: 12 * time.Second, requests: 10},
 		{name: "HTML once", faults: faults{{Trouble: metadatatest.HTML, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second},
 		{name: "HTML for ever", faults: faults{{Trouble: metadatatest.HTML}}, want: datasources.ErrNotReady, wantText: "page of HTML"},
 		{name: "HTML in place of user-data", faults: faults{{Trouble: metadatatest.HTML, Path: "/latest/user-data"}}, want: datasources.ErrNotReady, wantText: "user-data: the answer is a page of HTML"},
