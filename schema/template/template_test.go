@@ -117,7 +117,9 @@ func TestIs(t *testing.T) {
 
 // A template that would take too long, or make too much, stops.
 func TestLimits(t *testing.T) {
-	deep := func(open, close string, n int) string { return strings.Repeat(open, n) + "1" + strings.Repeat(close, n) }
+	deep := func(open, close string, n int) string {
+		return strings.Repeat(open, n) + "1" + strings.Repeat(close, n)
+	}
 	for name, in := range map[string]string{
 		"a long range":               "{{ range(1000000000) | length }}",
 		"loops in loops":             "{% for a in range(500) %}{% for b in range(500) %}{% endfor %}{% endfor %}",
