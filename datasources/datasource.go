@@ -27,6 +27,8 @@ type Data struct {
 	// Tree is what the platform says as a tree of maps, lists, texts, numbers and truth values, for templates:
 	// "meta_data" at its top.
 	Tree map[string]any
+	// Notes are what the owner of the machine should be told of how this was fetched, a line each, which can be printed.
+	Notes []string
 	// Routed says that the metadata came over a network that others can be on, without anything that proves
 	// where it is from: nobody is let in by it before user-data is checked.
 	Routed bool

@@ -11,9 +11,11 @@ import (
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/azure"
+	"cloudconfig/datasources/brightbox"
 	"cloudconfig/datasources/digitalocean"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/gce"
 	"cloudconfig/datasources/hetzner"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/vmware"
@@ -52,6 +54,10 @@ func Entries() []Entry {
 			New: ec2.New,
 		},
 		{
+			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
+			New: gce.New,
+		},
+		{
 			Name: "azure", ArgHelp: "[=URL|DIR]", Help: "Microsoft Azure's metadata service and provisioning media, or its agent's directory",
 			New: azure.New,
 		},
@@ -62,6 +68,10 @@ func Entries() []Entry {
 		{
 			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
 			New: hetzner.New,
+		},
+		{
+			Name: "brightbox", ArgHelp: "[=URL]", Help: "the metadata service of Brightbox",
+			New: brightbox.New,
 		},
 	}
 }
@@ -121,7 +131,7 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 			data.Reporter = r
 		}
 		if err == nil {
-			decisions[i].Taken, decisions[i].Reason = true, "it answered"
+			decisions[i].Taken, decisions[i].Reason = true, strings.Join(append([]string{"it answered"}, data.Notes...), "; ")
 			skip(decisions[i+1:], s.label+" comes before it and was taken")
 			return data, decisions, nil
 		}

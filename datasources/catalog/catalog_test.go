@@ -57,7 +57,7 @@ func TestFetch(t *testing.T) {
 			from: "ec2", userData: string(instance.UserData), dataName: "user-data",
 			want: decisions{
 				{Source: "file=" + missing, Reason: "file: absent: ..."},
-				{Source: "ec2=" + other, Reason: "ec2: no session tokens, so no IMDSv2: put " + other + "/latest/api/token: status 404 Not Found"},
+				{Source: "ec2=" + other, Reason: "ec2: no session tokens, so no IMDSv2, and the settings do not allow version 1 (imdsv1): put " + other + "/latest/api/token: status 404 Not Found"},
 				{Source: "ec2=" + good, Taken: true, Reason: answered},
 				{Source: "file=" + config, Reason: "not asked: ec2=" + good + " comes before it and was taken"},
 			},
@@ -145,7 +145,7 @@ func TestNothingNamed(t *testing.T) {
 
 func TestSpecs(t *testing.T) {
 	for _, tt := range []struct{ name, spec, want string }{
-		{"another name", "gcp", `datasource "gcp": there is none of this name (known: file, `},
+		{"another name", "aws", `datasource "aws": there is none of this name (known: file, `},
 		{"a letter too few", "fil=x", `did you mean "file"?`},
 		{"a letter too many", "files=x", `did you mean "file"?`},
 		{"another letter", "ec1", `did you mean "ec2"?`},

@@ -48,7 +48,26 @@ type Instance struct {
 	// instead of that made of the fields.
 	NoDocument bool
 	Document   string
+	// Tags are what the instance may see of its tags; nil is that it may see none.
+	Tags map[string]string
+	// Others are further network interfaces.
+	Others []Interface
+	// Tokens says how session tokens are taken.
+	Tokens Tokens
 }
+
+// Interface is a network interface beside the first.
+type Interface struct{ MAC, DeviceNumber, LocalIPv4s, Subnet string }
+
+// Tokens says how session tokens are taken.
+type Tokens string
+
+// How session tokens are taken.
+const (
+	Required Tokens = ""         // no value without a token
+	Optional Tokens = "optional" // version 1 and version 2
+	Unknown  Tokens = "unknown"  // version 1 of the days before there were tokens: 404
+)
 
 // Key is an SSH key of the platform's.
 type Key struct{ Name, OpenSSH string }
@@ -112,6 +131,14 @@ func (i Instance) leaves() map[string]string {
 			all[nic+"ipv6s"] = i.IPv6
 		}
 	}
+	for _, other := range i.Others {
+		nic := "meta-data/network/interfaces/macs/" + other.MAC + "/"
+		all[nic+"mac"], all[nic+"device-number"] = other.MAC, other.DeviceNumber
+		all[nic+"local-ipv4s"], all[nic+"subnet-ipv4-cidr-block"] = other.LocalIPv4s, other.Subnet
+	}
+	for name, value := range i.Tags {
+		all["meta-data/tags/instance/"+name] = value
+	}
 	for n, key := range i.Keys {
 		all[fmt.Sprintf("meta-data/public-keys/%d/openssh-key", n)] = key.OpenSSH + "\n"
 	}
@@ -145,15 +172,19 @@ func (i Instance) document() string {
 func (h *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "EC2ws")
 	w.Header().Set("Connection", "keep-alive")
-	if r.URL.Path == tokenPath {
+	if r.URL.Path == tokenPath && h.instance.Tokens != Unknown {
 		h.serveToken(w, r)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		page(w, http.StatusMethodNotAllowed)
+		status := http.StatusMethodNotAllowed
+		if r.URL.Path == tokenPath {
+			status = http.StatusNotFound
+		}
+		page(w, status)
 		return
 	}
-	if !h.accepts(r.Header.Get(tokenHeader)) {
+	if token := r.Header.Get(tokenHeader); (token != "" || h.instance.Tokens == Required) && h.instance.Tokens != Unknown && !h.accepts(token) {
 		page(w, http.StatusUnauthorized)
 		return
 	}

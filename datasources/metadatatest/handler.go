@@ -24,6 +24,7 @@ const (
 	Hang     Trouble = "hang"     // nothing comes until the client goes, or the handler is closed
 	Stall    Trouble = "stall"    // the header comes and half of the body, and then nothing
 	Late     Trouble = "late"     // the right answer, after Delay
+	Slow     Trouble = "slow"     // the right answer, in four pieces with Delay before each
 	Status   Trouble = "status"   // an answer of status Code
 	Expire   Trouble = "expire"   // all tokens are forgotten, and then the request is served
 	HTML     Trouble = "html"     // 200 with the page of a portal
@@ -44,7 +45,7 @@ type Fault struct {
 	// Code is of Status, RetryAfter its header of that name; "" is none.
 	Code       int
 	RetryAfter string
-	Delay      time.Duration // of Late
+	Delay      time.Duration // of Late and Slow
 	Bytes      int           // of Oversize
 }
 
@@ -129,6 +130,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Late:
 		h.sleep(r, fault.Delay)
 		h.service.ServeHTTP(w, r)
+	case Slow:
+		h.service.ServeHTTP(&slowWriter{w, func() { h.sleep(r, fault.Delay) }}, r)
 	case Status:
 		if fault.RetryAfter != "" {
 			w.Header().Set("Retry-After", fault.RetryAfter)
@@ -222,10 +225,29 @@ func (w *halfWriter) Write(b []byte) (int, error) {
 	return len(b), http.NewResponseController(w.ResponseWriter).Flush()
 }
 
+// slowWriter sends a body in four pieces and waits before each.
+type slowWriter struct {
+	http.ResponseWriter
+	wait func()
+}
+
+func (w *slowWriter) Write(b []byte) (int, error) {
+	for n := range 4 {
+		w.wait()
+		if _, err := w.ResponseWriter.Write(b[len(b)*n/4 : len(b)*(n+1)/4]); err != nil {
+			return 0, err
+		}
+		if err := http.NewResponseController(w.ResponseWriter).Flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
 // Listener is a TCP address that can stop and begin to listen, as that of a service not yet started: connections
 // are refused in between.
 type Listener struct {
-	Addr    string // "127.0.0.1:34567"
+	Addr    string // "127.0.0.1:34567", "[::1]:34567"
 	handler http.Handler
 
 	mu     sync.Mutex
@@ -233,13 +255,16 @@ type Listener struct {
 }
 
 // NewListener finds a free port of the loopback and does not listen on it yet.
-func NewListener(handler http.Handler) (*Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func NewListener(handler http.Handler) (*Listener, error) { return NewListenerAt(handler, "127.0.0.1") }
+
+// NewListenerAt is NewListener for an address of this machine: "::1".
+func NewListenerAt(handler http.Handler, host string) (*Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, err
 	}
 	addr := l.Addr().(*net.TCPAddr)
-	return &Listener{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port)), handler: handler}, l.Close()
+	return &Listener{Addr: net.JoinHostPort(host, strconv.Itoa(addr.Port)), handler: handler}, l.Close()
 }
 
 // Open begins to listen; it does nothing if that is so already.

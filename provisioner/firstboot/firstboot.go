@@ -170,7 +170,9 @@ func (r *run) fetch(ctx context.Context) error {
 	if len(specs) == 0 {
 		specs = r.settings.Datasources
 	}
-	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, specs)
+	sources := r.Env.Sources
+	sources.Policy.IMDSv1 = r.settings.IMDSv1
+	data, decisions, err := catalog.Fetch(ctx, sources, specs)
 	for _, d := range decisions {
 		r.Consider(d.Source, d.Reason)
 	}
@@ -192,6 +194,9 @@ func (r *run) fetch(ctx context.Context) error {
 	}
 	if err == nil {
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
+		for _, note := range r.data.Notes {
+			r.say("fetch", "%s: %s", r.data.Meta.Datasource, note)
+		}
 	}
 	return err
 }

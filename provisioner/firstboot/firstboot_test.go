@@ -502,6 +502,26 @@ func TestUserDataThatHangsCostsNoFloor(t *testing.T) {
 	}
 }
 
+// Version 1 of EC2's metadata service is taken if the settings say so, and then it is told.
+func TestIMDSv1IsASetting(t *testing.T) {
+	instance := metadatatest.Example()
+	instance.Tokens = metadatatest.Unknown
+	server := httptest.NewServer(metadatatest.EC2(instance))
+	defer server.Close()
+	source := "datasources: [\"ec2=" + server.URL + "\"]\n"
+	const note = "version 1 of the service was taken"
+
+	m := newMachine(t, map[string]string{settingsFile: source})
+	if r, _ := m.run(firstboot.Apply); r.State != report.Failed || strings.Contains(m.console.String(), note) {
+		t.Errorf("without the setting: %s\n%s", r.State, m.console.String())
+	}
+	m = newMachine(t, map[string]string{settingsFile: source + "imdsv1: yes\n"})
+	r, _ := m.run(firstboot.Apply)
+	if r.State != report.Done || !strings.Contains(m.console.String(), note) || len(r.Sources) != 1 || !strings.Contains(r.Sources[0].Reason, note) {
+		t.Errorf("with the setting: %s, %+v\n%s", r.State, r.Sources, m.console.String())
+	}
+}
+
 func TestWarningsAreInTheStatus(t *testing.T) {
 	m := fromFile(t, "#cloud-config\npackages: [hunter2]\nhostname: web1\n")
 	m.run(firstboot.BootMain)

@@ -27,6 +27,8 @@ type Settings struct {
 	LaterBoots string
 	// KeepUserData says whether user-data is kept, readable by root alone, for boots without a datasource.
 	KeepUserData bool
+	// IMDSv1 says whether version 1 of EC2's metadata service is taken where it has no session tokens.
+	IMDSv1 bool
 	// Floor says whether keys and hostname of the platform are applied before user-data is.
 	Floor bool
 }
@@ -88,10 +90,12 @@ func (s *Settings) set(key string, n *yamltree.Node) error {
 		s.LaterBoots = n.Value
 	case "keep-user-data":
 		return yesOrNo(&s.KeepUserData, key, n)
+	case "imdsv1":
+		return yesOrNo(&s.IMDSv1, key, n)
 	case "floor":
 		return yesOrNo(&s.Floor, key, n)
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, keep-user-data and later-boots", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data and later-boots", key)
 	}
 	return nil
 }

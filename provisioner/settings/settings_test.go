@@ -23,8 +23,8 @@ func TestLoad(t *testing.T) {
 	}{
 		{"no file", "", defaults, ""},
 		{"an empty file", "\n# nothing\n", defaults, ""},
-		{"everything", "datasources: [ec2, file=/a]\ndefault-user: ops\nlater-boots: apply\nkeep-user-data: no\nfloor: false\n",
-			settings.Settings{Datasources: []string{"ec2", "file=/a"}, DefaultUser: "ops", LaterBoots: "apply"}, ""},
+		{"everything", "datasources: [ec2, file=/a]\ndefault-user: ops\nlater-boots: apply\nkeep-user-data: no\nfloor: false\nimdsv1: yes\n",
+			settings.Settings{Datasources: []string{"ec2", "file=/a"}, DefaultUser: "ops", LaterBoots: "apply", IMDSv1: true}, ""},
 		{"an unknown setting", "datasources: [ec2]\ndatasource: [ec2]\n", defaults, ":2:13: unknown setting \"datasource\""},
 		{"a setting twice", "floor: yes\nfloor: no\n", defaults, ":2:1: "},
 		{"no list", "datasources: ec2\n", defaults, "datasources must be a list"},
@@ -32,6 +32,7 @@ func TestLoad(t *testing.T) {
 		{"no name", "default-user: ../root\n", defaults, "default-user must be the name of an account"},
 		{"another word", "later-boots: never\n", defaults, "later-boots must be report or apply"},
 		{"neither yes nor no", "floor: maybe\n", defaults, "floor must be yes or no"},
+		{"neither yes nor no for version 1", "imdsv1: optional\n", defaults, "imdsv1 must be yes or no"},
 		{"no mapping", "- ec2\n", defaults, "the settings are a mapping"},
 		{"no YAML", "floor: [\n", defaults, "/etc/provisioner/provisioner.yaml:1:"},
 	} {
