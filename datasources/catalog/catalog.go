@@ -52,6 +52,10 @@ func Entries() []Entry {
 			},
 		},
 		{
+			Name: "replay", ArgHelp: "=FILE", Help: "the record of an earlier run, without a network",
+			New: record.New,
+		},
+		{
 			Name: "url", ArgHelp: "=URL", Help: "a document at a URL of http, https or tftp; it has no metadata",
 			New: address.New,
 		},
@@ -72,12 +76,12 @@ func Entries() []Entry {
 			New: vmware.New,
 		},
 		{
-			Name: "replay", ArgHelp: "=FILE", Help: "the record of an earlier run, without a network",
-			New: record.New,
-		},
-		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
+		},
+		{
+			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
+			New: gce.New,
 		},
 		{
 			Name: "openstack", ArgHelp: "[=URL]", Help: "the metadata service of OpenStack",
@@ -94,10 +98,6 @@ func Entries() []Entry {
 		{
 			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
 			New: hetzner.New,
-		},
-		{
-			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
-			New: gce.New,
 		},
 		{
 			Name: "brightbox", ArgHelp: "[=URL]", Help: "the metadata service of Brightbox",

@@ -112,7 +112,8 @@ func TestValues(t *testing.T) {
 
 // User-data that is late keeps nobody from logging in, and the metadata is not asked for again.
 func TestUserDataLate(t *testing.T) {
-	w := metadatatest.NewWorld(t, metadatatest.DigitalOcean(metadatatest.ExampleDroplet, []byte("#!x"),
+	droplet := strings.Replace(metadatatest.ExampleDroplet, `"tags"`, `"user_data": "#!not so exact", "tags"`, 1)
+	w := metadatatest.NewWorld(t, metadatatest.DigitalOcean(droplet, []byte("#!x"),
 		metadatatest.Fault{Trouble: metadatatest.Status, Code: 503, Path: "/metadata/v1/", Times: 1}), 0)
 	s, err := digitalocean.New(w.Env, w.URL)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"cloudconfig/datasources"
 )
@@ -86,12 +87,18 @@ type tool []string
 
 func (tool) close() {}
 
+// patience is how long the program may take for one command.
+const patience = 10 * time.Second
+
 // call runs the program. Its arguments never hold a secret: others can see them.
 func (t tool) call(ctx context.Context, command string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	args := append(append([]string{}, t[1:]...), command)
 	cmd := exec.CommandContext(ctx, t[0], args...)
 	var out, problem capped
 	cmd.Stdout, cmd.Stderr = &out, &problem
+	cmd.WaitDelay = time.Second // for what it started and left behind
 	err := cmd.Run()
 	var ended *exec.ExitError
 	switch {

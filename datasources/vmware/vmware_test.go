@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(variables); file != "" {
 		os.Exit(asTool(file))
 	}
+	if commands := os.Getenv(asking); commands != "" {
+		os.Exit(asGuest(commands))
+	}
 	os.Exit(m.Run())
 }
 
@@ -184,7 +187,7 @@ func environment(v values) string {
 
 func TestOVF(t *testing.T) {
 	// Of guestinfo: all other variables count for nothing.
-	g := metadatatest.NewGuestinfo(values{"ovfenv": environment(whole()), "coreos.config.data": "#!other", "hostname": "other"})
+	g := metadatatest.NewGuestinfo(values{"ovfenv": environment(whole()), "coreos.config.data": "#!other", "userdata": "#!other", "hostname": "other"})
 	source := at(g)
 	data, err := source.Fetch(t.Context())
 	if err != nil {
@@ -193,7 +196,7 @@ func TestOVF(t *testing.T) {
 	if diff := cmp.Diff(wholeData(), data); diff != "" {
 		t.Error(diff)
 	}
-	if err := source.(datasources.Reporter).Report(t.Context(), true, ""); err != nil || g.Values()["coreos.config.data"] != "#!other" {
+	if err := source.(datasources.Reporter).Report(t.Context(), true, ""); err != nil || g.Values()["userdata"] != "#!other" {
 		t.Errorf("what was not used is taken away: %v, error %v", g.Values(), err)
 	}
 	// Of a file.
@@ -437,6 +440,7 @@ func TestTools(t *testing.T) {
 				t.Skip(err)
 			}
 			t.Setenv("PATH", bin)
+			t.Setenv("GORACE", "atexit_sleep_ms=0") // a race detector ends slowly
 			file := filepath.Join(bin, "variables.json")
 			text, _ := json.Marshal(whole())
 			if err := os.WriteFile(file, text, 0o600); err != nil {
