@@ -18,8 +18,6 @@ import (
 type Data struct {
 	// UserData is as the platform has it, still compressed or encoded; nil if there is none.
 	UserData []byte
-	// VendorData is the platform's own, which is merged below user-data; nil if there is none.
-	VendorData []byte
 	// Name is how diagnostics call the user-data: "user-data", or the path of a file.
 	Name string
 	Meta schema.Metadata
@@ -38,6 +36,11 @@ type Data struct {
 	Routed bool
 	// Proof is what shows where the user-data is from; "" for a disk and for the platform's own channel.
 	Proof trust.Proof
+	// From is the URL that user-data is from, which what it includes may be relative to; "" for none. Its query may be
+	// secret.
+	From string
+	// Trust is what was asked of user-data, and is asked of what it includes; nil means Env.Trust.
+	Trust *trust.Policy
 	// Reporter, if not nil, is the source itself, whose platform is to know how the first boot ended.
 	Reporter Reporter
 	// Transport, if not nil, is what every later request is answered by, whatever its scheme: the source is a record.

@@ -84,7 +84,10 @@ func Fetch(ctx context.Context, env datasources.Env, rawURL string) (datasources
 	if err != nil {
 		return datasources.Data{}, err
 	}
-	data := datasources.Data{Name: "user-data", Meta: schema.Metadata{Version: 1}, Proof: doc.Proof, Routed: doc.Proof == trust.None}
+	data := datasources.Data{
+		Name: "user-data", Meta: schema.Metadata{Version: 1},
+		Proof: doc.Proof, Routed: doc.Proof == trust.None, From: address, Trust: &env.Trust,
+	}
 	if len(doc.Body) > 0 {
 		data.UserData = doc.Body
 	}

@@ -61,6 +61,7 @@ type datasource struct {
 	seed, hostname, instanceID string
 	finder                     disk.Finder
 
+	policy  trust.Policy // of the seed at a URL
 	fetcher *remote.Fetcher
 	answers map[string]remote.Document // of a URL, until all are there; a Body that is nil is absent
 }
@@ -137,7 +138,7 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 		if err != nil {
 			return datasources.Data{}, err
 		}
-		s.fetcher, s.answers = remote.New(s.env, policy), map[string]remote.Document{}
+		s.policy, s.fetcher, s.answers = policy, remote.New(s.env, policy), map[string]remote.Document{}
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -174,6 +175,7 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 	}
 	data, err := s.decode(f)
 	data.Proof = s.answers[userData].Proof
+	data.From, data.Trust = below(base, userData), &s.policy
 	data.Routed = s.answers[metaData].Proof == trust.None && !isLocal(base.Hostname())
 	s.answers = map[string]remote.Document{}
 	return data, err

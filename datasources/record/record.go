@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/schema"
 )
 
@@ -52,6 +53,8 @@ type Data struct {
 	Network  []Document      `json:"network,omitempty"`
 	Tree     map[string]any  `json:"tree,omitempty"`
 	Routed   bool            `json:"routed,omitempty"`
+	Proof    trust.Proof     `json:"proof,omitempty"`
+	From     string          `json:"from,omitempty"`
 }
 
 // Document is a text of the platform's.
@@ -154,7 +157,7 @@ func (r *Recorder) JSON(platform string, decisions []datasources.Decision, data 
 	defer r.mu.Unlock()
 	out := Record{
 		Version: 1, Made: r.now().UTC().Round(0), Platform: platform, Decisions: decisions, Omitted: r.omitted, WithoutBodies: !bodies,
-		Data:    Data{Name: data.Name, Meta: data.Meta, Routed: data.Routed},
+		Data:    Data{Name: data.Name, Meta: data.Meta, Routed: data.Routed, Proof: data.Proof, From: data.From},
 		Answers: append([]Answer{}, r.answers...),
 	}
 	if out.Decisions == nil {

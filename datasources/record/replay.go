@@ -38,7 +38,7 @@ func (s source) Fetch(context.Context) (datasources.Data, error) {
 		return datasources.Data{}, fmt.Errorf("replay: %w", err)
 	}
 	return datasources.Data{
-		UserData: rec.Data.UserData, Name: rec.Data.Name, Meta: rec.Data.Meta, Tree: rec.Data.Tree, Routed: rec.Data.Routed,
+		UserData: rec.Data.UserData, Name: rec.Data.Name, Meta: rec.Data.Meta, Tree: rec.Data.Tree, Routed: rec.Data.Routed, Proof: rec.Data.Proof, From: rec.Data.From,
 		Vendor: restored(rec.Data.Vendor), Network: restored(rec.Data.Network), Transport: newTransport(rec),
 	}, nil
 }

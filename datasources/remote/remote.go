@@ -51,14 +51,19 @@ func New(env datasources.Env, policy trust.Policy) *Fetcher {
 	}
 }
 
+// From says where the document is from, for who has it already.
+func (f *Fetcher) From(rawURL string) {
+	f.mu.Lock()
+	f.home = place(rawURL)
+	f.mu.Unlock()
+}
+
 // Document asks once for the document that the policy is about. It wraps datasources.ErrAbsent if the server says that
 // it is not there, and datasources.ErrNotReady if it should be asked again. What the policy does not let it take is an
 // error that wraps a *[trust.Refusal] and that asking again would not change; since a wrong digest may be an answer
 // cut short, that is asked for twice. Over plain http and tftp nothing is even asked for if no answer could be taken.
 func (f *Fetcher) Document(ctx context.Context, rawURL string) (Document, error) {
-	f.mu.Lock()
-	f.home = place(rawURL)
-	f.mu.Unlock()
+	f.From(rawURL)
 	return f.fetch(ctx, order{url: rawURL, policy: f.policy, client: f.inside})
 }
 

@@ -12,7 +12,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -63,19 +65,44 @@ func Get(ctx context.Context, env datasources.Env, rawURL string, o Options) ([]
 	if o.MaxBytes <= 0 || o.MaxBytes > defaultMaxBytes {
 		o.MaxBytes = defaultMaxBytes
 	}
-	limits := env.Limits.WithDefaults()
-	host, name, err := parse(rawURL)
-	var data []byte
-	if err == nil {
-		var server netip.AddrPort
-		if server, err = lookUp(ctx, host, limits.Connect, o.Outside); err == nil {
-			data, err = read(ctx, server, name, o.MaxBytes, limits.Answer)
-		}
-	}
+	data, err := get(ctx, env, rawURL, o)
+	answer := datasources.Answer{Method: http.MethodGet, URL: rawURL, Body: data}
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", httpget.Redact(rawURL), err)
+		err = fmt.Errorf("get %s: %w", httpget.Redact(rawURL), err)
+		answer.Err = err.Error()
 	}
-	return data, nil
+	env.Answer(answer)
+	return data, err
+}
+
+func get(ctx context.Context, env datasources.Env, rawURL string, o Options) ([]byte, error) {
+	host, name, err := parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if env.Transport != nil {
+		return fromRecord(ctx, env.Transport, rawURL, o.MaxBytes)
+	}
+	limits := env.Limits.WithDefaults()
+	server, err := lookUp(ctx, host, limits.Connect, o.Outside)
+	if err != nil {
+		return nil, err
+	}
+	return read(ctx, server, name, o.MaxBytes, limits.Answer)
+}
+
+// fromRecord asks what answers in place of a network, whatever the scheme.
+func fromRecord(ctx context.Context, transport http.RoundTripper, rawURL string, maxBytes int) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(io.LimitReader(resp.Body, int64(maxBytes)))
 }
 
 // parse gives the server with its port, and the name of the file, which has no leading slash unless it is written

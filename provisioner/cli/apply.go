@@ -10,11 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/catalog"
+	"cloudconfig/datasources/detect"
+	"cloudconfig/datasources/disk"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -90,8 +93,34 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		env.SetClock = firstboot.SetClock
 	}
 	env.Sources.Root = abs
+	env.Disks = func(ctx context.Context) ([]detect.Disk, error) { return labelledDisks(ctx, abs) }
 	env.Root, err = fsroot.Open(abs)
 	return env, err
+}
+
+// settling is how long udev may take until every disk is there.
+const settling = 10 * time.Second
+
+// labelledDisks are the disks that have a label, once the kernel has no more to announce. One that does not answer
+// is no reason to do without the others.
+func labelledDisks(ctx context.Context, root string) ([]detect.Disk, error) {
+	wait, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	for !disk.Settled(root) && wait.Err() == nil {
+		select {
+		case <-wait.Done():
+		case <-time.After(settling / 100):
+		}
+	}
+	found, err := disk.Find(ctx, root)
+	if errors.Is(err, datasources.ErrNotReady) {
+		err = nil
+	}
+	var all []detect.Disk
+	for _, d := range found {
+		all = append(all, detect.Disk{Name: d.Name, Label: d.Label, Removable: d.Removable})
+	}
+	return all, err
 }
 
 // isRunning says that a directory is the root of the running system, by whatever name.

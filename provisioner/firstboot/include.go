@@ -2,17 +2,16 @@ package firstboot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/httpget"
+	"cloudconfig/datasources/remote"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
@@ -34,7 +33,7 @@ func (r *run) decode(ctx context.Context) error {
 // check takes the user-data apart and decodes it, and the vendor data below it unless the user-data wants none; what it
 // finds takes the place of what an earlier check found.
 func (r *run) check(ctx context.Context, o assemble.Options) error {
-	o.Once, o.Facts = r.once, template.Facts(r.data.Meta, nil)
+	o.Once, o.Facts, o.Base = r.once, template.Facts(r.data.Meta, r.data.Tree), r.data.From
 	made, err := assemble.Parts(ctx, &source.File{Name: r.data.Name, Bytes: r.data.UserData}, o)
 	if err != nil {
 		return err
@@ -43,15 +42,17 @@ func (r *run) check(ctx context.Context, o assemble.Options) error {
 	in := schema.Input{Files: made.Parts, Now: facts.Clock(r.Now()), Meta: &r.data.Meta}
 	var ds diag.List
 	r.config, ds = schema.Decode(in)
-	if r.data.VendorData != nil && !r.config.RefusesVendor {
-		o.Vendor = true
-		vendor, err := assemble.Parts(ctx, &source.File{Name: "vendor-data", Bytes: r.data.VendorData}, o)
-		if err != nil {
-			return err
+	if len(r.data.Vendor) > 0 && !r.config.RefusesVendor {
+		o.Vendor, o.Base = true, ""
+		for _, d := range r.data.Vendor {
+			vendor, err := assemble.Parts(ctx, &source.File{Name: d.Name, Bytes: d.Bytes}, o)
+			if err != nil {
+				return err
+			}
+			made.Files, made.Found = append(made.Files, vendor.Files...), append(made.Found, vendor.Found...)
+			made.Pending, made.Once = made.Pending+vendor.Pending, joined(made.Once, vendor.Once)
+			in.Vendor = append(in.Vendor, vendor.Parts...)
 		}
-		made.Files, made.Found = append(made.Files, vendor.Files...), append(made.Found, vendor.Found...)
-		made.Pending, made.Once = made.Pending+vendor.Pending, joined(made.Once, vendor.Once)
-		in.Vendor = vendor.Parts
 		r.config, ds = schema.Decode(in)
 	}
 	r.files, r.packing, r.pending, r.included = made.Files, made.Found, made.Pending, made.Once
@@ -80,7 +81,7 @@ func (r *run) complete(ctx context.Context) report.State {
 		case r.pending == 0:
 			return st
 		case o.Get == nil:
-			o.Get = r.includes(ctx)
+			o.Get = r.includes()
 		default:
 			o.ReadFile = r.readIncluded
 		}
@@ -107,37 +108,27 @@ func (r *run) include(ctx context.Context, o assemble.Options) error {
 // maxInclude is the largest include, before it is unpacked.
 const maxInclude = httpget.DefaultMaxBytes
 
-// includes fetches includes, each address once in a run. Like user-data they come from where they are known to be
-// from; and nobody has this machine ask itself, or the services on its link, in his place.
-func (r *run) includes(context.Context) func(context.Context, string) ([]byte, error) {
-	client := httpget.New(r.Env.Sources, httpget.Options{MaxBytes: maxInclude})
+// includes fetches includes, each address once in a run. They must be as trustworthy as user-data; and nobody has
+// this machine ask itself, or the services on its link, in his place.
+func (r *run) includes() func(context.Context, string) ([]byte, error) {
+	policy := r.Env.Sources.Trust
+	if r.data.Trust != nil {
+		policy = *r.data.Trust
+	}
+	from := remote.New(r.Env.Sources, policy)
+	from.From(r.data.From)
 	fetched := map[string][]byte{}
 	return func(ctx context.Context, address string) ([]byte, error) {
 		if text, known := fetched[address]; known {
 			return text, nil
 		}
-		u, err := url.Parse(address)
-		switch {
-		case err != nil:
-			return nil, errors.New("the address is not a URL")
-		case u.Scheme != "https":
-			return nil, fmt.Errorf("%s: includes are taken by https only", httpget.Redact(address))
-		case isOurs(u.Hostname()):
-			return nil, fmt.Errorf("%s: nothing is included from this machine or its link", httpget.Redact(address))
-		}
-		text, err := client.Get(ctx, address)
+		doc, err := from.Include(ctx, address)
 		if err == nil {
-			fetched[address] = text
+			fetched[address] = doc.Body
+			r.Report.Proof = string(trust.Weakest(trust.Proof(r.Report.Proof), doc.Proof))
 		}
-		return text, err
+		return doc.Body, err
 	}
-}
-
-// isOurs says that a host is this machine, or can only be on its link.
-func isOurs(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	addr = addr.Unmap()
-	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || err == nil && (addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified())
 }
 
 // readIncluded reads an included file below the root.
@@ -248,7 +239,7 @@ func (r *run) runKeptBoothooks(ctx context.Context) report.State {
 // lookAhead makes the configuration as whole as it can be without running anything.
 func (r *run) lookAhead(ctx context.Context) error {
 	if r.pending > 0 && !r.packing.HasErrors() {
-		if err := r.include(ctx, assemble.Options{Get: r.includes(ctx), ReadFile: r.readIncluded}); err != nil {
+		if err := r.include(ctx, assemble.Options{Get: r.includes(), ReadFile: r.readIncluded}); err != nil {
 			return err
 		}
 	}
