@@ -53,10 +53,7 @@ func customData(text string) string {
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			return metadatatest.Azure(metadatatest.ExampleVM, userData, nil, faults...)
-		},
-		New: inEmptyRoot(t), Requests: 1, Series: 1, Starts: true,
+		Serve: metadatatest.ServeAzure, New: inEmptyRoot(t), Requests: 1, Series: 1, Starts: true,
 	})
 }
 

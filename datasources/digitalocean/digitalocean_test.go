@@ -16,10 +16,7 @@ import (
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			return metadatatest.DigitalOcean(metadatatest.ExampleDroplet, userData, faults...)
-		},
-		New: digitalocean.New, Requests: 2, Series: 1,
+		Serve: metadatatest.ServeDigitalOcean, New: digitalocean.New, Requests: 2, Series: 1,
 	})
 }
 
