@@ -10,12 +10,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/endpoint"
 	"cloudconfig/datasources/httpget"
 )
 
@@ -40,23 +39,19 @@ type Service struct {
 	answers map[string][]byte // nil: absent
 }
 
-// New makes the service at an endpoint, a scheme and a host, or at the usual one if that is "". Each request has the
-// header. The error says what is wrong with the endpoint.
-func New(env datasources.Env, endpoint, usual string, header http.Header) (*Service, error) {
-	if endpoint == "" {
-		endpoint = usual
+// New makes the service at an address, a scheme and a host, or at the usual one if that is "". Each request has the
+// header. The error says what is wrong with the address.
+func New(env datasources.Env, address, usual string, header http.Header) (*Service, error) {
+	if address == "" {
+		address = usual
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the address is no URL such as " + usual)
+	base, routed, err := endpoint.Parse(address)
+	if err != nil {
+		return nil, err
 	}
-	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("the address has more than a scheme and a host")
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
 	return &Service{
-		Routed:  err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback(),
-		base:    (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), // which escapes a zone
+		Routed:  routed,
+		base:    base,
 		header:  header,
 		client:  httpget.New(env, httpget.Options{Metadata: true}),
 		answers: map[string][]byte{},

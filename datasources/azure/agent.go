@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"cloudconfig/datasources"
-	"cloudconfig/datasources/value"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/datasources/xmltree"
 	"cloudconfig/schema"
 )
@@ -95,7 +95,7 @@ func parseShared(meta *schema.Metadata, text []byte) error {
 		return err
 	}
 	own := root.Find("Incarnation").Attr("instance")
-	var c value.Checker
+	var c claims.Checker
 	for _, instance := range root.Find("Instances").All("Instance") {
 		if instance.Attr("id") != own {
 			continue
@@ -106,7 +106,7 @@ func parseShared(meta *schema.Metadata, text []byte) error {
 		}
 		break
 	}
-	return c.Err
+	return c.Err()
 }
 
 // host is that of an address with a port, "" if it is none: such an endpoint is not public.

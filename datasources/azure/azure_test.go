@@ -53,10 +53,7 @@ func customData(text string) string {
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			return metadatatest.Azure(metadatatest.ExampleVM, userData, nil, faults...)
-		},
-		New: inEmptyRoot(t), Requests: 1, Series: 1, Starts: true,
+		Serve: metadatatest.ServeAzure, New: inEmptyRoot(t), Requests: 1, Series: 1, Starts: true,
 	})
 }
 
@@ -147,7 +144,7 @@ func TestMedia(t *testing.T) {
 		},
 		{name: "another platform's", vm: metadatatest.ExampleVM, media: `<Environment><PropertySection/></Environment>`, wantData: "service", want: func(*schema.Metadata) {}},
 		{name: "custom data that is none", vm: metadatatest.ExampleVM, media: fmt.Sprintf(ovfEnv, "<ns1:CustomData>s3cret!</ns1:CustomData>"), wantText: "ovf-env.xml: CustomData: it is not base64"},
-		{name: "a hostname that is none", vm: metadatatest.ExampleVM, media: strings.Replace(ovfEnv, "media1", "a&#10;b", 1), wantText: `HostName: "a\nb" is not a hostname`},
+		{name: "a hostname that is none", vm: metadatatest.ExampleVM, media: strings.Replace(ovfEnv, "media1", "..&#47;b", 1), wantText: `HostName: "../b" is not a hostname`},
 		{name: "not XML", vm: metadatatest.ExampleVM, media: "<s3cret", wantText: "ovf-env.xml: line 1 of the XML"},
 		{name: "a document type", vm: metadatatest.ExampleVM, media: "<!DOCTYPE s3cret><a/>", wantText: "document type"},
 		{name: "that cannot be read", vm: metadatatest.ExampleVM, trouble: errors.New("the kernel does not know udf"), wantText: "does not know udf"},

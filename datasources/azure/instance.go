@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
-	"cloudconfig/datasources/value"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/schema"
 )
 
@@ -59,10 +59,10 @@ type addresses struct {
 func decode(text []byte) (found, error) {
 	var a answer
 	var n network
-	var c value.Checker
+	var c claims.Checker
 	if json.Unmarshal(text, &a) != nil || a.Network != nil && json.Unmarshal(a.Network, &n) != nil {
 		c.Unreadable("metadata/instance", "the JSON of an instance")
-		return found{}, c.Err
+		return found{}, c.Err()
 	}
 	compute := &a.Compute
 	var keys []string
@@ -83,8 +83,8 @@ func decode(text []byte) (found, error) {
 	if bad {
 		c.Unreadable("userData", "base64")
 	}
-	if c.Err != nil {
-		return found{}, c.Err
+	if c.Err() != nil {
+		return found{}, c.Err()
 	}
 	if meta.InstanceID == "" {
 		return found{}, fmt.Errorf("metadata/instance: it has no vmId: %w", datasources.ErrNotReady)
@@ -92,8 +92,8 @@ func decode(text []byte) (found, error) {
 	f := found{Data: datasources.Data{Name: "user-data", Meta: meta, UserData: userData}, named: meta.Hostname != ""}
 	if !f.named {
 		// The name of the resource is a hostname in most cases; where it is none, there is none.
-		var maybe value.Checker
-		if name := maybe.Hostname("name", compute.Name); maybe.Err == nil {
+		var maybe claims.Checker
+		if name := maybe.Hostname("name", compute.Name); maybe.Err() == nil && name == compute.Name {
 			f.Meta.Hostname = name
 		}
 	}
@@ -113,7 +113,7 @@ func decode(text []byte) (found, error) {
 
 // takeAddresses takes the first of each kind, over all interfaces. All IPv6 addresses of a machine are private ones of
 // its virtual network, though they may look global; public ones are translated.
-func takeAddresses(c *value.Checker, meta *schema.Metadata, n network) {
+func takeAddresses(c *claims.Checker, meta *schema.Metadata, n network) {
 	for _, link := range n.Interface {
 		for _, a := range link.IPv4.IPAddress {
 			keep(&meta.PrivateIPv4, c.IPv4("privateIpAddress", a.Private))

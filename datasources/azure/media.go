@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"cloudconfig/datasources/value"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/datasources/xmltree"
 )
 
@@ -27,7 +27,7 @@ func parseMedia(text []byte) (media, error) {
 	if set == nil {
 		return media{}, fmt.Errorf("%s: %w", ovfEnv, errNoProvisioning)
 	}
-	var c value.Checker
+	var c claims.Checker
 	m := media{hostname: c.Hostname("HostName", set.String("HostName")), userName: c.Word("UserName", set.String("UserName"))}
 	var keys []string
 	for _, key := range set.Find("SSH", "PublicKeys").All("PublicKey") {
@@ -39,8 +39,8 @@ func parseMedia(text []byte) (media, error) {
 		c.Unreadable("CustomData", "base64")
 	}
 	m.customData = custom
-	if c.Err != nil {
-		return media{}, fmt.Errorf("%s: %w", ovfEnv, c.Err)
+	if c.Err() != nil {
+		return media{}, fmt.Errorf("%s: %w", ovfEnv, c.Err())
 	}
 	return m, nil
 }
@@ -63,7 +63,7 @@ func (f *found) add(m media) error {
 	if m.hostname != "" && !f.named {
 		f.Meta.Hostname = m.hostname
 	}
-	var c value.Checker
+	var c claims.Checker
 	f.Meta.SSHKeys = c.Keys("PublicKey", withNew(f.Meta.SSHKeys, m.keys))
 	if meta, ok := f.Tree["meta_data"].(map[string]any); ok && m.userName != "" {
 		meta["admin_username"] = m.userName
@@ -71,7 +71,7 @@ func (f *found) add(m media) error {
 	if m.customData != nil {
 		f.UserData = m.customData
 	}
-	return c.Err
+	return c.Err()
 }
 
 // withNew is a list with what another one has beyond it.

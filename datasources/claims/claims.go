@@ -10,7 +10,12 @@ import (
 	"strings"
 )
 
-const maxWordBytes = 128
+const (
+	// MaxKeys is far beyond the keys that any platform hands out for one machine.
+	MaxKeys      = 64
+	maxKeyBytes  = 16 << 10
+	maxWordBytes = 128
+)
 
 // Checker checks one answer after another and keeps the first that cannot be what it should be. Each method takes the
 // answer's name, as the error has it, and its text, white space around it left out; "" is an absence and stays so.
@@ -108,4 +113,43 @@ func notInLabel(r rune) bool {
 		return false
 	}
 	return true
+}
+
+// Unreadable notes that a whole document is not what it should be; it may be secret, and nothing of it is in the error.
+func (c *Checker) Unreadable(name, want string) { c.fail("%s: it is not %s", name, want) }
+
+// Keys is the lines of SSH keys, without empty ones. A key that is malformed is for others to find; here only the number
+// and the size of all are bounded.
+func (c *Checker) Keys(name string, texts []string) []string {
+	var keys []string
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			line = strings.TrimSpace(line)
+			switch {
+			case line == "":
+			case len(keys) == MaxKeys:
+				c.fail("%s: more than %d keys", name, MaxKeys)
+				return keys
+			case len(line) > maxKeyBytes:
+				c.fail("%s: a key of more than %d KiB", name, maxKeyBytes>>10)
+				return keys
+			default:
+				keys = append(keys, line)
+			}
+		}
+	}
+	return keys
+}
+
+// Fail keeps an error of the caller's, unless there is one already or it is nil.
+func (c *Checker) Fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *Checker) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf(format, args...)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/datasources/openstack"
 	"cloudconfig/datasources/value"
 )
@@ -48,7 +49,7 @@ func (e ec2) describe(data *datasources.Data) error {
 	if e == nil {
 		return nil
 	}
-	var check value.Checker
+	var check claims.Checker
 	placement, _ := e["placement"].(map[string]any)
 	data.Meta.InstanceID = check.Word("meta-data.json: instance-id", e.text("instance-id"))
 	data.Meta.Zone = check.Word("meta-data.json: availability-zone", ec2(placement).text("availability-zone"))
@@ -59,5 +60,5 @@ func (e ec2) describe(data *datasources.Data) error {
 	data.Meta.Hostname = check.Hostname("meta-data.json: hostname", name)
 	data.Meta.SSHKeys = check.Keys("meta-data.json: public-keys", value.KeyTexts(e["public-keys"]))
 	data.Tree = map[string]any{"meta_data": map[string]any(e)}
-	return check.Err
+	return check.Err()
 }

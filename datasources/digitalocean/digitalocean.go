@@ -11,7 +11,7 @@ import (
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/answers"
-	"cloudconfig/datasources/value"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/schema"
 )
 
@@ -96,11 +96,11 @@ func decode(text []byte) (datasources.Data, error) {
 	var d droplet
 	var interfaces struct{ Public, Private []network }
 	if json.Unmarshal(text, &d) != nil || d.Interfaces != nil && json.Unmarshal(d.Interfaces, &interfaces) != nil {
-		var c value.Checker
+		var c claims.Checker
 		c.Unreadable(everything, "the JSON of a Droplet")
-		return datasources.Data{}, c.Err
+		return datasources.Data{}, c.Err()
 	}
-	var c value.Checker
+	var c claims.Checker
 	meta := schema.Metadata{
 		Version: 1, Datasource: "digitalocean",
 		InstanceID: c.Word("droplet_id", d.ID.String()),
@@ -110,8 +110,8 @@ func decode(text []byte) (datasources.Data, error) {
 	}
 	meta.PublicIPv4, meta.PublicIPv6 = first(&c, "interfaces.public", interfaces.Public)
 	meta.PrivateIPv4, meta.PrivateIPv6 = first(&c, "interfaces.private", interfaces.Private)
-	if c.Err != nil {
-		return datasources.Data{}, c.Err
+	if c.Err() != nil {
+		return datasources.Data{}, c.Err()
 	}
 	if meta.InstanceID == "" {
 		return datasources.Data{}, fmt.Errorf("%s: it has no droplet_id: %w", everything, datasources.ErrNotReady)
@@ -136,7 +136,7 @@ func decode(text []byte) (datasources.Data, error) {
 }
 
 // first is the first address of each family.
-func first(c *value.Checker, what string, all []network) (v4, v6 string) {
+func first(c *claims.Checker, what string, all []network) (v4, v6 string) {
 	for _, n := range all {
 		if v4 == "" {
 			v4 = c.IPv4(what+".ipv4", n.IPv4.IP)

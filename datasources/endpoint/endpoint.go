@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Parse takes a scheme, http or https, and a host, and gives them without what may stand behind: a slash. The error says
+// Parse takes a scheme, http or https, and a host, and gives them without what may stand behind: a slash. A zone is escaped. The error says
 // what is wrong with the address and does not hold it. Routed says that the host may be anywhere: it is neither
 // link-local nor this machine.
 func Parse(address string) (base string, routed bool, err error) {
@@ -19,7 +19,7 @@ func Parse(address string) (base string, routed bool, err error) {
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
 		return "", false, errors.New("the address has more than a scheme and a host")
 	}
-	return u.Scheme + "://" + u.Host, isRouted(u.Hostname()), nil
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), isRouted(u.Hostname()), nil
 }
 
 // isRouted: fd00:ec2::254 is EC2's own address of its service on IPv6, and is not routed there.

@@ -8,9 +8,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/answers"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/datasources/value"
 	"cloudconfig/schema"
 	"cloudconfig/schema/source"
@@ -72,11 +74,11 @@ func (s *hetzner) Fetch(ctx context.Context) (datasources.Data, error) {
 
 // decode reads the metadata, and the list of private networks, which may be empty.
 func decode(text, networks []byte) (datasources.Data, error) {
-	var c value.Checker
+	var c claims.Checker
 	doc := parse(&c, metadata, text, yamltree.Mapping)
 	private := parse(&c, privateNetworks, networks, yamltree.Sequence)
-	if c.Err != nil {
-		return datasources.Data{}, c.Err
+	if c.Err() != nil {
+		return datasources.Data{}, c.Err()
 	}
 	meta := schema.Metadata{
 		Version: 1, Datasource: "hetzner",
@@ -91,8 +93,8 @@ func decode(text, networks []byte) (datasources.Data, error) {
 	if private != nil && len(private.Items) > 0 {
 		meta.PrivateIPv4 = c.IPv4("private-networks", scalar(private.Items[0], "ip"))
 	}
-	if c.Err != nil {
-		return datasources.Data{}, c.Err
+	if c.Err() != nil {
+		return datasources.Data{}, c.Err()
 	}
 	if meta.InstanceID == "" {
 		return datasources.Data{}, fmt.Errorf("%s: it has no instance-id: %w", metadata, datasources.ErrNotReady)
@@ -118,7 +120,7 @@ func decode(text, networks []byte) (datasources.Data, error) {
 }
 
 // parse reads a document of a kind; nil if it is empty.
-func parse(c *value.Checker, name string, text []byte, kind yamltree.Kind) *yamltree.Node {
+func parse(c *claims.Checker, name string, text []byte, kind yamltree.Kind) *yamltree.Node {
 	n, found := yamltree.Parse(&source.File{Name: name, Bytes: text})
 	switch {
 	case n != nil && n.Kind == yamltree.Null && kind == yamltree.Sequence:
@@ -149,7 +151,7 @@ func texts(n *yamltree.Node) []string {
 }
 
 // publicIPv6 is the first static IPv6 address of a network interface, in a description that is almost cloud-init's.
-func publicIPv6(c *value.Checker, n *yamltree.Node) string {
+func publicIPv6(c *claims.Checker, n *yamltree.Node) string {
 	config := n.Get("config")
 	if config == nil {
 		return ""
@@ -161,7 +163,8 @@ func publicIPv6(c *value.Checker, n *yamltree.Node) string {
 		}
 		for _, subnet := range subnets.Items {
 			if scalar(subnet, "ipv6") == "true" {
-				if a := c.IPv6("network-config address", scalar(subnet, "address")); a.IsValid() {
+				address, _, _ := strings.Cut(scalar(subnet, "address"), "/")
+				if a := c.IPv6("network-config address", address); a.IsValid() {
 					return a.String()
 				}
 			}

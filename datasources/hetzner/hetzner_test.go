@@ -16,12 +16,7 @@ import (
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			s := metadatatest.ExampleServer()
-			s.UserData = userData
-			return metadatatest.Hetzner(s, faults...)
-		},
-		New: hetzner.New, Requests: 3, Series: 1,
+		Serve: metadatatest.ServeHetzner, New: hetzner.New, Requests: 3, Series: 1,
 	})
 }
 

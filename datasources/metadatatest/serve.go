@@ -24,3 +24,20 @@ func ServeBrightbox(userData []byte, faults ...Fault) *Handler {
 	i.UserData = userData
 	return Brightbox(i, faults...)
 }
+
+// ServeDigitalOcean is the service of [ExampleDroplet] with this user-data.
+func ServeDigitalOcean(userData []byte, faults ...Fault) *Handler {
+	return DigitalOcean(ExampleDroplet, userData, faults...)
+}
+
+// ServeHetzner is the service of [ExampleServer] with this user-data.
+func ServeHetzner(userData []byte, faults ...Fault) *Handler {
+	s := ExampleServer()
+	s.UserData = userData
+	return Hetzner(s, faults...)
+}
+
+// ServeAzure is the services of [ExampleVM] with this user-data.
+func ServeAzure(userData []byte, faults ...Fault) *Handler {
+	return Azure(ExampleVM, userData, &Wireserver{}, faults...)
+}

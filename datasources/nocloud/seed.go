@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/datasources/machine"
 	"cloudconfig/datasources/value"
 	"cloudconfig/schema"
@@ -81,7 +82,7 @@ func parse(text []byte) (*yamltree.Node, error) {
 
 // describe takes what meta-data says of the machine, and what counts more than that.
 func (s *datasource) describe(data *datasources.Data, tree *yamltree.Node) error {
-	var check value.Checker
+	var check claims.Checker
 	text := func(keys ...string) string {
 		for _, key := range keys {
 			switch n := tree.Get(key); {
@@ -116,7 +117,7 @@ func (s *datasource) describe(data *datasources.Data, tree *yamltree.Node) error
 	if tree != nil {
 		data.Tree = map[string]any{"meta_data": value.Tree(tree)}
 	}
-	return check.Err
+	return check.Err()
 }
 
 // expand puts what the firmware says in the place of __dmi.NAME__. In a URL it is escaped; a text that a vendor left

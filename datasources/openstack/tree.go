@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/claims"
 	"cloudconfig/datasources/value"
 	"cloudconfig/schema"
 )
@@ -90,15 +91,13 @@ func Decode(datasource string, f Files) (datasources.Data, error) {
 
 type decoder struct {
 	data  datasources.Data
-	check value.Checker
+	check claims.Checker
 }
 
-func (d *decoder) err() error { return d.check.Err }
+func (d *decoder) err() error { return d.check.Err() }
 
 func (d *decoder) fail(err error) {
-	if d.check.Err == nil {
-		d.check.Err = err
-	}
+	d.check.Fail(err)
 }
 
 func (d *decoder) note(format string, args ...any) {
@@ -127,8 +126,8 @@ func (d *decoder) metaData(text []byte) (config string) {
 	meta.InstanceID, meta.Zone = word("uuid"), word("availability_zone")
 	meta.Hostname = d.check.Hostname(file+": hostname", d.text(file, m, "hostname"))
 	if name := d.text(file, m, "name"); meta.Hostname == "" {
-		var free value.Checker // a display name may be any text
-		if name = free.Hostname("", name); free.Err == nil {
+		var free claims.Checker // a display name may be any text
+		if name = free.Hostname("", name); free.Err() == nil {
 			meta.Hostname = name
 		}
 	}

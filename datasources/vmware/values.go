@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/claims"
+	"cloudconfig/datasources/remote"
 	"cloudconfig/datasources/value"
 	"cloudconfig/schema"
 	"cloudconfig/schema/source"
@@ -26,7 +28,7 @@ type reader struct {
 	env datasources.Env
 	// get gives the value of a variable, which is named without "guestinfo."; "" if it is not set.
 	get   func(key string) (string, error)
-	check value.Checker
+	check claims.Checker
 	any   bool // some variable is set, though perhaps to nothing
 	used  []string
 	err   error // of get, the first
@@ -64,7 +66,13 @@ func (r *reader) document(key string) []byte {
 // data reads everything.
 func (r *reader) data() (datasources.Data, error) {
 	data := datasources.Data{Name: "user-data", Meta: schema.Metadata{Version: 1, Datasource: "vmware"}}
-	data.UserData = r.userData()
+	r.userData(&data)
+	if r.value(ignition) != "" {
+		data.Notes = []string{ignition + " is set, and is left to Ignition"}
+		if data.UserData == nil {
+			data.UserData = r.document(ignition)
+		}
+	}
 	if vendor := r.document("vendordata"); vendor != nil {
 		data.Vendor = []datasources.Document{{Name: "vendor-data", Bytes: vendor}}
 		r.used = append(r.used, "vendordata")
@@ -75,33 +83,39 @@ func (r *reader) data() (datasources.Data, error) {
 	switch {
 	case r.err != nil:
 		return datasources.Data{}, r.err
-	case r.check.Err != nil:
-		return datasources.Data{}, r.check.Err
+	case r.check.Err() != nil:
+		return datasources.Data{}, r.check.Err()
 	case !r.any:
 		return datasources.Data{}, fmt.Errorf("no variable of guestinfo is set: %w", datasources.ErrAbsent)
 	}
 	return data, nil
 }
 
-// userData is the first that there is: coreos-cloudinit's, the document of its URL, cloud-init's. A configuration of
-// Ignition's is given on only if there is nothing else, for others to say what it is; it is never taken away.
-func (r *reader) userData() []byte {
+// ignition is a configuration of Ignition's. It is given on only if there is no other user-data, for others to say what it
+// is, and never taken away.
+const ignition = "ignition.config.data"
+
+// userData is the first that there is: coreos-cloudinit's, the document of its URL, cloud-init's.
+func (r *reader) userData(data *datasources.Data) {
 	for _, key := range []string{"coreos.config.data", "coreos.config.url", "userdata"} {
 		if key == "coreos.config.url" {
-			if url := strings.TrimSpace(r.value(key)); url != "" {
-				data, err := fetchURL(r.ctx, r.env, url)
-				if r.err = err; err == nil && len(data) > 0 {
-					return data
-				}
+			url := strings.TrimSpace(r.value(key))
+			if url == "" || r.err != nil {
+				continue
+			}
+			var doc remote.Document
+			if doc, r.err = remote.New(r.env, r.env.Trust).Document(r.ctx, url); r.err == nil && len(doc.Body) > 0 {
+				data.UserData, data.Proof, data.From = doc.Body, doc.Proof, url
+				return
 			}
 			continue
 		}
-		if data := r.document(key); data != nil {
+		if text := r.document(key); text != nil {
 			r.used = append(r.used, key)
-			return data
+			data.UserData = text
+			return
 		}
 	}
-	return r.document("ignition.config.data")
 }
 
 // metadata reads cloud-init's document of YAML or JSON.
@@ -198,7 +212,7 @@ func (r *reader) network(data *datasources.Data) {
 		text := strings.TrimSpace(r.value(key))
 		if text != "" {
 			if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7F }) || len(text) > 1024 {
-				r.check.Lying(key, text, "one line")
+				r.check.Wrong(key, text, "one line")
 			}
 			lines.WriteString(key + "=" + text + "\n")
 		}
@@ -235,7 +249,7 @@ func (r *reader) network(data *datasources.Data) {
 			}
 			some = true
 		}
-		if !some || r.err != nil || r.check.Err != nil {
+		if !some || r.err != nil || r.check.Err() != nil {
 			break
 		}
 	}
@@ -248,13 +262,16 @@ func (r *reader) network(data *datasources.Data) {
 func (r *reader) address(meta *schema.Metadata, what, role, text string) {
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
-		r.check.Lying(what+".ip", text, "an address such as 10.0.0.5/24")
+		r.check.Wrong(what+".ip", text, "an address such as 10.0.0.5/24")
 		return
 	}
-	a := r.check.Address(what+".ip", prefix.Addr().String())
-	if !a.IsValid() {
-		return
+	what += ".ip"
+	if a := prefix.Addr(); a.Is4() {
+		r.check.IPv4(what, a.String())
+	} else {
+		r.check.IPv6(what, a.String())
 	}
+	a := prefix.Addr()
 	switch {
 	case role == "public" && a.Is4():
 		meta.PublicIPv4 = a.String()
@@ -265,6 +282,6 @@ func (r *reader) address(meta *schema.Metadata, what, role, text string) {
 	case role == "private":
 		meta.PrivateIPv6 = a.String()
 	case role != "":
-		r.check.Lying(what+".role", role, "public or private")
+		r.check.Wrong(strings.TrimSuffix(what, ".ip")+".role", role, "public or private")
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
-	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/xmltree"
 )
 
@@ -178,11 +177,6 @@ func properties(text []byte) (func(key string) (string, error), error) {
 		}
 	}
 	return func(key string) (string, error) { return all["guestinfo."+key], nil }, nil
-}
-
-// fetchURL gets the document that a variable names.
-func fetchURL(ctx context.Context, env datasources.Env, url string) ([]byte, error) {
-	return httpget.New(env, httpget.Options{}).Try(ctx, url)
 }
 
 // unpack undoes an encoding of a variable. What is compressed besides stays so: it is unpacked with the user-data.

@@ -113,6 +113,9 @@ func TestUserData(t *testing.T) {
 			if err != nil || string(data.UserData) != tt.want || tt.want == "" && data.UserData != nil {
 				t.Errorf("user-data %q, error %v", data.UserData, err)
 			}
+			if told := len(data.Notes) > 0; told != (tt.values["ignition.config.data"] != "") {
+				t.Errorf("notes %q", data.Notes)
+			}
 		})
 	}
 }
@@ -280,7 +283,7 @@ func TestValues(t *testing.T) {
 		{name: "metadata that is no YAML", values: values{"metadata": "a: s3cret: b"}, wantText: "metadata: it is not a mapping"},
 		{name: "metadata that unpacks without end", values: values{"metadata": bomb, "metadata.encoding": "gzip+base64"}, wantText: "metadata: it is not a mapping"},
 		{name: "metadata that is cut short", values: values{"metadata": b64(gz("a: b")[:20]), "metadata.encoding": "gzip+base64"}, wantText: "metadata: it cannot be unpacked"},
-		{name: "a hostname with a line end", values: values{"hostname": "a\nb"}, wantText: `hostname: "a\nb" is not a hostname`},
+		{name: "a hostname that is a path", values: values{"hostname": "../b"}, wantText: `hostname: "../b" is not a hostname`},
 		{name: "an id of two words", values: values{"metadata": "instance-id: a b\n"}, wantText: "instance-id"},
 		{name: "an address without its network", values: values{"interface.0.ip.0.address": "10.0.0.1"}, wantText: "interface.0.ip"},
 		{name: "an address that no machine has", values: values{"interface.0.ip.0.address": "127.0.0.1/8"}, wantText: "interface.0.ip"},

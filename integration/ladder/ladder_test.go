@@ -37,6 +37,8 @@ type platform struct {
 var platforms = []platform{
 	{"ec2", metadatatest.ServeEC2},
 	{"gce", metadatatest.ServeGCE},
+	{"digitalocean", metadatatest.ServeDigitalOcean},
+	{"hetzner", metadatatest.ServeHetzner},
 	{"brightbox", metadatatest.ServeBrightbox},
 }
 

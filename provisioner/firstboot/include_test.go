@@ -168,8 +168,8 @@ func TestAnIncludeThatFails(t *testing.T) {
 	}
 	all := strings.Join(r.Errors, "\n") + m.console.String()
 	for _, want := range []string{
-		":2:1: include: get https://config.example.com/1: status 404", ":4:1: include: http://config.example.com/3: includes are taken by https only",
-		":5:1: include: https://169.254.169.254/4: nothing is included from this machine or its link",
+		":2:1: include: get https://config.example.com/1: status 404", ":4:1: include: get http://config.example.com/3: nothing shows that it is from whom it should be",
+		":5:1: include: get https://169.254.169.254/4: the address is one of this machine or its link",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not told in %s", want, all)
