@@ -140,11 +140,11 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 		}
 		s.policy, s.fetcher, s.answers = policy, remote.New(s.env, policy), map[string]remote.Document{}
 	}
-	var mu sync.Mutex
 	var wg sync.WaitGroup
-	errs := make([]error, len(names()))
+	docs, errs := make([]remote.Document, len(names())), make([]error, len(names()))
 	for n, name := range names() {
 		if _, known := s.answers[name]; known {
+			docs[n] = s.answers[name]
 			continue
 		}
 		wg.Go(func() {
@@ -152,20 +152,20 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 			if name == userData {
 				get = s.fetcher.Document
 			}
-			doc, err := get(ctx, below(base, name))
-			if errors.Is(err, datasources.ErrAbsent) {
-				doc, err = remote.Document{}, nil
-			} else if doc.Body == nil {
-				doc.Body = []byte{}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if errs[n] = err; err == nil {
-				s.answers[name] = doc
+			docs[n], errs[n] = get(ctx, below(base, name))
+			if errors.Is(errs[n], datasources.ErrAbsent) {
+				docs[n], errs[n] = remote.Document{}, nil
+			} else if docs[n].Body == nil {
+				docs[n].Body = []byte{}
 			}
 		})
 	}
 	wg.Wait()
+	for n, name := range names() {
+		if errs[n] == nil {
+			s.answers[name] = docs[n]
+		}
+	}
 	if err := worst(errs); err != nil {
 		return datasources.Data{}, err
 	}
