@@ -78,6 +78,9 @@ func (m *machine) things(c *schema.Config) (map[string]thing, diag.List, error) 
 
 func id(t thing) string { return string(t.kind) + "\x00" + t.name }
 
+// add takes a thing. Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func (l *collection) add(t thing) { l.out[id(t)] = t }
 
 func first(why []source.Range) source.Range {

@@ -357,6 +357,9 @@ func (r *run) refused() report.State {
 }
 
 // worse is the state of two that says more of what went wrong.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func worse(a, b report.State) report.State {
 	for _, s := range []report.State{report.Failed, report.Refused, report.Degraded} {
 		if a == s || b == s {

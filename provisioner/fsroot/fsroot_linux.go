@@ -122,9 +122,6 @@ func (r *Root) Stat(p string) (Info, error) {
 func (r *Root) ReadFile(p string, limit int64) ([]byte, Info, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fail := func(err error) ([]byte, Info, error) {
-		return nil, Info{}, &fs.PathError{Op: "read", Path: p, Err: err}
-	}
 	d, name, err := r.parent("read", p)
 	if err != nil {
 		return nil, Info{}, err
@@ -132,23 +129,23 @@ func (r *Root) ReadFile(p string, limit int64) ([]byte, Info, error) {
 	defer release(d)
 	fd, st, err := r.openRegular(d, name, unix.O_RDONLY)
 	if err != nil {
-		return fail(err)
+		return nil, Info{}, pathError("read", p, err)
 	}
 	defer unix.Close(fd)
 	if int64(st.Size) > limit {
-		return fail(ErrTooLarge)
+		return nil, Info{}, pathError("read", p, ErrTooLarge)
 	}
 	data := make([]byte, 0, st.Size+1)
 	for {
 		n, err := again(func() (int, error) { return unix.Read(fd, data[len(data):cap(data)]) })
 		if err != nil {
-			return fail(err)
+			return nil, Info{}, pathError("read", p, err)
 		}
 		if n == 0 {
 			break
 		}
 		if data = data[:len(data)+n]; int64(len(data)) > limit {
-			return fail(ErrTooLarge)
+			return nil, Info{}, pathError("read", p, ErrTooLarge)
 		}
 		data = slices.Grow(data, 1)
 	}
@@ -185,15 +182,12 @@ func (r *Root) ReadDir(p string) ([]string, error) {
 func (r *Root) Volume(p string) (Volume, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fail := func(err error) (Volume, error) {
-		return Volume{}, &fs.PathError{Op: "find file system of", Path: p, Err: err}
-	}
 	if err := valid("find file system of", p); err != nil {
 		return Volume{}, err
 	}
 	d, _, err := r.walk(path.Dir(p))
 	if d == nil {
-		return fail(err)
+		return Volume{}, pathError("find file system of", p, err)
 	}
 	defer release(d)
 	v, fd := Volume{ID: d.volume, Top: d.top.Top, Shared: d.top.Shared}, d.fd
@@ -203,7 +197,7 @@ func (r *Root) Volume(p string) (Volume, error) {
 			st, err := statx(child, "")
 			if err != nil {
 				unix.Close(child)
-				return fail(err)
+				return Volume{}, pathError("find file system of", p, err)
 			}
 			c := r.child(d, name, child, st)
 			defer release(c)
@@ -216,7 +210,7 @@ func (r *Root) Volume(p string) (Volume, error) {
 	}
 	var sf unix.Statfs_t
 	if err := unix.Fstatfs(fd, &sf); err != nil {
-		return fail(err)
+		return Volume{}, pathError("find file system of", p, err)
 	}
 	v.ReadOnly = sf.Flags&unix.ST_RDONLY != 0
 	v.Type = volumeTypes[uint32(sf.Type)]

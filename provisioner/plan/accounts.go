@@ -367,6 +367,9 @@ func (c *computation) sudoers(users []accounts.User) {
 }
 
 // unique drops ranges that are no place, and those that are there already.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func unique(ranges []source.Range) []source.Range {
 	var out []source.Range
 	seen := make(map[source.Range]bool, len(ranges))

@@ -139,8 +139,10 @@ func drawing(p Plan, owners owners) Drawing {
 		Version: 1, Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Summary: summarize(p),
 		Changes: []DrawnChange{}, Commands: []DrawnCommand{}, Jobs: []DrawnJob{}, Scripts: []DrawnScript{},
 	}
-	add := func(changes []Change, runtime bool) {
-		for _, c := range changes {
+	for i, changes := range [][]Change{p.Changes, p.Runtime} {
+		runtime := i == 1
+		for i := range changes {
+			c := &changes[i]
 			out := DrawnChange{
 				Action: c.action(), Kind: c.Kind, Path: "/" + c.Path, Runtime: runtime, Secret: c.Secret,
 				State: drawnState(c, owners), Was: drawnWas(c, owners), Why: reasons(c.Why, c.Origin),
@@ -151,8 +153,6 @@ func drawing(p Plan, owners owners) Drawing {
 			d.Changes = append(d.Changes, out)
 		}
 	}
-	add(p.Changes, false)
-	add(p.Runtime, true)
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
 	}
@@ -165,7 +165,7 @@ func drawing(p Plan, owners owners) Drawing {
 	return d
 }
 
-func drawnState(c Change, owners owners) *DrawnState {
+func drawnState(c *Change, owners owners) *DrawnState {
 	switch c.Kind {
 	case Remove:
 		return nil
@@ -180,7 +180,7 @@ func drawnState(c Change, owners owners) *DrawnState {
 	return s
 }
 
-func drawnWas(c Change, owners owners) *DrawnState {
+func drawnWas(c *Change, owners owners) *DrawnState {
 	switch c.Was.Kind {
 	case fsroot.Regular:
 		s := drawnAttr(string(WriteFile), c.Was.Attr, owners)

@@ -86,8 +86,8 @@ func (c *computation) caCerts() {
 	var why []source.Range
 	var inputs []byte
 	stale := false
-	add := func(change Change) {
-		c.put(&change)
+	add := func(change *Change) {
+		c.put(change)
 		inputs = append(inputs, change.Data...)
 		why = append(why, change.Why...)
 		stale = stale || c.changes(change.Path)
@@ -97,7 +97,7 @@ func (c *computation) caCerts() {
 		for _, text := range certificates(v) {
 			n++
 			name := fmt.Sprintf("provisioner-%d", n)
-			add(Change{
+			add(&Change{
 				Kind: WriteFile, Path: path.Join(store.dir, name+store.ext), Attr: fsroot.Attr{Mode: 0o644}, Data: text, Why: []source.Range{v.At},
 			})
 			stale = stale || store.made != "" && !c.isThere(path.Join(store.made, name+".pem"))
@@ -106,7 +106,7 @@ func (c *computation) caCerts() {
 	if ca.RemoveDefaults.V {
 		if old, attr, there := c.shared(certsConf); there && store.dir == certsDir {
 			text, records := deselect(old, ca.RemoveDefaults.At)
-			add(Change{
+			add(&Change{
 				Kind: WriteFile, Path: c.resolve(certsConf), Attr: attr, Data: text, Records: records, Why: []source.Range{ca.RemoveDefaults.At},
 			})
 		} else {

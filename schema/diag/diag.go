@@ -106,12 +106,18 @@ func New(rule *Rule, at source.Range, format string, args ...any) Diagnostic {
 type List []Diagnostic
 
 // Add appends findings.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func (l *List) Add(d ...Diagnostic) { *l = append(*l, d...) }
 
 // HasErrors says whether any finding is an error, so that nothing may be applied.
 func (l List) HasErrors() bool { return l.Count(Error) > 0 }
 
 // Count counts the findings of one severity.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func (l List) Count(s Severity) int {
 	n := 0
 	for _, d := range l {

@@ -146,68 +146,72 @@ func isUTF16(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff")) || len(b) > 1 && (b[0] == 0) != (b[1] == 0)
 }
 
+// finding is what accident makes of each of them, and need not be there a dozen times.
+//
+//go:noinline
+func finding(at source.Range, rule *diag.Rule, detail, summary string) diag.Diagnostic {
+	d := diag.New(rule, at, "%s", summary)
+	d.Detail = detail
+	return d
+}
+
 // accident says what a part without a known first line was meant to be.
 func accident(f *source.File, line string, text []byte) diag.Diagnostic {
 	first := strings.Trim(line, blanks)
 	lower := strings.ToLower(first)
 	body := bytes.TrimSpace(text)
 	at := f.LineRange(f.FirstLine())
-	finding := func(rule *diag.Rule, detail, summary string) diag.Diagnostic {
-		d := diag.New(rule, at, "%s", summary)
-		d.Detail = detail
-		return d
-	}
 	const write = "write #cloud-config as the first line"
 	switch meant, detail := misspelt(line); {
 	case bytes.IndexByte(text, 0) >= 0:
 		at = f.Range(0, 1)
-		return finding(rules.HeaderBinary, "give a #cloud-config document or a script", "this is binary data")
+		return finding(at, rules.HeaderBinary, "give a #cloud-config document or a script", "this is binary data")
 	case flattened(lower, text):
 		if from := bytes.Index(f.Bytes, []byte(configHeader)); from >= 0 && from < len(configHeader) {
 			at = f.Range(from+len(configHeader), min(from+len(configHeader)+2, len(f.Bytes)))
 		}
-		return finding(rules.HeaderFlattened, "what carried it here has made one line of many", "the line ends of the document are lost")
+		return finding(at, rules.HeaderFlattened, "what carried it here has made one line of many", "the line ends of the document are lost")
 	case first == "" && beginsMessage(body):
-		return finding(rules.HeaderNotFirst, "begin with the header", "a blank line stands before the header of the message")
+		return finding(at, rules.HeaderNotFirst, "begin with the header", "a blank line stands before the header of the message")
 	case meant:
-		d := finding(rules.HeaderMisspelt, detail, "the first line is misspelt")
+		d := finding(at, rules.HeaderMisspelt, detail, "the first line is misspelt")
 		if strings.Contains(detail, configHeader) && !oneLine(text) {
 			d.Fix = []diag.Edit{{At: at, Text: configHeader}}
 		}
 		return d
 	case body[0] == '{' && !bytes.HasPrefix(body, []byte("{{")) && !bytes.HasPrefix(body, []byte("{%")):
 		if bytes.Contains(body, []byte(`"ignition"`)) || bytes.Contains(body, []byte("ignitionVersion")) {
-			return finding(rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Ignition's")
+			return finding(at, rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Ignition's")
 		}
-		return finding(rules.HeaderJSON, write+": JSON is YAML too", "JSON without a header")
+		return finding(at, rules.HeaderJSON, write+": JSON is YAML too", "JSON without a header")
 	case strings.HasPrefix(lower, "<!doctype"), strings.HasPrefix(lower, "<html"), strings.HasPrefix(lower, "<?xml"), strings.HasPrefix(lower, "<head"):
-		return finding(rules.HeaderHTML, "look at what the address answers", "this is a page of HTML or XML, most likely the error page of a server")
+		return finding(at, rules.HeaderHTML, "look at what the address answers", "this is a page of HTML or XML, most likely the error page of a server")
 	}
 	if from, header := headerBelow(text); from >= 0 {
 		detail := "it is the very first line: move it there"
 		if first == "---" {
 			detail += ", before ---"
 		}
-		d := finding(rules.HeaderNotFirst, detail, "something stands above "+header)
+		d := finding(at, rules.HeaderNotFirst, detail, "something stands above "+header)
 		from += len(f.Bytes) - len(text)
 		d.Related = []diag.Related{{Message: "it is here", At: f.Range(from, from+len(header))}}
 		return d
 	}
 	switch inside := insideBase64(body); {
 	case inside != "":
-		d := finding(rules.HeaderBase64, "decode it, or tell the platform that it is encoded", "this is "+inside+" in base64")
+		d := finding(at, rules.HeaderBase64, "decode it, or tell the platform that it is encoded", "this is "+inside+" in base64")
 		d.Secret = true // nobody can see what is in it
 		return d
 	case variant(text):
-		return finding(rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Butane's")
+		return finding(at, rules.HeaderIgnition, "give a #cloud-config document", "this is a configuration of Butane's")
 	case mapsKeys(text):
-		return finding(rules.HeaderMissing, write, "the first line does not name a kind of user-data")
+		return finding(at, rules.HeaderMissing, write, "the first line does not name a kind of user-data")
 	case !utf8.Valid(text):
-		return finding(rules.HeaderBinary, "give a #cloud-config document or a script", "this is not text")
+		return finding(at, rules.HeaderBinary, "give a #cloud-config document or a script", "this is not text")
 	case strings.HasPrefix(first, "{{"), strings.HasPrefix(first, "{%"):
-		return finding(rules.HeaderUnknown, "render it first", "this is a template")
+		return finding(at, rules.HeaderUnknown, "render it first", "this is a template")
 	}
-	return finding(rules.HeaderUnknown, "it is #cloud-config, or #! and an interpreter", "the first line does not name a kind of user-data")
+	return finding(at, rules.HeaderUnknown, "it is #cloud-config, or #! and an interpreter", "the first line does not name a kind of user-data")
 }
 
 func beginsMessage(body []byte) bool {

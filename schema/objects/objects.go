@@ -309,24 +309,26 @@ func (w *world) imageGroups() []string {
 	return names
 }
 
+// conflict reports an entry of write_files for a file that something else makes whole, and gives nil if there is none.
+func (w *world) conflict(file, by string, at source.Range) *diag.Diagnostic {
+	f := w.files[file]
+	if f == nil || f.Append.V {
+		return nil
+	}
+	d := w.ReportAt(rules.FileGenerated, "", f.Path.At, "%q is made by %s too", f.Path.V, by)
+	if f.Defer.V {
+		d.Severity, d.Detail = diag.Warning, "this entry wins"
+	}
+	d.Related = []diag.Related{{Message: by, At: at}}
+	return d
+}
+
 // generated checks entries of write_files for files that another key makes. Where the two are put together,
 // as in /etc/hosts and ~/.ssh/authorized_keys, there is nothing to say.
 func (w *world) generated() {
 	c := w.config
-	conflict := func(file, by string, at source.Range) *diag.Diagnostic {
-		f := w.files[file]
-		if f == nil || f.Append.V {
-			return nil
-		}
-		d := w.ReportAt(rules.FileGenerated, "", f.Path.At, "%q is made by %s too", f.Path.V, by)
-		if f.Defer.V {
-			d.Severity, d.Detail = diag.Warning, "this entry wins"
-		}
-		d.Related = []diag.Related{{Message: by, At: at}}
-		return d
-	}
 	if f := w.files["/etc/hostname"]; f != nil && c.Hostname.Set && strings.TrimSpace(string(f.Content.V)) != c.Hostname.V {
-		if d := conflict("/etc/hostname", "hostname", c.Hostname.At); d != nil {
+		if d := w.conflict("/etc/hostname", "hostname", c.Hostname.At); d != nil {
 			d.Severity, d.Detail = diag.Warning, "this entry wins"
 		}
 	}
@@ -335,7 +337,7 @@ func (w *world) generated() {
 			continue
 		}
 		for _, file := range []string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"} {
-			if d := conflict(file, "users", c.Users[i].At); d != nil {
+			if d := w.conflict(file, "users", c.Users[i].At); d != nil {
 				d.Severity = diag.Warning // an error of the machine's, if the account is not there already
 			}
 		}
@@ -343,31 +345,31 @@ func (w *world) generated() {
 	}
 	for i := range c.Users {
 		if len(c.Users[i].Sudo) > 0 {
-			conflict("/etc/sudoers.d/90-provisioner-users", "sudo", c.Users[i].Sudo[0].At)
+			w.conflict("/etc/sudoers.d/90-provisioner-users", "sudo", c.Users[i].Sudo[0].At)
 			break
 		}
 	}
 	if c.OEM.ID.V != "" {
-		conflict("/etc/oem-release", "coreos.oem", c.OEM.ID.At)
+		w.conflict("/etc/oem-release", "coreos.oem", c.OEM.ID.At)
 	}
 	for _, a := range c.Agents {
 		switch {
 		case len(a.Settings) == 0:
 		case a.Name == "flannel":
-			conflict("/run/flannel/options.env", "coreos.flannel", a.At)
+			w.conflict("/run/flannel/options.env", "coreos.flannel", a.At)
 		default:
-			conflict("/run/systemd/system/"+agentService(a.Name)+".d/20-cloudinit.conf", "coreos."+a.Name, a.At)
+			w.conflict("/run/systemd/system/"+agentService(a.Name)+".d/20-cloudinit.conf", "coreos."+a.Name, a.At)
 		}
 	}
 	for i := range c.Units {
 		u := &c.Units[i]
 		dir := unitDirectory(u)
 		if u.Content.V != "" {
-			conflict(dir+u.Name.V, "coreos.units", u.Name.At)
+			w.conflict(dir+u.Name.V, "coreos.units", u.Name.At)
 		}
 		for _, drop := range u.DropIns {
 			if drop.Content.V != "" {
-				conflict(dir+u.Name.V+".d/"+drop.Name.V, "coreos.units", drop.Name.At)
+				w.conflict(dir+u.Name.V+".d/"+drop.Name.V, "coreos.units", drop.Name.At)
 			}
 		}
 	}

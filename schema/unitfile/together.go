@@ -63,6 +63,9 @@ func (c *checker) together() {
 }
 
 // all are the settings of a name in a section, over all texts; an empty one takes back those before it.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func (c *checker) all(section, name string) []setting {
 	var out []setting
 	for _, s := range c.settings {

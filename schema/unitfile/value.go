@@ -190,6 +190,9 @@ func quoted(value string) string {
 }
 
 // plain judges a value as a whole.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func plain(ok func(string) bool, is string) func(value, words string) []wrong {
 	return func(value, _ string) []wrong {
 		if ok(value) || unsettled(value) && !strings.HasSuffix(value, "%") || strings.Contains(value, "$") {
@@ -200,6 +203,9 @@ func plain(ok func(string) bool, is string) func(value, words string) []wrong {
 }
 
 // each judges the words of a value; bad says what is wrong with one.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func each(bad func(word string) string) func(value, words string) []wrong {
 	return func(value, _ string) []wrong {
 		var out []wrong

@@ -58,6 +58,9 @@ func (c *checker) fail(rule *diag.Rule, from, to int, detail, format string, arg
 }
 
 // see adds a second place to the slip.
+// Many call it, and none needs a copy of its own.
+//
+//go:noinline
 func (c *checker) see(from, to int, message string) bool {
 	c.slip.Related = append(c.slip.Related, diag.Related{Message: message, At: c.file.Range(from, to)})
 	return false

@@ -116,19 +116,20 @@ func errorLine(f *source.File, err error) source.Range {
 	return f.LineRange(f.FirstLine() + line - 1)
 }
 
+func refusal(f *source.File, rule *diag.Rule, from, to int, detail, format string, args ...any) *diag.Diagnostic {
+	d := diag.New(rule, f.Range(from, to), format, args...)
+	d.Detail = detail
+	return &d
+}
+
 // checkText finds what is too long, not UTF-8, or holds characters that YAML or a reader would trip over.
 func checkText(f *source.File) *diag.Diagnostic {
-	refuse := func(rule *diag.Rule, from, to int, detail, format string, args ...any) *diag.Diagnostic {
-		d := diag.New(rule, f.Range(from, to), format, args...)
-		d.Detail = detail
-		return &d
-	}
 	b := f.Bytes
 	if len(b) > maxBytes {
-		return refuse(rules.YAMLTooLarge, 0, 0, "", "the text is longer than %d MiB", maxBytes>>20)
+		return refusal(f, rules.YAMLTooLarge, 0, 0, "", "the text is longer than %d MiB", maxBytes>>20)
 	}
 	if bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) || len(b) > 1 && (b[0] == 0) != (b[1] == 0) {
-		return refuse(rules.TextEncoding, 0, min(len(b), 2), "save the file as UTF-8", "the text is in UTF-16")
+		return refusal(f, rules.TextEncoding, 0, min(len(b), 2), "save the file as UTF-8", "the text is in UTF-16")
 	}
 	for i := 0; i < len(b); {
 		if b[i] >= ' ' && b[i] < 0x7F || b[i] == '\n' || b[i] == '\t' || b[i] == '\r' {
@@ -138,15 +139,15 @@ func checkText(f *source.File) *diag.Diagnostic {
 		r, size := utf8.DecodeRune(b[i:])
 		switch {
 		case r == utf8.RuneError && size <= 1:
-			return refuse(rules.TextEncoding, i, i+1, "save the file as UTF-8", "the byte 0x%02X is not UTF-8", b[i])
+			return refusal(f, rules.TextEncoding, i, i+1, "save the file as UTF-8", "the byte 0x%02X is not UTF-8", b[i])
 		case r < ' ' || r >= 0x7F && r < 0xA0:
-			return refuse(rules.TextEncoding, i, i+size, "remove it, or write it as an escape in double quotes", "a control character (U+%04X)", r)
+			return refusal(f, rules.TextEncoding, i, i+size, "remove it, or write it as an escape in double quotes", "a control character (U+%04X)", r)
 		case r == '\u2028' || r == '\u2029':
-			return refuse(rules.TextEncoding, i, i+size, "end the line as usual, or write it as an escape in double quotes", "an invisible line separator (U+%04X)", r)
+			return refusal(f, rules.TextEncoding, i, i+size, "end the line as usual, or write it as an escape in double quotes", "an invisible line separator (U+%04X)", r)
 		case r == '\uFEFF' && i > 0:
-			return refuse(rules.TextEncoding, i, i+size, "remove it", "an invisible byte order mark (U+FEFF) inside the text")
+			return refusal(f, rules.TextEncoding, i, i+size, "remove it", "an invisible byte order mark (U+FEFF) inside the text")
 		case r >= 0xFFFE && r <= 0xFFFF:
-			return refuse(rules.TextEncoding, i, i+size, "remove it", "U+%04X is not a character", r)
+			return refusal(f, rules.TextEncoding, i, i+size, "remove it", "U+%04X is not a character", r)
 		}
 		i += size
 	}
