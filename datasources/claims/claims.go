@@ -82,16 +82,22 @@ func IsWord(text string, maxBytes int) bool {
 	return text != "" && len(text) <= maxBytes && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// Hostname is the first of several names: a service may give one for each network interface.
+// Hostname is a name without the dot that may be at its end; "" if there is none.
 func (c *Checker) Hostname(name, text string) string {
+	text = strings.TrimSuffix(strings.TrimSpace(text), ".")
+	if text != "" && !isHostname(text) {
+		c.Wrong(name, text, "a hostname")
+	}
+	return text
+}
+
+// FirstHostname is the first of several names: a service may give one for each network interface.
+func (c *Checker) FirstHostname(name, text string) string {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {
 		return ""
 	}
-	if !isHostname(strings.TrimSuffix(fields[0], ".")) {
-		c.Wrong(name, fields[0], "a hostname")
-	}
-	return strings.TrimSuffix(fields[0], ".")
+	return c.Hostname(name, fields[0])
 }
 
 // isHostname takes names of RFC 1123, and the underscores that platforms put into theirs.

@@ -73,7 +73,7 @@ func TestFetch(t *testing.T) {
 		{name: "plain http that nothing proves", line: url, strict: true, wantErr: "http"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, _, _ := boot(t, tt.line, !tt.strict)
+			s, w, _ := boot(t, tt.line, !tt.strict)
 			data, err := s.Fetch(t.Context())
 			if tt.wantErr != "" {
 				if err == nil || !strings.HasPrefix(err.Error(), "cmdline: ") || !strings.Contains(err.Error(), tt.wantErr) {
@@ -89,10 +89,14 @@ func TestFetch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := datasources.Data{Name: "user-data", Meta: schema.Metadata{Version: 1, Datasource: "cmdline"}, Proof: trust.None, Routed: true}
+			want := datasources.Data{Name: "user-data", Meta: schema.Metadata{Version: 1, Datasource: "cmdline"}, Proof: trust.None, Routed: true, Trust: &w.Env.Trust}
 			if tt.want != "" {
 				want.UserData = []byte(tt.want)
 			}
+			if !strings.HasPrefix(data.From, w.URL+"/") || strings.Contains(data.From, "$") {
+				t.Errorf("it is from %q", data.From)
+			}
+			data.From = ""
 			if diff := cmp.Diff(want, data); diff != "" {
 				t.Error(diff)
 			}

@@ -204,7 +204,7 @@ func (s *source) instance(all map[string]string, keys, labels []string) (schema.
 		Version:      1,
 		Datasource:   s.name,
 		InstanceID:   check.Word(instanceID, all[instanceID]),
-		Hostname:     check.Hostname(hostname, all[hostname]),
+		Hostname:     check.FirstHostname(hostname, all[hostname]),
 		PublicIPv4:   check.IPv4(publicIPv4, all[publicIPv4]),
 		PrivateIPv4:  check.IPv4(localIPv4, all[localIPv4]),
 		Region:       check.Word("region", all[region]),

@@ -113,6 +113,9 @@ func (f *Fetcher) fetch(ctx context.Context, o order) (Document, error) {
 	if err != nil {
 		return Document{}, errors.New("the address is not a URL")
 	}
+	if u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "tftp" {
+		return Document{}, errors.New("the address begins with none of http://, https:// and tftp://")
+	}
 	overTLS := u.Scheme == "https"
 	signed := o.policy.NeedsSignature(overTLS)
 	proof := proofOf(o.policy, overTLS, signed)

@@ -235,8 +235,8 @@ func TestIncludesAreOutside(t *testing.T) {
 		{w.env.Trust, "http://192.0.2.1/", "nothing shows that it is from whom it should be"},
 		{insecure, "http://[::1]/", "which nothing fetched may name"},
 		{insecure, "tftp://127.0.0.1/x", "of this machine or its link"},
-		{w.env.Trust, "file:///etc/passwd", "nothing shows"},
-		{insecure, "file:///etc/passwd", "neither http nor https"},
+		{w.env.Trust, "file:///etc/passwd", "begins with none of"},
+		{insecure, "file:///etc/passwd", "begins with none of"},
 		{insecure, "https://[", "not a URL"},
 	} {
 		asked := len(w.asked)
