@@ -20,7 +20,7 @@ func TestEveryRuleIsShown(t *testing.T) {
 		}
 		shown.Write(text)
 	}
-	for _, pattern := range []string{"../../schema/testdata/bad/*.want", "../../datasources/assemble/testdata/*.want", "testdata/*.txtar"} {
+	for _, pattern := range []string{"../../schema/testdata/bad/*.want", "../../datasources/assemble/testdata/*.want", "../../schema/template/testdata/bad/*.want", "testdata/*.txtar"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)

@@ -429,7 +429,11 @@ func (r *renderer) joined(e *expr, parts []string, between string) string {
 // undefined is what is not there, with the key that was likely meant.
 func (r *renderer) undefined(e *expr, name string, of *dict) any {
 	path := pathOf(e)
-	if path == "" {
+	switch {
+	case path != "":
+	case name == "":
+		path = "the item"
+	default:
 		path = strconv.Quote(name)
 	}
 	u := undefined{what: path, from: e.from, to: e.to}
@@ -473,6 +477,7 @@ func (r *renderer) attribute(e *expr, v any) any {
 
 func (r *renderer) item(e *expr, v, key any) any {
 	var of *dict
+	i, _, isIndex, _ := number(key)
 	switch v := v.(type) {
 	case *dict:
 		if item, ok := v.get(key); ok {
@@ -480,7 +485,7 @@ func (r *renderer) item(e *expr, v, key any) any {
 		}
 		of = v
 	case string:
-		if i, ok := key.(int64); ok {
+		if isIndex {
 			r.read(e, len(v))
 			if runes := []rune(v); inside(&i, len(runes)) {
 				return string(runes[i])
@@ -491,11 +496,15 @@ func (r *renderer) item(e *expr, v, key any) any {
 		if s, ok := v.(stream); ok && !s.lazy {
 			items = s.items
 		}
-		if i, ok := key.(int64); ok && inside(&i, len(items)) {
+		if isIndex && inside(&i, len(items)) {
 			return items[i]
 		}
 	}
-	return r.undefined(e, r.text(e.args[1], key), of)
+	name := "" // what comes out of a variable is in no message
+	if e.args[1].op == "const" {
+		name = r.text(e.args[1], key)
+	}
+	return r.undefined(e, name, of)
 }
 
 // inside counts an index below 0 from the end, and says whether there is such an item.
@@ -621,6 +630,9 @@ func (r *renderer) contains(e *expr, in, v any) bool {
 		r.read(e, len(in))
 		return !r.bad && strings.Contains(in, s)
 	case *dict:
+		if _, ok := hashable(v); !ok {
+			r.wrong(e, kindOf(v)+" cannot be a key", "a key is a text or a number")
+		}
 		_, ok := in.get(v)
 		return ok
 	}

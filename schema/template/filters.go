@@ -112,7 +112,11 @@ func (r *renderer) filter(e *expr, name string, v any, given arguments) any {
 		}
 		return r.percent(e, r.text(e, v), tuple(given.positional))
 	case "indent":
-		return r.indent(e, r.text(e, v), a)
+		if s, ok := v.(string); ok {
+			return r.indent(e, s, a)
+		}
+		r.wrong(e, kindOf(v)+" is not a text", "make it one with | string")
+		return nil
 	case "tojson":
 		return r.json(e, v, a[0])
 	case "int":

@@ -463,8 +463,8 @@ func (p *parser) primary() *expr {
 		}
 		inner := p.tuple(true)
 		p.expect(")")
-		if inner.op == "compare" {
-			inner.name = "()" // a comparison behind it is another one
+		if inner.op == "compare" || inner.op == "not" {
+			inner.name = "()" // a comparison or a test behind it is another one
 		}
 		return inner
 	case t.is("["):
@@ -589,6 +589,9 @@ func (p *parser) filtered(e *expr) *expr {
 			}
 		case p.take("is"):
 			not := p.take("not")
+			if e.op == "test" || e.op == "not" && e.args[0].op == "test" && e.name != "()" {
+				p.unexpected("put the test before it in brackets")
+			}
 			e = p.named("test", e, tests)
 			if e.name == "defined" || e.name == "undefined" {
 				p.ask(e.args[0])

@@ -117,7 +117,9 @@ func TestIs(t *testing.T) {
 
 // A template that would take too long, or make too much, stops.
 func TestLimits(t *testing.T) {
-	deep := func(open, close string, n int) string { return strings.Repeat(open, n) + "1" + strings.Repeat(close, n) }
+	deep := func(open, close string, n int) string {
+		return strings.Repeat(open, n) + "1" + strings.Repeat(close, n)
+	}
 	for name, in := range map[string]string{
 		"a long range":               "{{ range(1000000000) | length }}",
 		"loops in loops":             "{% for a in range(500) %}{% for b in range(500) %}{% endfor %}{% endfor %}",
@@ -234,12 +236,14 @@ func TestDecodeOfTemplate(t *testing.T) {
 		}
 		return out.String(), c, ds
 	}
-	out, _, ds := decode("#cloud-config\n{% set x = 1 %}\n{% for i in [1, 2] %}\n{% endfor %}\nhostnam: {{ v1.region }}\n")
+	out, _, _ := decode("#cloud-config\n{% set x = 1 %}\n{% for i in [1, 2] %}\n{% endfor %}\nhostnam: {{ v1.region }}\n")
 	if want := "user-data:6:1: error: unknown key \"hostnam\""; !strings.HasPrefix(out, want) || !strings.Contains(out, "6 | hostnam: {{ v1.region }}\n") {
 		t.Error(out)
 	}
-	if len(ds) == 0 || ds[0].Fix != nil {
-		t.Error("what the template made would be mended")
+	const mendable = "#cloud-config\nwrite_files:\n  - path: /a\n    permissions: 420\n"
+	_, plain := schema.Decode(schema.Input{Files: []*source.File{{Name: "f", Bytes: []byte(mendable)}}})
+	if _, _, ds := decode(mendable); len(ds) == 0 || ds[0].Fix != nil || len(plain) == 0 || plain[0].Fix == nil {
+		t.Errorf("what a template made would be mended: %v, %v", ds, plain)
 	}
 	out, _, _ = decode("#cloud-config\n{% for i in [1, 2] %}\nwrite_files{{ i }}: []\n{% endfor %}\na: [\n")
 	if !strings.HasPrefix(out, "user-data:") || !strings.Contains(out, "a: [") {
@@ -249,6 +253,20 @@ func TestDecodeOfTemplate(t *testing.T) {
 	out, c, _ := decode("#cloud-config\ncoreos:\n  units:\n{% for n in ['a', 'b'] %}\n    - name: {{ n }}.service\n      content: |\n        [Service]\n        ExecStart=/bin/{{ n }}\n        Restrat=no\n{% endfor %}\n")
 	if len(c.Units) != 2 || strings.Count(out, "user-data:10:9: ") != 1 || !strings.Contains(out, "Restrat=no") {
 		t.Error(len(c.Units), out)
+	}
+	out, _, _ = decode("#cloud-config\ncoreos:\n  units:\n{% for n, m in [['a', 'b'], ['b', 'a']] %}\n    - name: {{ n }}.service\n      content: |\n        [Unit]\n        After={{ m }}.service\n        [Service]\n        ExecStart=/bin/true\n{% endfor %}\n")
+	if !strings.Contains(out, "after b.service, which starts after a.service [unit-cycle]") {
+		t.Error(out)
+	}
+	_, c, _ = decode("#cloud-config\nwrite_files:\n  - path: /a\n    permissions: '0600'\n    content: |{{ '\\n      topsecret' }}\n")
+	if !c.Hidden.Has(source.Range{File: "user-data", Start: source.Pos{Line: 6}}) {
+		t.Error("the line of a secret is not hidden")
+	}
+	f := file("passwd: {{ secret }}\n")
+	quoting := diag.New(rules.UnknownKey, f.LineRange(2), "no such %q", "hunter")
+	quoting.Secret = true
+	if shown := (diag.List{quoting}).Shown(f); shown[0].Summary != "no such (secret)" {
+		t.Error(shown[0].Summary)
 	}
 	// A secret that comes from a variable is in no message, and one in the template's line is not drawn.
 	for _, in := range []string{

@@ -475,7 +475,7 @@ func (r *renderer) order(e *expr, a, b any, depth int) int {
 	}
 	l, first := itemsOf(a)
 	m, second := itemsOf(b)
-	if !first || !second {
+	if !first || !second || kindOfTuple(a) != kindOfTuple(b) {
 		r.wrong(e, kindOf(a)+" and "+kindOf(b)+" have no order", "make both texts with | string, or numbers with | int")
 		return 0
 	}
