@@ -106,7 +106,7 @@ func TestText(t *testing.T) {
 			"  - {path: /etc/c, encoding: gz+b64, content: *a}"}, "\n") + "\n", "encoding"},
 
 		{"user-data that unpacks to too much", packed(t, "#cloud-config\n"+strings.Repeat("#\n", 17<<20)), "too-large"},
-		{"user-data packed thrice", packed(t, packed(t, packed(t, "#cloud-config\n"))), "decompression-failed"},
+		{"user-data packed five times", packed(t, packed(t, packed(t, packed(t, packed(t, "#cloud-config\n"))))), "decompression-failed"},
 		{"user-data that is cut short", sound[:len(sound)-9], "decompression-failed"},
 		{"user-data with a wrong sum", sound[:len(sound)-8] + "12345678", "decompression-failed"},
 		{"something behind the packed user-data", sound + "evil", "decompression-failed"},

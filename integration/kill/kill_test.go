@@ -132,7 +132,7 @@ func commitOnly(dir, mode string) error {
 		}
 	}
 	for i := range p.Changes {
-		p.Changes[i].Was = f.Paths[p.Changes[i].Path]
+		p.Changes[i].Was = *f.Paths[p.Changes[i].Path]
 	}
 	_, err = commit.Apply(ctx, root, p)
 	return err
