@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -426,14 +427,16 @@ func TestVersion1(t *testing.T) {
 			i.Tokens = tt.tokens
 			w := newWorld(t, i, 0, tt.fault)
 			w.Env.Policy.IMDSv1 = tt.allow
-			tokenless := false
+			var tokenless atomic.Bool
 			w.Env.Transport = transport(func(r *http.Request) (*http.Response, error) {
-				tokenless = tokenless || r.Method == "GET" && r.Header.Get("X-Aws-Ec2-Metadata-Token") == ""
+				if r.Method == "GET" && r.Header.Get("X-Aws-Ec2-Metadata-Token") == "" {
+					tokenless.Store(true)
+				}
 				return http.DefaultTransport.RoundTrip(r)
 			})
 			data, decisions, err := catalog.Fetch(t.Context(), w.Env, []string{"ec2=" + w.URL})
-			if (err == nil) != tt.ok || tokenless != tt.tokenless {
-				t.Errorf("error %v, asked without a token: %v", err, tokenless)
+			if (err == nil) != tt.ok || tokenless.Load() != tt.tokenless {
+				t.Errorf("error %v, asked without a token: %v", err, tokenless.Load())
 			}
 			if reason := decisions[0].Reason; !strings.HasPrefix(reason, tt.reason) || tt.ok && reason != tt.reason {
 				t.Errorf("reason %q, want %q", reason, tt.reason)
