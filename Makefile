@@ -34,11 +34,12 @@ test: ## Run the tests, without cgo, network or root
 race: ## Run the tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-check: ## Formatting, vet, staticcheck, the floors, and builds for every platform
+check: build ## Formatting, vet, staticcheck, the floors, the size, and builds for every platform
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./... && $(GO) vet -tags integration ./integration/...
 	$(TOOL) staticcheck -checks all,-ST1003 ./...
 	$(GO) test -count=1 -run TestFloors ./integration
+	$(GO) run ./integration/bench -size bin/provisioner
 	GOOS=linux GOARCH=arm64 $(BUILD) -o /dev/null ./provisioner
 	GOOS=darwin GOARCH=arm64 $(BUILD) -o /dev/null ./provisioner
 	GOOS=windows GOARCH=amd64 $(BUILD) -o /dev/null ./provisioner
