@@ -7,7 +7,8 @@ UNITDIR  ?= $(PREFIX)/lib/systemd/system
 FUZZTIME ?= 30s
 FUZZ     ?= ^Fuzz
 GO       ?= go
-LDFLAGS   = -s -w -X main.version=$(VERSION)
+# Functions begin at every 8 bytes, not at every 32: 0.17 MB for no CPU that can be measured. arm64 has its own rule.
+LDFLAGS   = -s -w -funcalign=8 -X main.version=$(VERSION)
 # Metadata services speak HTTP/1.1, and the standard library is not worth its inlining: 1.1 MB for 10 % of CPU.
 BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -gcflags std=-l -ldflags '$(LDFLAGS)'
 TOOL      = $(GO) tool -modfile=integration/tools/go.mod
