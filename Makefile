@@ -46,6 +46,7 @@ check: build ## Formatting, vet, staticcheck, the floors, the size, and builds f
 	GOOS=windows GOARCH=amd64 $(BUILD) -o /dev/null ./provisioner
 
 golden: ## Rewrite the goldens and show what changed
+	CGO_ENABLED=0 $(GO) test ./schema/image -update
 	CGO_ENABLED=0 $(GO) test ./schema ./schema/diag ./provisioner/cli -update
 	git diff --stat
 
