@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -20,7 +21,8 @@ const (
 // for 0.25 to 1 s, at random so that machines started together do not ask together, or for as long as the error
 // says by a method RetryAfter() time.Duration, up to 30 s. When Limits.Overall or the context's deadline would
 // pass, it gives up with the last error, which still wraps ErrNotReady; when the context is cancelled the error
-// wraps the context's as well. What is the thing waited for, in words for Waiting.
+// wraps the context's as well. What is the thing waited for, in words for Waiting, which hears of it after the first
+// attempt and every 15 s, also while an attempt hangs.
 func (e Env) Retry(ctx context.Context, what string, ask func(context.Context) error) error {
 	patience := e.Limits.WithDefaults().Overall
 	if deadline, ok := ctx.Deadline(); ok {
@@ -31,10 +33,10 @@ func (e Env) Retry(ctx context.Context, what string, ask func(context.Context) e
 	defer cancel()
 
 	start := e.now()
-	var told time.Time
+	t := &teller{env: e, what: what, until: start.Add(patience), told: start}
 	var last error
 	for {
-		err := ask(ctx)
+		err := t.watch(func() error { return ask(ctx) })
 		cutShort := ctx.Err() != nil && errors.Is(err, ctx.Err())
 		if err == nil || !cutShort && !errors.Is(err, ErrNotReady) {
 			return err
@@ -51,13 +53,71 @@ func (e Env) Retry(ctx context.Context, what string, ask func(context.Context) e
 		if pause >= left || ctx.Err() != nil {
 			return fmt.Errorf("gave up after %s: %w", now.Sub(start).Round(time.Second/10), last)
 		}
-		if e.Waiting != nil && (told.IsZero() || now.Sub(told) >= tellEvery) {
-			e.Waiting(fmt.Sprintf("%s, for up to %s: %v", what, left.Round(time.Second), err))
-			told = now
-		}
+		t.tell(err.Error())
 		// A sleep that the context ends is noticed by ask.
 		_ = e.sleep(ctx, pause)
 	}
+}
+
+// teller says what is waited for: at once what went wrong first, and then what there is to say every 15 s, also
+// while one attempt goes on.
+type teller struct {
+	env   Env
+	what  string
+	until time.Time
+
+	mu     sync.Mutex
+	told   time.Time
+	reason string // the last one; "" before the first
+}
+
+// watch tells that an attempt goes on for as long as it does.
+func (t *teller) watch(attempt func() error) error {
+	if t.env.Waiting == nil {
+		return attempt()
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				t.tell("")
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(done)
+	return attempt()
+}
+
+// tell says the reason if it is the first or if it is time to say something; "" is that there is none yet.
+func (t *teller) tell(reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	isFirst := reason != "" && t.reason == ""
+	if reason != "" {
+		t.reason = reason
+	}
+	now := t.env.now()
+	if t.env.Waiting == nil || !isFirst && now.Sub(t.told) < tellEvery {
+		return
+	}
+	t.told = now
+	line := fmt.Sprintf("waiting for %s, for up to %s", t.what, t.until.Sub(now).Round(time.Second))
+	switch {
+	case reason != "":
+		line += ": " + reason
+	case t.reason == "":
+		line += ": no answer yet"
+	default:
+		line += ": no answer yet; before, " + t.reason
+	}
+	t.env.Waiting(line)
 }
 
 func pauseAfter(err error) time.Duration {

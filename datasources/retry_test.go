@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cloudconfig/datasources"
@@ -118,7 +120,7 @@ func TestRetryTellsWhatItWaitsFor(t *testing.T) {
 	if len(lines) != 4 {
 		t.Errorf("%d lines in a minute, want one at once and one each 15 s: %q", len(lines), lines)
 	}
-	if want := "the disk, for up to 1m0s: no such label"; len(lines) > 0 && !strings.HasPrefix(lines[0], want) {
+	if want := "waiting for the disk, for up to 1m0s: no such label"; len(lines) > 0 && !strings.HasPrefix(lines[0], want) {
 		t.Errorf("line %q, want %q", lines[0], want)
 	}
 }
@@ -150,4 +152,30 @@ func TestRetryKeepsTheCauseBeforeItsEnd(t *testing.T) {
 	if err == nil || err.Error() != "context canceled: busy" {
 		t.Errorf("error %v does not tell what was the matter", err)
 	}
+}
+
+func TestRetryTellsOfAnAttemptThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var lines []string
+		env := datasources.Env{Limits: datasources.Limits{Overall: 2 * time.Minute}, Waiting: func(line string) {
+			mu.Lock()
+			defer mu.Unlock()
+			lines = append(lines, line)
+		}}
+		asked := 0
+		err := env.Retry(t.Context(), "the service", func(ctx context.Context) error {
+			if asked++; asked == 1 {
+				return busy(0)
+			}
+			time.Sleep(50 * time.Second)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(lines) != 4 || !strings.HasSuffix(lines[0], ": busy") || !strings.HasSuffix(lines[1], ": no answer yet; before, busy") {
+			t.Errorf("lines %q, want one at once and one each 15 s", lines)
+		}
+	})
 }

@@ -22,6 +22,7 @@ type (
 	Unit            = config.Unit
 	DropIn          = config.DropIn
 	Script          = config.Script
+	When            = config.When
 	System          = config.System
 	Keyboard        = config.Keyboard
 	SSHServer       = config.SSHServer
@@ -32,4 +33,11 @@ type (
 	Password        = config.Password
 	Certificate     = config.Certificate
 	CertificatePart = config.CertificatePart
+)
+
+// How often a script runs.
+const (
+	PerInstance = config.PerInstance
+	PerBoot     = config.PerBoot
+	Once        = config.Once
 )

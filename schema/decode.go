@@ -24,7 +24,8 @@ import (
 
 // Input is what Decode looks at.
 type Input struct {
-	// Vendor are the parts of the platform's vendor data. They are merged before all others and set no policy.
+	// Vendor are the parts of the platform's vendor data. They are merged before all others and set no policy; the
+	// others may say that they are not taken.
 	Vendor []*source.File
 	// Files are the parts of a configuration in the order in which they are merged.
 	Files []*source.File
@@ -44,7 +45,7 @@ type Input struct {
 }
 
 // Decode turns user-data into a configuration and says everything that is wrong with it, in source order. A
-// part is a cloud-config or a script, as its first line says; an empty part is nothing at all. If the list
+// part is a cloud-config, a script or a boothook, as its first line says; an empty part is nothing at all. If the list
 // has errors the configuration is incomplete and must not be applied. It is never nil.
 //
 // Parts are merged, vendor data first: mappings by key; of single values a later one wins, with a finding for
@@ -62,13 +63,12 @@ func newDecoder() *decoder {
 
 // decode reads all parts, and gives the tree that they are together; nil if there is none.
 func (d *decoder) decode(in Input) *yamltree.Node {
-	var trees []*yamltree.Node
-	parts := slices.Concat(in.Vendor, in.Files)
-	for _, f := range parts {
-		d.Sources[f.Name] = f.Whole()
-		if root := d.part(f); root != nil {
-			trees = append(trees, root)
-		}
+	trees, parts := d.parts(in.Files), in.Files
+	if d.config.RefusesVendor = d.refusesVendor(trees); len(in.Vendor) > 0 && !d.config.RefusesVendor {
+		own := *d.config
+		d.config.Scripts, d.config.Boothooks = nil, nil
+		trees, parts = append(d.parts(in.Vendor), trees...), slices.Concat(in.Vendor, in.Files)
+		d.config.Scripts, d.config.Boothooks = append(d.config.Scripts, own.Scripts...), append(d.config.Boothooks, own.Boothooks...)
 	}
 	root := d.merge(trees)
 	if root != nil {
@@ -87,6 +87,32 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	}
 	d.config.Hidden = d.Hidden()
 	return root
+}
+
+// parts checks parts, and gives the trees of those that are cloud-configs.
+func (d *decoder) parts(files []*source.File) (trees []*yamltree.Node) {
+	for _, f := range files {
+		d.Sources[f.Name] = f.Whole()
+		if root := d.part(f); root != nil {
+			trees = append(trees, root)
+		}
+	}
+	return trees
+}
+
+// refusesVendor says that the last of the parts that say something of it wants no vendor data.
+func (d *decoder) refusesVendor(trees []*yamltree.Node) bool {
+	for _, root := range slices.Backward(trees) {
+		if root.Kind != yamltree.Mapping || d.Bad[root] {
+			continue
+		}
+		if n := d.mapping(root, language.At("")).node("vendor_data"); n != nil && n.Kind == yamltree.Mapping {
+			if enabled := d.mapping(n, language.At("vendor_data")).boolean("enabled"); enabled.Set {
+				return !enabled.V
+			}
+		}
+	}
+	return false
 }
 
 // decoder fills a Config.
@@ -109,6 +135,8 @@ func (d *decoder) part(f *source.File) *yamltree.Node {
 	switch header.Of(d.Collector, f) {
 	case header.Script:
 		d.script(f)
+	case header.Boothook:
+		d.boothook(f)
 	case header.Config:
 		root, ds := d.reader.Parse(f)
 		d.Diags.Add(ds...)

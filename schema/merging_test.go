@@ -95,6 +95,29 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// The user-data turns vendor data off, scripts and findings too; vendor data cannot do so itself.
+func TestVendorDataIsTurnedOff(t *testing.T) {
+	part := func(name, text string) *source.File { return &source.File{Name: name, Bytes: []byte(text)} }
+	for _, tt := range []struct {
+		name, user, vendor string
+		hostname           string
+		scripts            int
+	}{
+		{"nothing said", "#cloud-config\n", "#cloud-config\nhostname: vendor\n", "vendor", 2},
+		{"off", "#cloud-config\nvendor_data: {enabled: false}\n", "#cloud-config\nhostname: vendor\nwrong: 1\n", "", 1},
+		{"on", "#cloud-config\nvendor-data: {enabled: true}\n", "#cloud-config\nhostname: vendor\n", "vendor", 2},
+		{"off by itself", "#cloud-config\n", "#cloud-config\nhostname: vendor\nvendor_data: {enabled: false}\n", "vendor", 2},
+	} {
+		c, found := schema.Decode(schema.Input{
+			Vendor: []*source.File{part("vendor-data", tt.vendor), part("vendor-script", "#!/bin/vendor\n")},
+			Files:  []*source.File{part("user-data", tt.user), part("script", "#!/bin/user\n")},
+		})
+		if c.Hostname.V != tt.hostname || len(c.Scripts) != tt.scripts || c.Scripts[len(c.Scripts)-1].Name != "script" || len(found) > 0 {
+			t.Errorf("%s: hostname %q, %d scripts, found %v", tt.name, c.Hostname.V, len(c.Scripts), told(found))
+		}
+	}
+}
+
 // Vendor data comes first, whatever is in the user-data.
 func TestVendorData(t *testing.T) {
 	file := func(name, text string) *source.File {

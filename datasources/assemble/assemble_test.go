@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -12,11 +13,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+
 	"cloudconfig/datasources/assemble"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 )
 
 func pack(t testing.TB, b []byte) []byte {
@@ -29,6 +34,41 @@ func pack(t testing.TB, b []byte) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+}
+
+func packXZ(t testing.TB, b []byte) []byte {
+	var buf bytes.Buffer
+	z, err := xz.NewWriter(&buf)
+	if err == nil {
+		_, err = z.Write(b)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func packZstd(t testing.TB, b []byte) []byte {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z.EncodeAll(b, nil)
+}
+
+func inBase64(b []byte) []byte { return base64.StdEncoding.AppendEncode(nil, b) }
+
+// flipped has a bit of the byte at an offset turned round; a negative offset counts from the end.
+func flipped(b []byte, offset int) []byte {
+	b = bytes.Clone(b)
+	b[(len(b)+offset)%len(b)] ^= 1
+	return b
+}
+
+// apart takes a text apart and looks at nothing else.
+func apart(ctx context.Context, f *source.File) ([]*source.File, diag.List, error) {
+	r, err := assemble.Parts(ctx, f, assemble.Options{})
+	return r.Parts, r.Found, err
 }
 
 func TestParts(t *testing.T) {
@@ -53,7 +93,7 @@ func TestParts(t *testing.T) {
 		{name: "gzip in gzip", in: pack(t, packed), want: doc, partName: "user-data (gunzipped)"},
 		{name: "gzip of nothing", in: pack(t, nil)},
 		{name: "two members, as cat makes", in: append(pack(t, []byte("#cloud-config\n")), pack(t, []byte("hostname: web1\n"))...), want: doc, partName: "user-data (gunzipped)"},
-		{name: "once too often", in: pack(t, pack(t, packed)), rule: rules.DecompressionFailed, summary: "the data is compressed more than 2 times", at: "user-data (gunzipped):1:1"},
+		{name: "once too often", in: pack(t, pack(t, pack(t, pack(t, packed)))), rule: rules.DecompressionFailed, summary: "the data is packed more than 4 times", at: "user-data (gunzipped):1:1"},
 		{name: "cut short", in: packed[:len(packed)-9], rule: rules.DecompressionFailed, summary: "the gzip data is cut short", at: "user-data:7:1"},
 		{name: "cut short in its header", in: packed[:5], rule: rules.DecompressionFailed, summary: "the gzip data is cut short", at: "user-data:7:1"},
 		{name: "damaged", in: damaged, rule: rules.DecompressionFailed, summary: "the gzip data is damaged", at: "user-data:7:1"},
@@ -66,16 +106,32 @@ func TestParts(t *testing.T) {
 		{name: "a message in gzip", in: pack(t, []byte("MIME-Version: 1.0\n\n"+doc)), want: doc, partName: "user-data (gunzipped)"},
 		{name: "keys that look like a header", in: []byte("hostname: a\n\ncontent-type: b\n"), want: "hostname: a\n\ncontent-type: b\n", partName: "user-data"},
 		{name: "a message without end in gzip", in: pack(t, []byte("Content-Type: multipart/mixed\n\n")), rule: rules.MIMEBoundary, summary: "the message names no boundary of its parts", at: "user-data (gunzipped):1:1"},
-		{name: "an archive", in: []byte("#cloud-config-archive\n- a\n"), rule: rules.UnsupportedKind, summary: "a cloud-config archive cannot be read here", at: "user-data:7:1"},
-		{name: "includes after a byte order mark", in: []byte("\xef\xbb\xbf#include\nhttp://x\n"), rule: rules.UnsupportedKind, summary: "a list of includes cannot be read here", at: "user-data:7:1"},
-		{name: "a boothook", in: []byte("#cloud-boothook\n#!/bin/sh\n"), rule: rules.UnsupportedKind, summary: "a boothook cannot be read here", at: "user-data:7:1"},
-		{name: "a template", in: []byte("## template: jinja\n#cloud-config\n"), rule: rules.UnsupportedKind, summary: "a template cannot be read here", at: "user-data:7:1"},
-		{name: "zstd", in: []byte("\x28\xb5\x2f\xfd\x00\x00\n\x00"), rule: rules.UnsupportedKind, summary: "data compressed with zstd cannot be read here", at: "user-data:7:1"},
-		{name: "xz", in: []byte("\xfd7zXZ\x00\x00"), rule: rules.UnsupportedKind, summary: "data compressed with xz cannot be read here", at: "user-data:7:1"},
+		{name: "xz", in: packXZ(t, []byte(doc)), want: doc, partName: "user-data (from xz)"},
+		{name: "xz twice, as cat makes, with padding between", in: slices.Concat(packXZ(t, []byte("#cloud-config\n")), make([]byte, 8), packXZ(t, []byte("hostname: web1\n"))), want: doc, partName: "user-data (from xz)"},
+		{name: "xz cut short", in: packXZ(t, []byte(doc))[:60], rule: rules.DecompressionFailed, summary: "the xz data is cut short", at: "user-data:7:1"},
+		{name: "xz damaged", in: flipped(packXZ(t, []byte(doc)), -40), rule: rules.DecompressionFailed, summary: "the xz data is damaged", at: "user-data:7:1"},
+		{name: "xz damaged in its footer", in: flipped(packXZ(t, []byte(doc)), -3), rule: rules.DecompressionFailed, summary: "the xz data is damaged", at: "user-data:7:1"},
+		{name: "zstd", in: packZstd(t, []byte(doc)), want: doc, partName: "user-data (from zstd)"},
+		{name: "zstd cut short", in: packZstd(t, []byte(doc))[:20], rule: rules.DecompressionFailed, summary: "the zstd data is cut short", at: "user-data:7:1"},
+		{name: "zstd damaged", in: flipped(packZstd(t, []byte(doc)), -1), rule: rules.DecompressionFailed, summary: "the zstd data is damaged", at: "user-data:7:1"},
+		{name: "bzip2", in: []byte("BZh91AY&SY"), rule: rules.UnsupportedKind, summary: "data compressed with bzip2 cannot be read here", at: "user-data:7:1"},
+		{name: "base64", in: inBase64([]byte(doc)), want: doc, partName: "user-data (base64)"},
+		{name: "base64 in lines", in: []byte("I2Nsb3VkLWNvbmZpZwpo\r\nb3N0bmFtZTogd2ViMQo=\r\n"), want: doc, partName: "user-data (base64)"},
+		{name: "base64 twice", in: inBase64(inBase64([]byte(doc))), want: doc, partName: "user-data (base64)"},
+		{name: "base64 of gzip, twice, as a platform made it once more", in: inBase64(inBase64(packed)), want: doc, partName: "user-data (base64) (gunzipped)"},
+		{name: "base64 of zstd of base64", in: inBase64(packZstd(t, inBase64([]byte(doc)))), want: doc, partName: "user-data (base64) (from zstd) (base64)"},
+		{name: "base64 of nothing known is left as it is", in: inBase64([]byte("some words that say nothing")), want: string(inBase64([]byte("some words that say nothing"))), partName: "user-data"},
+		{name: "base64 that goes on in plain text is left as it is", in: append(inBase64([]byte(doc)), "\n!\n"...), want: string(inBase64([]byte(doc))) + "\n!\n", partName: "user-data"},
+		{name: "base64 cut short", in: inBase64([]byte(doc))[:39], rule: rules.DecompressionFailed, summary: "the base64 is damaged", at: "user-data:7:1"},
+		{name: "a part handler", in: []byte("#part-handler\n"), rule: rules.UnsupportedKind, summary: "a part handler cannot be read here", at: "user-data:7:1"},
+		{name: "an upstart job", in: []byte("#upstart-job\n"), rule: rules.UnsupportedKind, summary: "an upstart job cannot be read here", at: "user-data:7:1"},
+		{name: "a JSON patch", in: []byte("#cloud-config-jsonp\n[]"), rule: rules.UnsupportedKind, summary: "a JSON patch cannot be read here", at: "user-data:7:1"},
+		{name: "a template of another language", in: []byte("## template: basic\n#cloud-config\n"), rule: rules.UnsupportedKind, summary: "a template of another language than Jinja cannot be read here", at: "user-data:7:1"},
+		{name: "a boothook is a document", in: []byte("#cloud-boothook\n#!/bin/sh\n"), want: "#cloud-boothook\n#!/bin/sh\n", partName: "user-data"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &source.File{Name: "user-data", Bytes: tt.in, Line: 7}
-			parts, ds, err := assemble.Parts(t.Context(), f)
+			parts, ds, err := apart(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +166,7 @@ func TestParts(t *testing.T) {
 func TestPartsEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	parts, ds, err := assemble.Parts(ctx, &source.File{Name: "user-data", Bytes: pack(t, []byte("#cloud-config\n"))})
+	parts, ds, err := apart(ctx, &source.File{Name: "user-data", Bytes: pack(t, []byte("#cloud-config\n"))})
 	if !errors.Is(err, context.Canceled) || len(parts)+len(ds) != 0 {
 		t.Errorf("%d parts, findings %v, error %v", len(parts), ds, err)
 	}
@@ -128,7 +184,7 @@ func TestNamesAreUnique(t *testing.T) {
 	inner := strings.ReplaceAll(message("Content-Transfer-Encoding: base64\n\nIyE=", plain), "B\n", "C\n")
 	inner = strings.ReplaceAll(inner, "--B--", "--C--")
 	in := message(packed("#!/bin/a"), packed("#!/bin/b"), plain, packed(inner), inner, "Content-Transfer-Encoding: base64\n\nIyE=")
-	parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte(in)})
+	parts, ds, err := apart(t.Context(), &source.File{Name: "user-data", Bytes: []byte(in)})
 	if err != nil || len(ds) > 0 {
 		t.Fatal(ds, err)
 	}
@@ -173,7 +229,7 @@ func TestCaps(t *testing.T) {
 		{"a byte more", message("\n"+zeros, "\n"+zeros, "\n"+string(pack(t, []byte("#")))), 2, rules.TooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			parts, ds, err := assemble.Parts(t.Context(), &source.File{Name: "user-data", Bytes: []byte(tt.in)})
+			parts, ds, err := apart(t.Context(), &source.File{Name: "user-data", Bytes: []byte(tt.in)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,11 +243,31 @@ func TestCaps(t *testing.T) {
 // FuzzParts: nothing panics, every part and finding has its place in a file of its own name, those of what is in
 // the parts included, and the same text gives the same.
 func FuzzParts(f *testing.F) {
-	f.Add([]byte("#cloud-config\n"))
-	f.Add(pack(f, []byte("#cloud-config\n")))
-	f.Add(pack(f, pack(f, []byte("#include\n"))))
-	f.Add([]byte("mime-version: 1.0"))
-	messages, _ := filepath.Glob("testdata/*.mime")
+	doc := []byte("#cloud-config\n")
+	for _, seed := range [][]byte{
+		doc, pack(f, doc), packXZ(f, doc), packZstd(f, doc), inBase64(doc), inBase64(packXZ(f, inBase64(doc))), pack(f, pack(f, []byte("#include\n"))),
+		[]byte("mime-version: 1.0"), []byte("#include\nhttps://a.example/x\n#include-once\nfile:///etc/y\nz\n"), []byte("## template: jinja\n#cloud-config\nhostname: {{ v1.local_hostname }}\n"),
+		[]byte("#cloud-boothook\n#!/bin/sh\n"), []byte(`{"ignition": {"version": "3.4.0"}}`),
+	} {
+		f.Add(seed)
+	}
+	addTestdata(f)
+	f.Fuzz(check)
+}
+
+// FuzzArchive is FuzzParts of archives alone, so that what is tried is one more often.
+func FuzzArchive(f *testing.F) {
+	for _, seed := range []string{
+		"- |\n  #!/bin/sh\n", "- content: >\n    a\n\n     b\n  type: text/cloud-config\n", "- \"#!/bin/sh\\n\\u00e9\"\n", "- &a 'it''s'\n- *a\n",
+		"- |\n  #cloud-config-archive\n  - |2\n     #!/bin/sh\n", "- |\r\n  a\r\n  b\r\n", "- {content: !!binary I2Nsb3Vk, filename: x}\n", "- |\n  Content-Type: multipart/mixed; boundary=B\n\n  --B\n\n  #!/bin/sh\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) { check(t, append([]byte("#cloud-config-archive\n"), in...)) })
+}
+
+func addTestdata(f *testing.F) {
+	messages, _ := filepath.Glob("testdata/*.[my]*")
 	for _, path := range messages {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -200,43 +276,54 @@ func FuzzParts(f *testing.F) {
 		f.Add(text)
 		f.Add(pack(f, text))
 	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		whole := &source.File{Name: "user-data", Bytes: in}
-		parts, ds, err := assemble.Parts(t.Context(), whole)
-		if err != nil {
-			t.Fatal(err)
+}
+
+func check(t *testing.T, in []byte) {
+	whole := &source.File{Name: "user-data", Bytes: in}
+	o := assemble.Options{
+		Get:      func(context.Context, string) ([]byte, error) { return in[len(in)/2:], nil },
+		ReadFile: func(string) ([]byte, error) { return in, nil },
+		Facts:    template.Facts(schema.Metadata{Hostname: "web1"}, nil),
+	}
+	r, err := assemble.Parts(t.Context(), whole, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]*source.File{}
+	for _, f := range r.Files {
+		if known := files[f.Name]; known != nil {
+			t.Errorf("two files are called %q", f.Name)
 		}
-		files := map[string]*source.File{"user-data": whole}
-		for _, p := range parts {
-			if len(p.Bytes) == 0 || len(p.Bytes) > assemble.MaxBytes {
-				t.Errorf("a part of %d bytes", len(p.Bytes))
-			}
-			w := p.Whole()
-			if known := files[p.Name]; known != nil && known != w {
-				t.Errorf("two files are called %q", p.Name)
-			}
-			files[p.Name] = w
-			if at := p.Base(); !bytes.Equal(w.Bytes[at:at+len(p.Bytes)], p.Bytes) || w.Pos(at).Line != p.FirstLine() {
-				t.Errorf("the part of line %d is not where it says", p.FirstLine())
-			}
+		files[f.Name] = f
+	}
+	for _, p := range r.Parts {
+		if len(p.Bytes) == 0 || len(p.Bytes) > assemble.MaxBytes {
+			t.Errorf("a part of %d bytes", len(p.Bytes))
 		}
-		_, inside := schema.Decode(schema.Input{Files: parts})
-		for _, d := range append(ds, inside...) {
-			r := d.Subject
-			file := files[r.File]
-			if file == nil { // what was unpacked and gave no part
-				continue
-			}
-			if r.Start.Offset < 0 || r.End.Offset > len(file.Bytes) || r.Start.Offset > r.End.Offset {
-				t.Fatalf("%s: range %+v of %d bytes", d.Rule.ID, r, len(file.Bytes))
-			}
-			if got := file.Pos(r.Start.Offset); got != r.Start {
-				t.Errorf("%s: %+v is %+v", d.Rule.ID, r.Start, got)
-			}
+		w := p.Whole()
+		if files[p.Name] != w {
+			t.Errorf("the file of %q is not there", p.Name)
 		}
-		again, ds2, _ := assemble.Parts(t.Context(), whole)
-		if len(again) != len(parts) || len(ds2) != len(ds) {
-			t.Errorf("%d parts and %d findings, then %d and %d", len(parts), len(ds), len(again), len(ds2))
+		if at := p.Base(); !p.IsMade() && (!bytes.Equal(w.Bytes[at:at+len(p.Bytes)], p.Bytes) || w.Pos(at).Line != p.FirstLine()) {
+			t.Errorf("the part of line %d is not where it says", p.FirstLine())
 		}
-	})
+	}
+	_, inside := schema.Decode(schema.Input{Files: r.Parts})
+	for _, d := range append(r.Found, inside...) {
+		at := d.Subject
+		file := files[at.File]
+		if file == nil { // what was unpacked and gave no part
+			continue
+		}
+		if at.Start.Offset < 0 || at.End.Offset > len(file.Bytes) || at.Start.Offset > at.End.Offset {
+			t.Fatalf("%s: range %+v of %d bytes", d.Rule.ID, at, len(file.Bytes))
+		}
+		if got := file.Pos(at.Start.Offset); got != at.Start {
+			t.Errorf("%s: %+v is %+v", d.Rule.ID, at.Start, got)
+		}
+	}
+	again, _ := assemble.Parts(t.Context(), whole, o)
+	if len(again.Parts) != len(r.Parts) || len(again.Found) != len(r.Found) {
+		t.Errorf("%d parts and %d findings, then %d and %d", len(r.Parts), len(r.Found), len(again.Parts), len(again.Found))
+	}
 }

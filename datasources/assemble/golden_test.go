@@ -9,17 +9,16 @@ import (
 	"strings"
 	"testing"
 
-	"cloudconfig/datasources/assemble"
 	"cloudconfig/schema"
 	"cloudconfig/schema/source"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
-// TestMessages holds every message in testdata against the file beside it: a line for each part, and one for
+// TestMessages holds every message and archive in testdata against the file beside it: a line for each part, and one for
 // each finding, those inside the parts included, with the text that it points at.
 func TestMessages(t *testing.T) {
-	messages, err := filepath.Glob("testdata/*.mime")
+	messages, err := filepath.Glob("testdata/*.[my]*")
 	if err != nil || len(messages) == 0 {
 		t.Fatalf("no messages: %v", err)
 	}
@@ -30,7 +29,7 @@ func TestMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := &source.File{Name: filepath.Base(path), Bytes: text}
-			parts, found, err := assemble.Parts(t.Context(), f)
+			parts, found, err := apart(t.Context(), f)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,14 +37,14 @@ func TestMessages(t *testing.T) {
 			var got bytes.Buffer
 			for _, p := range parts {
 				files[p.Name] = p.Whole()
-				fmt.Fprintf(&got, "part %s:%d %d lines %s\n", p.Name, p.FirstLine(), p.Lines(), p.Type)
+				fmt.Fprintf(&got, "part %s:%d %d lines %s\n", p.Name, p.Range(0, 0).Start.Line, p.Lines(), p.Type)
 			}
 			_, more := schema.Decode(schema.Input{Files: parts})
 			for _, d := range append(found, more...).Sorted() {
 				r := d.Subject
 				fmt.Fprintf(&got, "%s-%d:%d %s %s %q\n", r, r.End.Line, r.End.Column, d.Severity, d.Rule.ID, files[r.File].Bytes[r.Start.Offset:r.End.Offset])
 			}
-			golden := strings.TrimSuffix(path, ".mime") + ".want"
+			golden := strings.TrimSuffix(path, filepath.Ext(path)) + ".want"
 			if *update {
 				if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
 					t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"cloudconfig/datasources/assemble"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
@@ -39,7 +38,7 @@ func TestBytesOfOtherSystems(t *testing.T) {
 					if kind == "gzip" {
 						data = pack(t, data)
 					}
-					parts, found, err := assemble.Parts(context.Background(), &source.File{Name: "f", Bytes: data})
+					parts, found, err := apart(context.Background(), &source.File{Name: "f", Bytes: data})
 					if err != nil {
 						t.Fatal(err)
 					}

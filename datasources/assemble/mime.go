@@ -88,7 +88,7 @@ func (a *assembler) readHeader(f *source.File) (h header, body int, ok bool) {
 	at := 0
 	if bytes.HasPrefix(f.Bytes, []byte(byteOrderMark)) {
 		at = len(byteOrderMark)
-		a.report(rules.ByteOrderMark, f.Range(0, at), "the text begins with a byte order mark")
+		a.markFound(f)
 	}
 	for at < len(f.Bytes) {
 		line, next := nextLine(f.Bytes, at)
@@ -119,6 +119,10 @@ func (a *assembler) readHeader(f *source.File) (h header, body int, ok bool) {
 		at = next
 	}
 	return h, at, true
+}
+
+func (a *assembler) markFound(f *source.File) {
+	a.report(rules.ByteOrderMark, f.Range(0, len(byteOrderMark)), "the text begins with a byte order mark")
 }
 
 // contentType takes a value such as `text/plain; charset="utf-8"` apart. Type and names of parameters are in
@@ -172,11 +176,8 @@ func unquote(s string) string {
 }
 
 // entity takes a message, or a part of one: a header and a body.
-func (a *assembler) entity(f *source.File, nesting int) {
-	if a.entities++; a.entities > MaxParts {
-		if a.entities == MaxParts+1 {
-			a.report(rules.TooLarge, start(f), "there are more than %d parts", MaxParts)
-		}
+func (a *assembler) entity(f *source.File, p place) {
+	if !a.enter(f) {
 		return
 	}
 	h, body, ok := a.readHeader(f)
@@ -190,20 +191,12 @@ func (a *assembler) entity(f *source.File, nesting int) {
 		at = t.at
 	}
 	if strings.HasPrefix(mediaType, "multipart/") {
-		a.multipart(f, body, parameters["boundary"], at, nesting)
+		a.multipart(f, body, parameters["boundary"], at, p)
 		return
 	}
 	a.leaves++
-	declared := ""
-	switch purpose := purposeOf(mediaType); purpose {
-	case asDeclared:
-		declared = mediaType
-	case byFirstLine:
-	case forOthers:
-		a.report(rules.PartAside, at, "the part is for another program (%s) and is left to it", mediaType).Detail = "nothing of it is read here"
-		return
-	default:
-		a.unsupported(at, fmt.Sprintf("a part of type %.80q", mediaType))
+	declared, ok := a.declared(mediaType, at)
+	if !ok {
 		return
 	}
 	if index := h.get("launch-index"); index != nil {
@@ -212,47 +205,62 @@ func (a *assembler) entity(f *source.File, nesting int) {
 	}
 	if document := a.decode(f, h, body); document != nil && a.inUTF8(document, parameters["charset"], at) {
 		document.Type = declared
-		a.document(document, nesting+1)
+		a.document(document, p.inside())
 	}
 }
 
-// purpose is what a part is there for. The zero value is not known.
-type purpose int
+// enter counts a message, an archive, or a part of one; false if there are too many, which is reported once.
+func (a *assembler) enter(f *source.File) bool {
+	if a.entities++; a.entities == MaxParts+1 {
+		a.report(rules.TooLarge, start(f), "there are more than %d parts", MaxParts)
+	}
+	return a.entities <= MaxParts
+}
 
+// The media types of parts.
+//
+// Source: cloud-init, cloudinit/handlers/__init__.py, INCLUSION_TYPES_MAP, and cloudinit/user_data.py (2026).
 const (
-	asDeclared purpose = iota + 1
-	byFirstLine
-	forOthers
+	typeConfig      = "text/cloud-config"
+	typeArchive     = "text/cloud-config-archive"
+	typeInclude     = "text/x-include-url"
+	typeIncludeOnce = "text/x-include-once-url"
+	typeTemplate    = "text/jinja2"
 )
 
-// The media types of compressed parts. Source: cloud-init, cloudinit/user_data.py, DECOMP_TYPES (2026).
-var compressed = []string{
+// The media types of packed parts. Source: cloud-init, cloudinit/user_data.py, DECOMP_TYPES (2026).
+var packed = []string{
 	"application/gzip", "application/gzip-compressed", "application/gzipped", "application/x-compress", "application/x-compressed",
-	"application/x-gunzip", "application/x-gzip", "application/x-gzip-compressed",
+	"application/x-gunzip", "application/x-gzip", "application/x-gzip-compressed", "application/x-xz", "application/zstd",
 }
 
-func purposeOf(mediaType string) purpose {
+// declared is what the media type of a part says that it is, "" if its first line says so. ok is false, and that is
+// told, if the part is nothing for us.
+func (a *assembler) declared(mediaType string, at source.Range) (declared string, ok bool) {
 	switch mediaType {
-	case "text/cloud-config", "text/x-shellscript":
-		return asDeclared
+	case typeConfig, "text/x-shellscript", "text/x-shellscript-per-boot", "text/x-shellscript-per-instance", "text/x-shellscript-per-once",
+		"text/cloud-boothook", typeArchive, typeInclude, typeIncludeOnce, typeTemplate:
+		return mediaType, true
 	case "", "text/plain", "text/x-not-multipart", "application/octet-stream":
-		return byFirstLine
+		return "", true
 	case "application/node.eks.aws": // nodeadm of Amazon EKS, which reads the same user-data
-		return forOthers
+		a.report(rules.PartAside, at, "the part is for another program (%s) and is left to it", mediaType).Detail = "nothing of it is read here"
+		return "", false
 	}
-	if slices.Contains(compressed, mediaType) {
-		return byFirstLine
+	if !slices.Contains(packed, mediaType) {
+		a.unsupported(at, fmt.Sprintf("a part of type %.80q", mediaType))
+		return "", false
 	}
-	return 0
+	return "", true
 }
 
 // multipart takes the body of a message apart, at the lines that are its boundary.
-func (a *assembler) multipart(f *source.File, body int, boundary string, at source.Range, nesting int) {
+func (a *assembler) multipart(f *source.File, body int, boundary string, at source.Range, p place) {
 	switch {
 	case boundary == "":
 		a.report(rules.MIMEBoundary, at, "the message names no boundary of its parts").Detail = `write one, such as multipart/mixed; boundary="BOUNDARY"`
 		return
-	case nesting >= MaxNesting:
+	case p.nesting >= MaxNesting:
 		a.report(rules.TooLarge, at, "there are more than %d messages inside each other", MaxNesting)
 		return
 	}
@@ -270,7 +278,7 @@ func (a *assembler) multipart(f *source.File, body int, boundary string, at sour
 				return
 			default:
 				if !open.IsZero() {
-					a.part(f, from, i, nesting)
+					a.part(f, from, i, p)
 				}
 				open, from, closed = f.Range(i, i+len(line)), next, ends
 			}
@@ -282,15 +290,15 @@ func (a *assembler) multipart(f *source.File, body int, boundary string, at sour
 		a.report(rules.MIMEBoundary, at, "no part begins: there is no line %.80q", delimiter).Detail = "a part begins after a line of two hyphens and the boundary"
 	case !closed:
 		a.report(rules.MIMEUnclosed, open, "nothing ends this part: the message may be cut short").Detail = fmt.Sprintf("end the message with a line %.80q", string(delimiter)+"--")
-		a.part(f, from, len(f.Bytes), nesting)
+		a.part(f, from, len(f.Bytes), p)
 	}
 }
 
 // part takes what is between two boundaries. By RFC 2046 the line end before a boundary belongs to the boundary; it
 // is left to the part, or a text that is indented under "|" there would lose its last line end.
-func (a *assembler) part(f *source.File, from, to int, nesting int) {
+func (a *assembler) part(f *source.File, from, to int, p place) {
 	if from < to && a.err == nil {
-		a.entity(f.Piece(from, to), nesting+1)
+		a.entity(f.Piece(from, to), p.inside())
 	}
 }
 
@@ -308,7 +316,7 @@ func (a *assembler) decode(f *source.File, h header, body int) *source.File {
 	case "", "7bit", "8bit", "binary":
 		for body < len(f.Bytes) {
 			line, next := nextLine(f.Bytes, body)
-			if isGzip(line) { // what comes after its end would be taken for more of it
+			if isPacked(line) { // what comes after its end would be taken for more of it
 				raw = bytes.TrimSuffix(bytes.TrimSuffix(f.Bytes, []byte("\n")), []byte("\r"))
 				return f.Piece(body, len(raw))
 			}
@@ -332,11 +340,9 @@ func (a *assembler) decode(f *source.File, h header, body int) *source.File {
 		d.Secret = encoding == "base64" // nobody sees what is in such a line
 		return nil
 	}
-	if len(text) > a.left {
-		a.report(rules.TooLarge, at, "all parts together are larger than %d MiB once they are unpacked", MaxTotal>>20)
+	if !a.take(len(text), at) {
 		return nil
 	}
-	a.left -= len(text)
 	return &source.File{Name: a.partName(f) + " (" + encoding + ")", Bytes: text}
 }
 
@@ -346,7 +352,7 @@ func (a *assembler) inUTF8(f *source.File, charset string, at source.Range) bool
 	case "", "utf-8", "utf8", "us-ascii", "ascii":
 		return true
 	}
-	if isGzip(f.Bytes) || !slices.ContainsFunc(f.Bytes, func(c byte) bool { return c >= 0x80 || c == 0 || c == 0x1b }) {
+	if isPacked(f.Bytes) || !slices.ContainsFunc(f.Bytes, func(c byte) bool { return c >= 0x80 || c == 0 || c == 0x1b }) {
 		return true
 	}
 	a.report(rules.TextEncoding, at, "the part is in %.80q", charset).Detail = "write it in UTF-8, and charset=utf-8"

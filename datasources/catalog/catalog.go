@@ -10,9 +10,21 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/address"
+	"cloudconfig/datasources/azure"
+	"cloudconfig/datasources/brightbox"
+	"cloudconfig/datasources/cmdline"
+	"cloudconfig/datasources/configdrive"
+	"cloudconfig/datasources/digitalocean"
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/file"
+	"cloudconfig/datasources/gce"
+	"cloudconfig/datasources/hetzner"
 	"cloudconfig/datasources/httpget"
+	"cloudconfig/datasources/nocloud"
+	"cloudconfig/datasources/openstack"
+	"cloudconfig/datasources/record"
+	"cloudconfig/datasources/vmware"
 	"cloudconfig/schema"
 )
 
@@ -40,8 +52,56 @@ func Entries() []Entry {
 			},
 		},
 		{
+			Name: "replay", ArgHelp: "=FILE", Help: "the record of an earlier run, without a network",
+			New: record.New,
+		},
+		{
+			Name: "url", ArgHelp: "=URL", Help: "a document at a URL of http, https or tftp; it has no metadata",
+			New: address.New,
+		},
+		{
+			Name: "cmdline", Help: "the URL on the kernel command line, cloud-config-url=",
+			New: cmdline.New,
+		},
+		{
+			Name: "nocloud", ArgHelp: "[=DIR|URL]", Help: "a disk labelled cidata, or a seed in a directory or at a URL",
+			New: nocloud.New,
+		},
+		{
+			Name: "configdrive", ArgHelp: "[=DIR]", Help: "a disk labelled config-2, or a directory with its files",
+			New: configdrive.New,
+		},
+		{
+			Name: "vmware", ArgHelp: "[=FILE]", Help: "guestinfo variables of a VMware hypervisor, or an OVF environment in a file",
+			New: vmware.New,
+		},
+		{
 			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
+		},
+		{
+			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
+			New: gce.New,
+		},
+		{
+			Name: "openstack", ArgHelp: "[=URL]", Help: "the metadata service of OpenStack",
+			New: openstack.New,
+		},
+		{
+			Name: "azure", ArgHelp: "[=URL|DIR]", Help: "Microsoft Azure's metadata service and provisioning media, or its agent's directory",
+			New: azure.New,
+		},
+		{
+			Name: "digitalocean", ArgHelp: "[=URL]", Help: "the metadata service of a DigitalOcean Droplet",
+			New: digitalocean.New,
+		},
+		{
+			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
+			New: hetzner.New,
+		},
+		{
+			Name: "brightbox", ArgHelp: "[=URL]", Help: "the metadata service of Brightbox",
+			New: brightbox.New,
 		},
 	}
 }
@@ -54,13 +114,6 @@ type SpecError struct {
 }
 
 func (e *SpecError) Error() string { return fmt.Sprintf("datasource %q: %s", e.Spec, e.Problem) }
-
-// Decision is what became of one datasource, and why.
-type Decision struct {
-	Source string `json:"source"` // "ec2", "file=PATH"; a URL is without user info and query values
-	Taken  bool   `json:"taken"`
-	Reason string `json:"reason"`
-}
 
 type named struct {
 	label  string
@@ -75,18 +128,23 @@ type named struct {
 // error there may be data all the same: the metadata of a source of which only the user-data was not to be had.
 //
 // Without specs nothing is asked, and the metadata has the datasource "none".
-func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []Decision, error) {
+func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []datasources.Decision, error) {
 	if len(specs) == 0 {
 		return datasources.Data{Meta: schema.Metadata{Version: 1, Datasource: "none"}}, nil, nil
 	}
+	env.Awaited = env.Awaited || len(specs) == 1
 	sources, err := parse(env, specs)
 	if err != nil {
 		return datasources.Data{}, nil, err
 	}
+	return ask(ctx, env, sources)
+}
+
+func ask(ctx context.Context, env datasources.Env, sources []named) (datasources.Data, []datasources.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, env.Limits.WithDefaults().Overall)
 	defer cancel()
 
-	decisions := make([]Decision, len(sources))
+	decisions := make([]datasources.Decision, len(sources))
 	for i, s := range sources {
 		decisions[i].Source = s.label
 	}
@@ -97,8 +155,11 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 			data, err = s.source.Fetch(ctx)
 			return err
 		})
+		if r, ok := s.source.(datasources.Reporter); ok && !errors.Is(err, datasources.ErrAbsent) {
+			data.Reporter = r
+		}
 		if err == nil {
-			decisions[i].Taken, decisions[i].Reason = true, "it answered"
+			decisions[i].Taken, decisions[i].Reason = true, strings.Join(append([]string{"it answered"}, data.Notes...), "; ")
 			skip(decisions[i+1:], s.label+" comes before it and was taken")
 			return data, decisions, nil
 		}
@@ -112,13 +173,47 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	return data, decisions, errors.Join(causes...)
 }
 
+// Names are the names of all datasources, in the order they are tried.
+func Names() []string {
+	var names []string
+	for _, e := range Entries() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// Label is a spec as it may be printed: a URL is without user info and query values.
+func Label(spec string) string {
+	name, arg, hasArg := strings.Cut(spec, "=")
+	switch {
+	case strings.Contains(arg, "://"):
+		return name + "=" + httpget.Redact(arg)
+	case hasArg:
+		return name + "=" + arg
+	}
+	return name
+}
+
+// IsLocal says that what a spec names is a disk of this machine or a channel of its hypervisor, so that nobody on the
+// network can answer in its place.
+func IsLocal(spec string) bool {
+	name, arg, _ := strings.Cut(spec, "=")
+	switch name {
+	case "file", "replay", "configdrive", "vmware":
+		return true
+	case "nocloud":
+		return !strings.Contains(arg, "://")
+	}
+	return false
+}
+
 // Check says what is wrong with the first of specs that is not as it should be, as a *[SpecError]. It asks nothing.
 func Check(specs []string) error {
 	_, err := parse(datasources.Env{}, specs)
 	return err
 }
 
-func skip(rest []Decision, reason string) {
+func skip(rest []datasources.Decision, reason string) {
 	for i := range rest {
 		rest[i].Reason = "not asked: " + reason
 	}
@@ -128,14 +223,8 @@ func skip(rest []Decision, reason string) {
 func parse(env datasources.Env, specs []string) ([]named, error) {
 	sources := make([]named, 0, len(specs))
 	for _, spec := range specs {
-		name, arg, hasArg := strings.Cut(spec, "=")
-		label := name
-		if hasArg {
-			label += "=" + arg
-			if strings.Contains(arg, "://") {
-				label = name + "=" + httpget.Redact(arg)
-			}
-		}
+		name, arg, _ := strings.Cut(spec, "=")
+		label := Label(spec)
 		entry, err := lookup(name)
 		if err == nil {
 			var source datasources.Source
@@ -150,13 +239,12 @@ func parse(env datasources.Env, specs []string) ([]named, error) {
 }
 
 func lookup(name string) (Entry, error) {
-	var names []string
 	for _, e := range Entries() {
 		if e.Name == name {
 			return e, nil
 		}
-		names = append(names, e.Name)
 	}
+	names := Names()
 	problem := "there is none of this name"
 	if near := nearest(name, names); near != "" {
 		problem += fmt.Sprintf(", did you mean %q?", near)

@@ -1,6 +1,8 @@
-// Package ec2 reads user-data and metadata from the instance metadata service of Amazon EC2.
+// Package ec2 reads user-data and metadata from the instance metadata service of Amazon EC2, and from those made after
+// it.
 //
-// It speaks IMDSv2, with a session token, and never falls back to the version without one.
+// It speaks IMDSv2, with a session token; the version without one only where the owner of the image allows that and the
+// service has no tokens, or where that is the platform's own way.
 //
 // Format: Amazon EC2 User Guide, "Access instance metadata for an EC2 instance" and "Instance metadata
 // categories" (2026); https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html.
@@ -9,26 +11,30 @@ package ec2
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/claims"
+	"cloudconfig/datasources/endpoint"
 	"cloudconfig/schema"
 )
 
-// DefaultURL is where the service is, on IPv4.
-const DefaultURL = "http://169.254.169.254"
+// Where the service is. EC2 has it at both addresses, if the instance has both families.
+const (
+	DefaultURL     = "http://169.254.169.254"
+	DefaultIPv6URL = "http://[fd00:ec2::254]"
+)
 
-// maxKeys is far beyond the one key that EC2 has, for services made after it.
-const maxKeys = 64
-
-const maxWordBytes = 128
+// What is far beyond what an instance has.
+const (
+	maxKeys       = 64
+	maxTags       = 64
+	maxInterfaces = 64
+)
 
 // What is asked for, as paths below /latest.
 const (
@@ -37,41 +43,69 @@ const (
 	instanceID = "meta-data/instance-id"
 	kind       = "meta-data/instance-type"
 	zone       = "meta-data/placement/availability-zone"
+	region     = "meta-data/placement/region"
 	hostname   = "meta-data/hostname"
 	localIPv4  = "meta-data/local-ipv4"
 	publicIPv4 = "meta-data/public-ipv4"
 	ipv6       = "meta-data/ipv6"
 	publicKeys = "meta-data/public-keys/"
+	tags       = "meta-data/tags/instance/"
+	macs       = "meta-data/network/interfaces/macs/"
 )
 
-// New makes the datasource of the service at a URL, which is a scheme and a host; "" means DefaultURL. The error
-// says what is wrong with the URL.
-func New(env datasources.Env, endpoint string) (datasources.Source, error) {
-	if endpoint == "" {
-		endpoint = DefaultURL
+// New makes the datasource of the service at a URL, which is a scheme and a host; "" means EC2's own addresses, both of
+// them. The error says what is wrong with the URL.
+func New(env datasources.Env, address string) (datasources.Source, error) {
+	bases, routed, err := endpoints(address, DefaultURL, DefaultIPv6URL)
+	if err != nil {
+		return nil, err
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the address is no URL such as " + DefaultURL)
+	return &source{
+		name: "ec2", routed: routed, service: newService(env, false, bases),
+		first: []string{document, hostname, publicIPv4, ipv6, publicKeys, tags, macs},
+	}, nil
+}
+
+// NewCompatible makes the datasource of another platform's service, which has neither session tokens nor an identity
+// document. The URL is as that of New; "" means EC2's address on IPv4.
+func NewCompatible(env datasources.Env, name, address string) (datasources.Source, error) {
+	bases, routed, err := endpoints(address, DefaultURL)
+	if err != nil {
+		return nil, err
 	}
-	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("the address has more than a scheme and a host")
+	return &source{
+		name: name, routed: routed, service: newService(env, true, bases),
+		// A service that is not well, or another's, is asked for one value and not for all.
+		gate:  []string{instanceID},
+		first: []string{kind, zone, hostname, localIPv4, publicIPv4, ipv6, publicKeys},
+	}, nil
+}
+
+func endpoints(address string, defaults ...string) (bases []string, routed bool, err error) {
+	if address == "" {
+		return defaults, false, nil
 	}
-	return &source{service: newService(env, u.Scheme+"://"+u.Host), routed: isRouted(u.Hostname())}, nil
+	base, routed, err := endpoint.Parse(address)
+	return []string{base}, routed, err
 }
 
 type source struct {
+	name    string
 	service *service
-	routed  bool // the endpoint is another than a link-local one
+	routed  bool     // the endpoint is another than a link-local one
+	gate    []string // what is asked for before that
+	first   []string // what is asked for at once, user-data aside
 }
 
-// Name is "ec2".
-func (*source) Name() string { return "ec2" }
+// Name is "ec2", or that of the platform.
+func (s *source) Name() string { return s.name }
 
-// Fetch asks for everything, with at most three answers in series and, on an instance with one key, at most
-// twelve requests. Only 404 means that a value is not there; if there are no tokens to be had it wraps
-// datasources.ErrAbsent, since that is no IMDSv2. What was answered is not asked for again after
-// datasources.ErrNotReady. An answer that cannot be what it should be ends the search.
+// Fetch asks for everything, with at most three answers in series and, on an instance with one key, one network
+// interface, no tags to be seen and an identity document, at most twelve requests. Only 404 means that a value is not
+// there; if there are no tokens to be had it wraps datasources.ErrAbsent, since that is no IMDSv2, as it does if a
+// service without tokens has no instance id. What was answered is not asked for again after datasources.ErrNotReady. An
+// answer that cannot be what it should be ends the search, as do five refusals (403) of a token in a row: the service is
+// switched off.
 func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 	// At the same time, since neither depends on the other: user-data that is late keeps nobody from logging in.
 	var text map[string]string
@@ -79,14 +113,13 @@ func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 	var token tokenState
 	var wg sync.WaitGroup
 	wg.Go(func() { text, late = s.service.ask(ctx, &token, userData) })
-	meta, err := s.metadata(ctx, &token)
+	data, err := s.metadata(ctx, &token)
 	wg.Wait()
 	if err != nil {
-		return datasources.Data{}, fmt.Errorf("ec2: %w", err)
+		return datasources.Data{}, fmt.Errorf("%s: %w", s.name, err)
 	}
-	data := datasources.Data{Name: "user-data", Meta: meta, Routed: s.routed}
 	if late != nil {
-		return data, fmt.Errorf("ec2: %w", late)
+		return data, fmt.Errorf("%s: %w", s.name, late)
 	}
 	s.service.forget()
 	if text[userData] != "" {
@@ -96,12 +129,20 @@ func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 }
 
 // metadata asks for everything but the user-data.
-func (s *source) metadata(ctx context.Context, token *tokenState) (schema.Metadata, error) {
-	var none schema.Metadata
-	all, err := s.service.ask(ctx, token, document, hostname, publicIPv4, ipv6, publicKeys)
+func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.Data, error) {
+	var none datasources.Data
+	known, err := s.service.ask(ctx, token, s.gate...)
 	if err != nil {
 		return none, err
 	}
+	if len(s.gate) > 0 && known[instanceID] == "" {
+		return none, errNoInstance
+	}
+	all, err := s.service.ask(ctx, token, s.first...)
+	if err != nil {
+		return none, err
+	}
+	maps.Copy(all, known)
 	id, err := parseIdentity(all[document])
 	if err != nil {
 		return none, err
@@ -110,58 +151,94 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (schema.Metada
 	if err != nil {
 		return none, err
 	}
+	labels, err := tagPaths(all[tags])
+	if err != nil {
+		return none, err
+	}
+	nics, err := interfacePaths(all[macs])
+	if err != nil {
+		return none, err
+	}
 	// The document has these on EC2 itself; services made after it have no document.
-	more := slices.Clone(keys)
+	more := slices.Concat(keys, labels, nics)
 	for _, v := range []struct{ path, known string }{
 		{instanceID, id.InstanceID}, {localIPv4, id.PrivateIP}, {zone, id.Zone}, {kind, id.Type},
 	} {
-		if v.known == "" {
+		if v.known == "" && !slices.Contains(s.first, v.path) && !slices.Contains(s.gate, v.path) {
 			more = append(more, v.path)
 		}
+		all[v.path] = or(v.known, all[v.path])
 	}
 	rest, err := s.service.ask(ctx, token, more...)
 	if err != nil {
 		return none, err
 	}
+	maps.Copy(all, rest)
+	all[region] = id.Region
 
-	check := checker{}
+	data := datasources.Data{Name: "user-data", Routed: s.routed}
+	if s.service.fellBack() {
+		data.Notes = append(data.Notes, "version 1 of the service was taken, as the settings allow: it has no session tokens")
+	}
+	if data.Meta, err = s.instance(all, keys, labels); err != nil {
+		return none, err
+	}
+	for _, path := range nics {
+		if !isLines(all[path]) {
+			return none, claims.Wrong(path, all[path], "a list of words")
+		}
+	}
+	if len(nics) > 0 {
+		data.Network = []datasources.Document{networkDocument(all, nics)}
+	}
+	data.Tree = tree(all)
+	return data, nil
+}
+
+var errNoInstance = fmt.Errorf("the service has no instance id, so it is none of this kind: %w", datasources.ErrAbsent)
+
+// instance checks what the service says.
+func (s *source) instance(all map[string]string, keys, labels []string) (schema.Metadata, error) {
+	var check claims.Checker
 	meta := schema.Metadata{
 		Version:      1,
-		Datasource:   "ec2",
-		InstanceID:   check.word(instanceID, or(id.InstanceID, rest[instanceID])),
-		Hostname:     check.hostname(all[hostname]),
-		PublicIPv4:   check.ipv4(publicIPv4, all[publicIPv4]),
-		PrivateIPv4:  check.ipv4(localIPv4, or(id.PrivateIP, rest[localIPv4])),
-		Region:       check.word("region", id.Region),
-		Zone:         check.word(zone, or(id.Zone, rest[zone])),
-		InstanceType: check.word(kind, or(id.Type, rest[kind])),
+		Datasource:   s.name,
+		InstanceID:   check.Word(instanceID, all[instanceID]),
+		Hostname:     check.FirstHostname(hostname, all[hostname]),
+		PublicIPv4:   check.IPv4(publicIPv4, all[publicIPv4]),
+		PrivateIPv4:  check.IPv4(localIPv4, all[localIPv4]),
+		Region:       check.Word("region", all[region]),
+		Zone:         check.Word(zone, all[zone]),
+		InstanceType: check.Word(kind, all[kind]),
 	}
-	if addr := check.ipv6(all[ipv6]); addr.IsPrivate() {
+	if addr := check.IPv6(ipv6, all[ipv6]); addr.IsPrivate() {
 		meta.PrivateIPv6 = addr.String()
 	} else if addr.IsValid() {
 		meta.PublicIPv6 = addr.String()
 	}
 	for _, path := range keys {
-		for line := range strings.Lines(rest[path]) {
+		for line := range strings.Lines(all[path]) {
 			if line = strings.TrimSpace(line); line != "" {
 				meta.SSHKeys = append(meta.SSHKeys, line)
 			}
 		}
 	}
-	if check.err != nil {
-		return none, check.err
+	for _, path := range labels {
+		if meta.Tags == nil {
+			meta.Tags = map[string]string{}
+		}
+		meta.Tags[strings.TrimPrefix(path, tags)] = checkTag(&check, path, all[path])
+	}
+	if check.Err() != nil {
+		return schema.Metadata{}, check.Err()
+	}
+	if meta.InstanceID == "" && s.service.plain.Load() {
+		return schema.Metadata{}, errNoInstance
 	}
 	if meta.InstanceID == "" {
-		return none, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)
+		return schema.Metadata{}, fmt.Errorf("the service knows of no instance id: %w", datasources.ErrNotReady)
 	}
 	return meta, nil
-}
-
-// isRouted says that a host may be anywhere: it is neither link-local nor this machine. fd00:ec2::254 is EC2's own
-// address of the service on IPv6, and is not routed there.
-func isRouted(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && addr != netip.MustParseAddr("fd00:ec2::254")
 }
 
 func or(first, second string) string {
@@ -186,99 +263,7 @@ func parseIdentity(text string) (identity, error) {
 		return id, nil
 	}
 	if err := json.Unmarshal([]byte(text), &id); err != nil {
-		return id, lying(document, text, "the JSON of an identity document")
+		return id, claims.Wrong(document, text, "the JSON of an identity document")
 	}
 	return id, nil
-}
-
-var keyIndex = regexp.MustCompile(`^[0-9]{1,4}$`)
-
-// keyPaths turns the list of keys, a line "0=name" for each, into what to ask for.
-func keyPaths(list string) ([]string, error) {
-	var paths []string
-	for line := range strings.Lines(list) {
-		index, _, _ := strings.Cut(strings.TrimSpace(line), "=")
-		switch {
-		case index == "":
-		case !keyIndex.MatchString(index):
-			return nil, lying(publicKeys, line, "a key's number and name")
-		case len(paths) == maxKeys:
-			return nil, fmt.Errorf("%s: more than %d keys", publicKeys, maxKeys)
-		default:
-			paths = append(paths, publicKeys+index+"/openssh-key")
-		}
-	}
-	return paths, nil
-}
-
-// checker keeps the first answer that cannot be what it should be.
-type checker struct{ err error }
-
-func (c *checker) lying(path, text, want string) {
-	if c.err == nil {
-		c.err = lying(path, text, want)
-	}
-}
-
-func lying(path, text, want string) error {
-	const shown = 40
-	if len(text) > shown {
-		text = text[:shown] + "..."
-	}
-	return fmt.Errorf("%s: %+q is not %s", path, text, want)
-}
-
-func (c *checker) ipv4(path, text string) string {
-	if text = strings.TrimSpace(text); text == "" {
-		return ""
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil || !addr.Is4() || !usable(addr) {
-		c.lying(path, text, "the IPv4 address of a machine")
-	}
-	return addr.String()
-}
-
-func (c *checker) ipv6(text string) netip.Addr {
-	if text = strings.TrimSpace(text); text == "" {
-		return netip.Addr{}
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil || !addr.Is6() || addr.Is4In6() || addr.Zone() != "" || !usable(addr) {
-		c.lying(ipv6, text, "the IPv6 address of a machine")
-	}
-	return addr
-}
-
-// usable says that an address can be that of a machine on its network.
-func usable(addr netip.Addr) bool {
-	return addr.IsGlobalUnicast() // private addresses are, too
-}
-
-// isWord says that a text is of visible ASCII characters, from one to maxBytes of them.
-func isWord(text string, maxBytes int) bool {
-	return text != "" && len(text) <= maxBytes && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-func (c *checker) word(path, text string) string {
-	if text = strings.TrimSpace(text); text != "" && !isWord(text, maxWordBytes) {
-		c.lying(path, text, "one word")
-	}
-	return text
-}
-
-var host = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$`)
-})
-
-// hostname takes the first of several: a service with more than one network interface may give one for each.
-func (c *checker) hostname(text string) string {
-	fields := strings.Fields(text)
-	if len(fields) == 0 {
-		return ""
-	}
-	if len(fields[0]) > 253 || !host().MatchString(fields[0]) {
-		c.lying(hostname, fields[0], "a hostname")
-	}
-	return strings.TrimSuffix(fields[0], ".")
 }

@@ -17,9 +17,12 @@ import (
 const MaxBytes = 32 << 20
 
 // New makes the datasource of one file. The path is the caller's, whatever env.Root is.
-func New(_ datasources.Env, path string) datasources.Source { return source(path) }
+func New(env datasources.Env, path string) datasources.Source { return source{env, path} }
 
-type source string
+type source struct {
+	env  datasources.Env
+	path string
+}
 
 // Name is "file".
 func (source) Name() string { return "file" }
@@ -27,8 +30,13 @@ func (source) Name() string { return "file" }
 // Fetch reads the file whole; diagnostics call it by the path as given. It wraps datasources.ErrAbsent if there
 // is no such file. Nothing but a regular file is read, since reading from anything else may never end.
 func (s source) Fetch(context.Context) (datasources.Data, error) {
-	path := string(s)
+	path := s.path
 	data, err := read(path)
+	answer := datasources.Answer{Method: "READ", URL: path, Body: data}
+	if err != nil {
+		answer.Err = err.Error()
+	}
+	s.env.Answer(answer)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", datasources.ErrAbsent, err)
 	}

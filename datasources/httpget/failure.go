@@ -13,10 +13,18 @@ import (
 	"time"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/trust"
 )
 
 // errStalled is why a request was cut off that made no progress.
-var errStalled = errors.New("no answer in time")
+var errStalled error = stalled{}
+
+// stalled is a net.Error: who asks about time-outs is told of one, whoever's clock it was.
+type stalled struct{}
+
+func (stalled) Error() string   { return "no answer in time" }
+func (stalled) Timeout() bool   { return true }
+func (stalled) Temporary() bool { return true }
 
 // failure is a request without an answer.
 type failure struct {
@@ -89,13 +97,23 @@ func broken(ctx context.Context, req *http.Request, err error) error {
 	f := fail(req, datasources.ErrNotReady, "")
 	var timeout net.Error
 	var certificate *tls.CertificateVerificationError
+	var refused *trust.Refusal
+	var dial *net.OpError
 	switch {
+	case errors.Is(err, ErrLocal):
+		return refusedLocal(req)
+	case errors.As(err, &refused):
+		f.problem, f.cause, f.class = refused.Error(), refused, nil
 	case context.Cause(ctx) == errStalled:
-		f.problem = errStalled.Error()
+		f.problem, f.cause = errStalled.Error(), errStalled
 	case ctx.Err() != nil:
 		f.problem, f.cause = ctx.Err().Error(), ctx.Err()
+	case errors.Is(err, datasources.ErrAbsent):
+		f.problem, f.class = err.Error(), datasources.ErrAbsent // a record, which has no more to say
 	case errors.As(err, &certificate):
 		f.problem, f.cause, f.class = certificate.Error(), err, nil
+	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():
+		f.problem, f.cause = "no connection in time", err
 	case errors.As(err, &timeout) && timeout.Timeout():
 		f.problem, f.cause = errStalled.Error(), err
 	default:

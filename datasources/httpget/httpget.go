@@ -8,17 +8,21 @@ package httpget
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/clock"
+	"cloudconfig/datasources/trust"
 )
 
 // DefaultMaxBytes is the largest answer that is taken unless Options say otherwise: 16 MiB.
@@ -34,17 +38,29 @@ const (
 type Options struct {
 	// MaxBytes is the largest answer that is taken, before any unpacking; 0 means DefaultMaxBytes.
 	MaxBytes int64
-	// Metadata makes a client for a service of the platform's own: it uses no proxy and follows no redirect,
-	// so that nobody in between can answer in its place.
+	// Metadata makes a client for a service of the platform's own: it uses no proxy, follows no redirect and asks
+	// no name server, so that nobody in between can answer in its place. The host is an address.
 	Metadata bool
+	// Outside makes a client for addresses that a document names: one of this machine or its link is refused, also if
+	// it is what a name resolves to. A proxy resolves names itself.
+	Outside bool
+	// Header is sent with every request, but not to another host after a redirect.
+	Header http.Header
+	// Expect is what every answer has, whatever its status; one without it is somebody else's.
+	Expect http.Header
+	// Zone is the network interface that link-local IPv6 hosts without a zone are on.
+	Zone string
+	// Trust says by what servers are trusted; nil means what env.Trust says.
+	Trust *trust.Policy
 }
 
 // Client makes requests and keeps connections for the next one. It may be used by several goroutines.
 type Client struct {
-	env       datasources.Env
-	options   Options
-	limits    datasources.Limits
-	transport http.RoundTripper
+	env     datasources.Env
+	options Options
+	limits  datasources.Limits
+	policy  trust.Policy
+	wire    *wire
 }
 
 // New makes a client. Without env.Transport it makes connections itself: through the proxy of the environment
@@ -54,22 +70,15 @@ func New(env datasources.Env, o Options) *Client {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
-	c := &Client{env: env, options: o, limits: env.Limits.WithDefaults(), transport: env.Transport}
-	if c.transport == nil {
-		own := &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: c.limits.Connect}).DialContext,
-			TLSHandshakeTimeout:    c.limits.Answer,
-			ResponseHeaderTimeout:  c.limits.Answer,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			MaxIdleConnsPerHost:    maxIdle,
-			IdleConnTimeout:        30 * time.Second,
-			DisableCompression:     true,
-		}
-		if !o.Metadata {
-			own.Proxy = proxy
-		}
-		c.transport = own
+	o.Header = o.Header.Clone()
+	c := &Client{env: env, options: o, limits: env.Limits.WithDefaults(), policy: env.Trust}
+	if o.Trust != nil {
+		c.policy = *o.Trust
 	}
+	if c.env.Clock == nil {
+		c.env.Clock = &clock.Clock{System: env.Now}
+	}
+	c.wire = newWire(c)
 	return c
 }
 
@@ -77,6 +86,17 @@ func New(env datasources.Env, o Options) *Client {
 func (c *Client) WithMaxBytes(n int64) *Client {
 	other := *c
 	other.options.MaxBytes = n
+	return &other
+}
+
+// WithHeader is the same client, connections included, that sends one more header.
+func (c *Client) WithHeader(name, value string) *Client {
+	other := *c
+	other.options.Header = c.options.Header.Clone()
+	if other.options.Header == nil {
+		other.options.Header = http.Header{}
+	}
+	other.options.Header.Set(name, value)
 	return &other
 }
 
@@ -95,14 +115,17 @@ func (c *Client) Get(ctx context.Context, rawURL string) ([]byte, error) {
 	return body, err
 }
 
-// Try is Get, asking once.
+// Try is Get, asking once. It follows three redirects, but not from https to http, nor from elsewhere to this machine
+// or its link; headers and passwords go to the first host alone.
 func (c *Client) Try(ctx context.Context, rawURL string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
 		return nil, errors.New("the address is not a URL") // the library's text quotes it whole
 	}
+	first := req.URL
+	h := hop{ours: true, outside: c.options.Outside}
 	for hops := 0; ; hops++ {
-		resp, err := c.Do(req)
+		resp, err := c.do(req, h)
 		if err != nil {
 			return nil, err
 		}
@@ -119,10 +142,12 @@ func (c *Client) Try(ctx context.Context, rawURL string) ([]byte, error) {
 		case hops == maxRedirects:
 			return nil, fail(req, nil, fmt.Sprintf("redirects more than %d times", maxRedirects))
 		case req.URL.Scheme == "https" && next.Scheme != "https":
-			return nil, fail(req, nil, "redirects from https to an address without it")
+			return nil, fail(req, nil, "redirects from https to an address without it; let the server redirect to https")
 		case isLocal(next.Hostname()) && !isLocal(req.URL.Hostname()):
 			return nil, fail(req, nil, "redirects to an address of this machine or its link")
 		}
+		h.ours = next.Scheme == first.Scheme && next.Host == first.Host
+		h.outside = h.outside || !isLocal(req.URL.Hostname())
 		if req, err = http.NewRequestWithContext(ctx, http.MethodGet, next.String(), nil); err != nil {
 			return nil, errors.New("the address redirected to is not a URL")
 		}
@@ -130,46 +155,196 @@ func (c *Client) Try(ctx context.Context, rawURL string) ([]byte, error) {
 }
 
 // Do sends one request and reads its whole answer, which may have any status; the body is in memory, and need
-// not be closed. It fails, wrapping datasources.ErrNotReady, if the connection, the answer or the rest of it
-// does not come in time; or if status 200 comes with a page of HTML, which is a portal or a proxy and not the
-// service. An answer larger than allowed is an error that asking again would not change, as is a certificate
-// that does not verify.
+// not be closed. It follows no redirect. It fails, wrapping datasources.ErrNotReady, if the connection, the answer or
+// the rest of it does not come in time; if an answer lacks what Options expect; or if status 200 comes with a page
+// of HTML, which is a portal or a proxy and not the service. An answer larger than allowed is an error that asking
+// again would not change, as is a host that is not to be asked, or a server that is not to be trusted, which wraps a
+// *trust.Refusal.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
-		return nil, fail(req, nil, "the scheme is neither http nor https")
+	return c.do(req, hop{ours: true, outside: c.options.Outside})
+}
+
+// hop is one request on the way that redirects make.
+type hop struct {
+	ours    bool // the host is that which headers and passwords are for
+	outside bool // an address of this machine or its link is refused
+}
+
+func (c *Client) do(req *http.Request, h hop) (*http.Response, error) {
+	if err := c.refuse(req, h); err != nil {
+		return nil, err
 	}
+	c.announce(req)
+	const handshakes = 3 // an authority may be learnt, and the clock be put right
+	for n := 1; ; n++ {
+		resp, err := c.send(req, h)
+		var failed *tls.CertificateVerificationError
+		if !errors.As(err, &failed) {
+			return resp, err
+		}
+		again, err := c.mend(req, failed)
+		if !again || n == handshakes || !rewind(req) {
+			return nil, err
+		}
+	}
+}
+
+// refuse says that a request is not to be sent at all.
+func (c *Client) refuse(req *http.Request, h hop) error {
+	host := req.URL.Hostname()
+	_, notAddress := netip.ParseAddr(host)
+	switch {
+	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
+		return fail(req, nil, "the scheme is neither http nor https")
+	case host == "":
+		return fail(req, nil, "the address has no host")
+	case c.options.Metadata && notAddress != nil:
+		return fail(req, nil, "a metadata service is asked by its address, since no name server is trusted with it")
+	case h.outside && isLocal(host):
+		return refusedLocal(req)
+	}
+	return nil
+}
+
+func refusedLocal(req *http.Request) error { return fail(req, nil, ErrLocal.Error()) }
+
+// announce says once for each host how long it is asked.
+func (c *Client) announce(req *http.Request) {
+	host := (&url.URL{Scheme: req.URL.Scheme, Host: req.URL.Host}).String()
+	if c.env.Waiting == nil || !c.wire.isNew(host) {
+		return
+	}
+	overall := c.limits.Overall
+	if deadline, ok := req.Context().Deadline(); ok {
+		overall = min(overall, time.Until(deadline))
+	}
+	c.env.Waiting(fmt.Sprintf("asking %s for up to %s, %s to connect and %s for an answer",
+		host, overall.Round(time.Second), c.limits.Connect, c.limits.Answer))
+}
+
+// rewind makes a request ready to be sent again.
+func rewind(req *http.Request) bool {
+	if req.Body == nil || req.Body == http.NoBody {
+		return true
+	}
+	if req.GetBody == nil {
+		return false
+	}
+	body, err := req.GetBody()
+	req.Body = body
+	return err == nil
+}
+
+// send makes one attempt, which is told for the record.
+func (c *Client) send(req *http.Request, h hop) (*http.Response, error) {
+	resp, body, err := c.exchange(req, h)
+	a := datasources.Answer{Method: req.Method, URL: req.URL.String(), Body: body}
+	if err != nil {
+		a.Err = err.Error()
+	} else {
+		a.Status, a.Header = resp.StatusCode, resp.Header
+	}
+	c.env.Answer(a)
+	return resp, err
+}
+
+// exchange is send; the body comes a second time, and is not to be changed.
+func (c *Client) exchange(req *http.Request, h hop) (*http.Response, []byte, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
-	// The transport has the same limits, but not for the body, and another transport may have none.
-	stall := time.AfterFunc(c.limits.Connect+c.limits.Answer, func() { cancel(errStalled) })
+	answer := c.wire.answerLimit(c.limits)
+	began := time.Now()
+	stall := time.AfterFunc(c.limits.Connect+answer, func() { cancel(errStalled) })
 	defer stall.Stop()
-
-	sent := req.Clone(ctx)
-	sent.Header.Set("User-Agent", "provisioner")
-	if u := req.URL.User; u != nil && sent.Header.Get("Authorization") == "" {
-		password, _ := u.Password()
-		sent.SetBasicAuth(u.Username(), password)
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		connected.Store(true)
+		stall.Reset(answer)
+	}})
+	broken := func(err error) error {
+		if connected.Load() && context.Cause(ctx) == errStalled {
+			c.wire.timedOut(began)
+		}
+		return broken(ctx, req, err)
 	}
-	resp, err := c.transport.RoundTrip(sent)
+
+	resp, err := c.wire.roundTrip(c.dress(req.Clone(traced), h), h)
 	if err != nil {
-		return nil, broken(ctx, req, err)
+		return nil, nil, broken(err)
 	}
 	defer resp.Body.Close()
 	resp.Request = req
 	if resp.ContentLength > c.options.MaxBytes {
-		return nil, c.tooLarge(req)
+		return nil, nil, c.tooLarge(req)
 	}
-	body, err := io.ReadAll(io.LimitReader(watched{resp.Body, stall, c.limits.Answer}, c.options.MaxBytes+1))
+	body, err := io.ReadAll(io.LimitReader(watched{resp.Body, stall, answer}, c.options.MaxBytes+1))
 	switch {
 	case err != nil:
-		return nil, broken(ctx, req, err)
+		return nil, nil, broken(err)
 	case int64(len(body)) > c.options.MaxBytes:
-		return nil, c.tooLarge(req)
+		return nil, nil, c.tooLarge(req)
 	case resp.StatusCode == http.StatusOK && isHTML(resp.Header.Get("Content-Type"), body):
-		return nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
+		return nil, nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
+	}
+	for name := range c.options.Expect {
+		if want := c.options.Expect.Get(name); resp.Header.Get(name) != want {
+			return nil, nil, fail(req, datasources.ErrNotReady, fmt.Sprintf("the answer is somebody else's: it lacks %s: %s", name, want))
+		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
+	return resp, body, nil
+}
+
+// dress gives a request the headers that go with it, and its host the zone.
+func (c *Client) dress(req *http.Request, h hop) *http.Request {
+	req.Header.Set("User-Agent", "provisioner")
+	if h.ours {
+		for name, values := range c.options.Header {
+			if req.Header.Get(name) == "" {
+				req.Header[http.CanonicalHeaderKey(name)] = values
+			}
+		}
+	}
+	if u := req.URL.User; u != nil && h.ours && req.Header.Get("Authorization") == "" {
+		password, _ := u.Password()
+		req.SetBasicAuth(u.Username(), password)
+	}
+	addr, err := netip.ParseAddr(req.URL.Hostname())
+	if c.options.Zone != "" && err == nil && addr.Is6() && !addr.Is4In6() && addr.IsLinkLocalUnicast() && addr.Zone() == "" {
+		port := req.URL.Port()
+		if req.URL.Host = "[" + addr.WithZone(c.options.Zone).String() + "]"; port != "" {
+			req.URL.Host += ":" + port
+		}
+	}
+	return req
+}
+
+// mend says what is wrong with the certificates of a server, and whether to shake hands again: because the policy
+// names an authority that the server sent, or because the clock was put right.
+func (c *Client) mend(req *http.Request, failed *tls.CertificateVerificationError) (again bool, err error) {
+	if c.env.Transport == nil {
+		if authority := c.policy.Learn(failed); authority != nil && c.wire.learn(authority) {
+			return true, nil
+		}
+	}
+	refused := func() *failure {
+		why := c.policy.Explain(failed, req.URL.Hostname(), c.env.Clock, c.wire.known()...)
+		f := fail(req, nil, why.Error())
+		f.cause, again = why, !why.Early
+		return f
+	}
+	f := refused()
+	if again {
+		return false, f
+	}
+	wrong := c.env.Clock.Correct(req.Context())
+	if f = refused(); !again && wrong != nil {
+		f.problem += "; " + wrong.Error()
+		if errors.Is(wrong, clock.ErrNoAnswer) {
+			f.class = datasources.ErrNotReady
+		}
+	}
+	return again, f
 }
 
 func (c *Client) tooLarge(req *http.Request) error {
@@ -213,21 +388,4 @@ func isHTML(contentType string, body []byte) bool {
 	}
 	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 512)], "\xef\xbb\xbf \t\r\n"))
 	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html"))
-}
-
-// isLocal says that a host is this machine, or can only be on its link.
-func isLocal(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	addr = addr.Unmap()
-	return err == nil && (addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified())
-}
-
-func proxy(req *http.Request) (*url.URL, error) {
-	if isLocal(req.URL.Hostname()) {
-		return nil, nil
-	}
-	return http.ProxyFromEnvironment(req)
 }

@@ -1,14 +1,41 @@
 package metadatatest
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
+
+// EC2 makes the metadata service of an instance, as IMDSv2 with tokens required.
+func EC2(i Instance, faults ...Fault) *Handler {
+	service := &ec2{instance: i, tokens: map[string]time.Time{}}
+	h := New(service, faults...)
+	service.now = h.now
+	h.expire = service.forget
+	return h
+}
+
+// ec2 is the service. It may be used by several goroutines.
+type ec2 struct {
+	instance Instance
+	now      func() time.Time
+	mu       sync.Mutex
+	tokens   map[string]time.Time // until when each is valid
+	made     uint64
+}
+
+func (h *ec2) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.tokens)
+}
 
 // Instance is what a metadata service says of a machine. An empty field is absent: 404.
 type Instance struct {
@@ -21,7 +48,26 @@ type Instance struct {
 	// instead of that made of the fields.
 	NoDocument bool
 	Document   string
+	// Tags are what the instance may see of its tags; nil is that it may see none.
+	Tags map[string]string
+	// Others are further network interfaces.
+	Others []Interface
+	// Tokens says how session tokens are taken.
+	Tokens Tokens
 }
+
+// Interface is a network interface beside the first.
+type Interface struct{ MAC, DeviceNumber, LocalIPv4s, Subnet string }
+
+// Tokens says how session tokens are taken.
+type Tokens string
+
+// How session tokens are taken.
+const (
+	Required Tokens = ""         // no value without a token
+	Optional Tokens = "optional" // version 1 and version 2
+	Unknown  Tokens = "unknown"  // version 1 of the days before there were tokens: 404
+)
 
 // Key is an SSH key of the platform's.
 type Key struct{ Name, OpenSSH string }
@@ -85,6 +131,14 @@ func (i Instance) leaves() map[string]string {
 			all[nic+"ipv6s"] = i.IPv6
 		}
 	}
+	for _, other := range i.Others {
+		nic := "meta-data/network/interfaces/macs/" + other.MAC + "/"
+		all[nic+"mac"], all[nic+"device-number"] = other.MAC, other.DeviceNumber
+		all[nic+"local-ipv4s"], all[nic+"subnet-ipv4-cidr-block"] = other.LocalIPv4s, other.Subnet
+	}
+	for name, value := range i.Tags {
+		all["meta-data/tags/instance/"+name] = value
+	}
 	for n, key := range i.Keys {
 		all[fmt.Sprintf("meta-data/public-keys/%d/openssh-key", n)] = key.OpenSSH + "\n"
 	}
@@ -114,19 +168,23 @@ func (i Instance) document() string {
 }`, i.Account, i.Zone, i.Image, i.ID, i.Type, i.LocalIPv4, i.Region)
 }
 
-// serve answers as the service does when nothing is wrong.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers as the service does when nothing is wrong.
+func (h *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "EC2ws")
 	w.Header().Set("Connection", "keep-alive")
-	if r.URL.Path == tokenPath {
+	if r.URL.Path == tokenPath && h.instance.Tokens != Unknown {
 		h.serveToken(w, r)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		page(w, http.StatusMethodNotAllowed)
+		status := http.StatusMethodNotAllowed
+		if r.URL.Path == tokenPath {
+			status = http.StatusNotFound
+		}
+		page(w, status)
 		return
 	}
-	if !h.accepts(r.Header.Get(tokenHeader)) {
+	if token := r.Header.Get(tokenHeader); (token != "" || h.instance.Tokens == Required) && h.instance.Tokens != Unknown && !h.accepts(token) {
 		page(w, http.StatusUnauthorized)
 		return
 	}
@@ -181,7 +239,7 @@ func (i Instance) list(leaves map[string]string, dir string) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), "\n")
 }
 
-func (h *Handler) serveToken(w http.ResponseWriter, r *http.Request) {
+func (h *ec2) serveToken(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut {
 		w.Header().Set("Allow", "OPTIONS, PUT")
 		page(w, http.StatusMethodNotAllowed)
@@ -226,4 +284,22 @@ func page(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body))
+}
+
+func (h *ec2) accepts(token string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until, ok := h.tokens[token]
+	return ok && h.now().Before(until)
+}
+
+// newToken makes a token of the real ones' form. It is no secret.
+func (h *ec2) newToken(ttl time.Duration) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.made++
+	raw := binary.BigEndian.AppendUint64(append([]byte{1, 0, 4}, make([]byte, 28)...), h.made)
+	token := base64.URLEncoding.EncodeToString(raw)
+	h.tokens[token] = h.now().Add(ttl)
+	return token
 }

@@ -1,12 +1,12 @@
 // Package metadatatest has metadata services for tests, which answer as the real ones do and fail as they fail.
 //
-// [EC2] makes one; it is an http.Handler for httptest.NewServer, or for a program. What is to go wrong is a list
-// of [Fault]; a connection that is refused is [Listener]'s doing, since no handler sees it.
+// [EC2] makes one, as does each function named after a platform; it is an http.Handler for httptest.NewServer, or for
+// a program. What is to go wrong is a list of [Fault]; a connection that is refused is [Listener]'s doing, since no
+// handler sees it.
 package metadatatest
 
 import (
-	"encoding/base64"
-	"encoding/binary"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -24,6 +24,7 @@ const (
 	Hang     Trouble = "hang"     // nothing comes until the client goes, or the handler is closed
 	Stall    Trouble = "stall"    // the header comes and half of the body, and then nothing
 	Late     Trouble = "late"     // the right answer, after Delay
+	Slow     Trouble = "slow"     // the right answer, in four pieces with Delay before each
 	Status   Trouble = "status"   // an answer of status Code
 	Expire   Trouble = "expire"   // all tokens are forgotten, and then the request is served
 	HTML     Trouble = "html"     // 200 with the page of a portal
@@ -44,7 +45,7 @@ type Fault struct {
 	// Code is of Status, RetryAfter its header of that name; "" is none.
 	Code       int
 	RetryAfter string
-	Delay      time.Duration // of Late
+	Delay      time.Duration // of Late and Slow
 	Bytes      int           // of Oversize
 }
 
@@ -55,23 +56,26 @@ type Handler struct {
 	Sleep func(time.Duration)
 	// Log, if not nil, is told each request, as Requests has it.
 	Log func(request string)
+	// Patience is how long a client waits for an answer that does not come, by Sleep's clock; 0 where that does
+	// not matter.
+	Patience time.Duration
 
-	instance Instance
-	closed   chan struct{}
-	close    sync.Once
+	service http.Handler // what answers when nothing is wrong
+	header  http.Header  // what each answer of the service's has, of any status
+	expire  func()       // makes every token invalid; nil where there are none
+	closed  chan struct{}
+	close   sync.Once
 
 	mu       sync.Mutex
 	start    time.Time
 	faults   []Fault
 	struck   []int
 	requests []string
-	tokens   map[string]time.Time // until when each is valid
-	made     uint64
 }
 
-// EC2 makes the metadata service of an instance, as IMDSv2 with tokens required.
-func EC2(i Instance, faults ...Fault) *Handler {
-	return &Handler{instance: i, faults: faults, struck: make([]int, len(faults)), tokens: map[string]time.Time{}, closed: make(chan struct{})}
+// New makes a service that answers as another handler does, but for the faults.
+func New(service http.Handler, faults ...Fault) *Handler {
+	return &Handler{service: service, faults: faults, struck: make([]int, len(faults)), closed: make(chan struct{})}
 }
 
 // Start begins the time that faults are counted in; without it the first request does.
@@ -115,6 +119,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.Log != nil {
 		h.Log(request)
 	}
+	if fault.Trouble != HTML && fault.Trouble != Garbage {
+		maps.Copy(w.Header(), h.header)
+	}
 	switch fault.Trouble {
 	case Reset:
 		hangUp(w)
@@ -122,24 +129,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.wait(r)
 	case Late:
 		h.sleep(r, fault.Delay)
-		h.serve(w, r)
+		h.service.ServeHTTP(w, r)
+	case Slow:
+		h.service.ServeHTTP(&slowWriter{w, func() { h.sleep(r, fault.Delay) }}, r)
 	case Status:
 		if fault.RetryAfter != "" {
 			w.Header().Set("Retry-After", fault.RetryAfter)
 		}
 		page(w, fault.Code)
 	case Expire:
-		h.mu.Lock()
-		clear(h.tokens)
-		h.mu.Unlock()
-		h.serve(w, r)
+		if h.expire != nil {
+			h.expire()
+		}
+		h.service.ServeHTTP(w, r)
 	case HTML:
 		write(w, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><body>Please log in.</body></html>\n")
 	case Garbage:
 		w.Header().Set(ttlHeader, "300")
 		write(w, "application/octet-stream", "\x00\xff\xfe garbage \x1b[31m")
 	case Truncate, Stall:
-		h.serve(&halfWriter{ResponseWriter: w}, r)
+		h.service.ServeHTTP(&halfWriter{ResponseWriter: w}, r)
 		if fault.Trouble == Stall {
 			_ = http.NewResponseController(w).Flush()
 			h.wait(r)
@@ -154,7 +163,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	default:
-		h.serve(w, r)
+		h.service.ServeHTTP(w, r)
 	}
 }
 
@@ -173,6 +182,9 @@ func (h *Handler) strike(r *http.Request) Fault {
 }
 
 func (h *Handler) wait(r *http.Request) {
+	if h.Sleep != nil && h.Patience > 0 {
+		h.Sleep(h.Patience)
+	}
 	select {
 	case <-r.Context().Done():
 	case <-h.closed:
@@ -213,28 +225,29 @@ func (w *halfWriter) Write(b []byte) (int, error) {
 	return len(b), http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-func (h *Handler) accepts(token string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	until, ok := h.tokens[token]
-	return ok && h.now().Before(until)
+// slowWriter sends a body in four pieces and waits before each.
+type slowWriter struct {
+	http.ResponseWriter
+	wait func()
 }
 
-// newToken makes a token of the real ones' form. It is no secret.
-func (h *Handler) newToken(ttl time.Duration) string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.made++
-	raw := binary.BigEndian.AppendUint64(append([]byte{1, 0, 4}, make([]byte, 28)...), h.made)
-	token := base64.URLEncoding.EncodeToString(raw)
-	h.tokens[token] = h.now().Add(ttl)
-	return token
+func (w *slowWriter) Write(b []byte) (int, error) {
+	for n := range 4 {
+		w.wait()
+		if _, err := w.ResponseWriter.Write(b[len(b)*n/4 : len(b)*(n+1)/4]); err != nil {
+			return 0, err
+		}
+		if err := http.NewResponseController(w.ResponseWriter).Flush(); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
 }
 
 // Listener is a TCP address that can stop and begin to listen, as that of a service not yet started: connections
 // are refused in between.
 type Listener struct {
-	Addr    string // "127.0.0.1:34567"
+	Addr    string // "127.0.0.1:34567", "[::1]:34567"
 	handler http.Handler
 
 	mu     sync.Mutex
@@ -242,13 +255,16 @@ type Listener struct {
 }
 
 // NewListener finds a free port of the loopback and does not listen on it yet.
-func NewListener(handler http.Handler) (*Listener, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func NewListener(handler http.Handler) (*Listener, error) { return NewListenerAt(handler, "127.0.0.1") }
+
+// NewListenerAt is NewListener for an address of this machine: "::1".
+func NewListenerAt(handler http.Handler, host string) (*Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, err
 	}
 	addr := l.Addr().(*net.TCPAddr)
-	return &Listener{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port)), handler: handler}, l.Close()
+	return &Listener{Addr: net.JoinHostPort(host, strconv.Itoa(addr.Port)), handler: handler}, l.Close()
 }
 
 // Open begins to listen; it does nothing if that is so already.

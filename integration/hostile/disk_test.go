@@ -35,7 +35,7 @@ func TestFullDisk(t *testing.T) {
 		from, to, step    int
 		kibibytes, inodes func(n int) int
 	}{
-		{"the root has little room", ".", 100, 700, 20, func(n int) int { return n }, func(int) int { return 1000 }},
+		{"the root has little room", ".", 100, 1000, 30, func(n int) int { return n }, func(int) int { return 1000 }},
 		{"the root has few inodes", ".", 30, 70, 2, func(int) int { return 4000 }, func(n int) int { return n }},
 		{"another disk has little room", "srv", 4, 204, 40, func(n int) int { return n }, func(int) int { return 1000 }},
 		{"another disk has few inodes", "srv", 1, 6, 1, func(int) int { return 4000 }, func(n int) int { return n }},

@@ -232,7 +232,7 @@ func TestSecretsWhereTheyDoNotBelong(t *testing.T) {
 // An address that cannot be asked is told without user info and query.
 func TestSecretsInAddresses(t *testing.T) {
 	r := newRoot(t)
-	r.write(t, "users: [{name: bob, coreos_ssh_import_url: 'https://user:"+token+"@127.0.0.1:1/keys?t="+token+"#"+token+"'}]\n")
+	r.write(t, "users: [{name: bob, coreos_ssh_import_url: 'https://user:"+token+"@keys.invalid/keys?t="+token+"#"+token+"'}]\n")
 	for _, command := range []string{"plan", "apply"} {
 		p := startLogged(t, r.path("../log"), r.command(command)...)
 		p.says(t, "waiting for", patience/4)

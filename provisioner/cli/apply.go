@@ -10,11 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/catalog"
+	"cloudconfig/datasources/detect"
+	"cloudconfig/datasources/disk"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -33,7 +36,7 @@ type target struct {
 
 func (t *target) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.root, "root", "/", "work on the system below `DIR`; nothing is handed off there")
-	t.sourceFlags(cmd, "(default: those of the settings)")
+	t.sourceFlags(cmd, "(default: what is detected; see provisioner detect)")
 }
 
 // sourceFlags are those that say where a configuration comes from; without is what holds without any.
@@ -74,7 +77,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
 	}
-	env.Sources = datasources.Env{Root: "/", Waiting: func(what string) { env.Console.Say("fetch", "waiting for %s", what) }}
+	env.Sources = datasources.Env{Root: "/", Waiting: func(line string) { env.Console.Say("fetch", "%s", line) }}
 	if t.metadata != "" {
 		meta, err := readMetadata(t.metadata)
 		if err != nil {
@@ -86,9 +89,38 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 	if err != nil {
 		return env, err
 	}
-	env.Live = isRunning(abs)
+	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
+		env.SetClock = firstboot.SetClock
+	}
+	env.Sources.Root = abs
+	env.Disks = func(ctx context.Context) ([]detect.Disk, error) { return labelledDisks(ctx, abs) }
 	env.Root, err = fsroot.Open(abs)
 	return env, err
+}
+
+// settling is how long udev may take until every disk is there.
+const settling = 10 * time.Second
+
+// labelledDisks are the disks that have a label, once the kernel has no more to announce. One that does not answer
+// is no reason to do without the others.
+func labelledDisks(ctx context.Context, root string) ([]detect.Disk, error) {
+	wait, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	for !disk.Settled(root) && wait.Err() == nil {
+		select {
+		case <-wait.Done():
+		case <-time.After(settling / 100):
+		}
+	}
+	found, err := disk.Find(ctx, root)
+	if errors.Is(err, datasources.ErrNotReady) {
+		err = nil
+	}
+	var all []detect.Disk
+	for _, d := range found {
+		all = append(all, detect.Disk{Name: d.Name, Label: d.Label, Removable: d.Removable})
+	}
+	return all, err
 }
 
 // isRunning says that a directory is the root of the running system, by whatever name.

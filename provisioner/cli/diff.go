@@ -16,6 +16,7 @@ import (
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 )
 
 func (c *Command) diff() *cobra.Command {
@@ -54,6 +55,10 @@ cannot be opened, 3 no plan could be made.`,
 					return err
 				}
 			}
+			var o assemble.Options
+			if metadata != "" {
+				o.Facts = template.Facts(in.Meta, nil)
+			}
 			var files []*source.File
 			var found diag.List
 			for i, side := range []struct {
@@ -65,7 +70,7 @@ cannot be opened, 3 no plan could be made.`,
 					return err
 				}
 				*side.name = f.Name
-				parts, ds, err := configure(cmd.Context(), f, schema.Input{Now: facts.Clock(c.now()), Image: in.Image}, side.config)
+				parts, ds, err := configure(cmd.Context(), f, o, schema.Input{Now: facts.Clock(c.now()), Image: in.Image}, side.config)
 				if err != nil {
 					return err
 				}
@@ -110,13 +115,13 @@ func (c *Command) one(arg string) (*source.File, error) {
 }
 
 // configure decodes a file, and gives the texts of its findings.
-func configure(ctx context.Context, f *source.File, in schema.Input, to **schema.Config) ([]*source.File, diag.List, error) {
-	parts, found, err := assemble.Parts(ctx, f)
+func configure(ctx context.Context, f *source.File, o assemble.Options, in schema.Input, to **schema.Config) ([]*source.File, diag.List, error) {
+	r, err := assemble.Parts(ctx, f, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	in.Files = parts
+	in.Files = r.Parts
 	cfg, ds := schema.Decode(in)
 	*to = cfg
-	return texts(f, parts), append(found, ds...), nil
+	return r.Files, append(r.Found, ds...), nil
 }

@@ -102,6 +102,15 @@ func TestJSON(t *testing.T) {
 			}
 			hold(name, text)
 		}
+		if kept, err := filepath.Glob(filepath.Join(root, "var/lib/provisioner/instances/*/record.json")); err != nil || len(kept) != 1 {
+			t.Errorf("records %q, %v", kept, err)
+		} else { // the access floor of one that is refused has a record too
+			text, err := os.ReadFile(kept[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			hold("record.json", text)
+		}
 	}
 	hold("status.json", run(0, "status", "--root", t.TempDir(), "--format", "json"))
 	metadata, err := os.ReadFile("../../examples/metadata.json")
@@ -113,6 +122,8 @@ func TestJSON(t *testing.T) {
 		hold("diff", run(0, "diff", "--format", "json", sides[0], sides[1]))
 	}
 	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
+	hold("detect", run(0, "detect", "--format", "json", "--root", "../../docs/testdata/machine"))
+	hold("detect", run(0, "detect", "--format", "json", "--root", t.TempDir()))
 	for _, name := range image.Names() {
 		text, err := os.ReadFile("../../schema/image/" + name + ".json")
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +21,7 @@ import (
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/template"
 	"cloudconfig/schema/yamltree"
 )
 
@@ -52,21 +52,26 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 			if err := catalog.Check(t.datasources); err != nil {
 				return err
 			}
-			files, values, err := t.configuration(cmd.Context(), c, args)
+			files, meta, err := t.configuration(cmd.Context(), c, args)
 			if err != nil {
 				return err
+			}
+			var values schema.Values
+			var o assemble.Options
+			if meta != nil {
+				values, o.Facts = meta.Values(), template.Facts(*meta, nil)
 			}
 			var in schema.Input
 			var found diag.List
 			var all []*source.File
 			for _, f := range files {
-				parts, ds, err := assemble.Parts(cmd.Context(), f)
+				r, err := assemble.Parts(cmd.Context(), f, o)
 				if err != nil {
 					return err
 				}
-				in.Files = append(in.Files, parts...)
-				all = append(all, texts(f, parts)...)
-				found = append(found, ds...)
+				in.Files = append(in.Files, r.Parts...)
+				all = append(all, r.Files...)
+				found = append(found, r.Found...)
 			}
 			in.Now = facts.Clock(c.now())
 			r, ds := schema.Render(in, values)
@@ -92,14 +97,14 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 	return cmd
 }
 
-// configuration is what a datasource has, or what the arguments name; values are nil if nothing is known of the
+// configuration is what a datasource has, or what the arguments name; meta is nil if nothing is known of the
 // instance.
-func (t *target) configuration(ctx context.Context, c *Command, args []string) (files []*source.File, values schema.Values, err error) {
+func (t *target) configuration(ctx context.Context, c *Command, args []string) (files []*source.File, meta *schema.Metadata, err error) {
 	if len(t.datasources) == 0 {
 		files, err = review.Read(args, c.Stdin)
 	} else {
 		console := report.Console{W: c.Stderr}
-		env := datasources.Env{Root: "/", Waiting: func(what string) { console.Say("fetch", "waiting for %s", what) }}
+		env := datasources.Env{Root: "/", Waiting: func(line string) { console.Say("fetch", "%s", line) }}
 		var data datasources.Data
 		if data, _, err = catalog.Fetch(ctx, env, t.datasources); err != nil {
 			return nil, nil, c.fail(err)
@@ -108,16 +113,16 @@ func (t *target) configuration(ctx context.Context, c *Command, args []string) (
 			data.Name = "user-data"
 		}
 		files = []*source.File{{Name: data.Name, Bytes: data.UserData}}
-		values = data.Meta.Values()
+		meta = &data.Meta
 	}
 	if err != nil || t.metadata == "" {
-		return files, values, err
+		return files, meta, err
 	}
-	meta, err := readMetadata(t.metadata)
+	given, err := readMetadata(t.metadata)
 	if err != nil {
 		return nil, nil, err
 	}
-	return files, meta.Values(), nil
+	return files, &given, nil
 }
 
 // writeRendered writes a configuration as YAML, with the origin of every value behind it.
@@ -248,15 +253,4 @@ func valueOf(n *yamltree.Node) any {
 		return json.RawMessage(n.Value)
 	}
 	return n.Value
-}
-
-// texts are the files that findings in parts of f may be in, f first.
-func texts(f *source.File, parts []*source.File) []*source.File {
-	all := []*source.File{f}
-	for _, p := range parts {
-		if w := p.Whole(); !slices.Contains(all, w) {
-			all = append(all, w)
-		}
-	}
-	return all
 }

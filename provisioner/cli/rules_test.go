@@ -20,7 +20,7 @@ func TestEveryRuleIsShown(t *testing.T) {
 		}
 		shown.Write(text)
 	}
-	for _, pattern := range []string{"../../schema/testdata/bad/*.want", "../../datasources/assemble/testdata/*.want", "testdata/*.txtar"} {
+	for _, pattern := range []string{"../../schema/testdata/bad/*.want", "../../datasources/assemble/testdata/*.want", "../../schema/template/testdata/bad/*.want", "testdata/*.txtar"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -33,6 +33,7 @@ func TestEveryRuleIsShown(t *testing.T) {
 	elsewhere := map[string]string{
 		"decompression-failed": "../../datasources/assemble/assemble_test.go rules.DecompressionFailed",
 		"too-large":            "../../datasources/assemble/assemble_test.go rules.TooLarge",
+		"include-cycle":        "../../datasources/assemble/include_test.go include-cycle",
 		"more-findings":        "../../schema/large_test.go more-findings",
 		"platform-size":        "../../schema/limits_test.go TestPlatformSize",
 		"sudo-missing":         "../../schema/image_test.go warning sudo-missing",

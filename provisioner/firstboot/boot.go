@@ -96,7 +96,7 @@ func (r *run) again(ctx context.Context) report.State {
 	}
 	r.request.Reload = r.request.Reload || anyUnit(made)
 	for _, c := range kept.Commands {
-		if ended.Ended[c.Inputs] == "" {
+		if !ended.has(c.Inputs, schema.PerInstance) {
 			r.request.Commands = append(r.request.Commands, handoff.Command{Argv: c.Argv, Inputs: c.Inputs})
 		}
 	}
@@ -110,8 +110,8 @@ func (r *run) again(ctx context.Context) report.State {
 		r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: j.Action})
 	}
 	for _, s := range kept.Scripts {
-		if ended.Ended[plan.Digest(s.Content)] == "" {
-			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content})
+		if !ended.has(plan.Digest(s.Content), s.When) {
+			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content, When: s.When})
 		}
 	}
 	return report.Done
@@ -289,6 +289,7 @@ const requestPath = report.Dir + "/handoff.json"
 func BootMain(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
 	st := r.whole(ctx, r.appliedBefore)
+	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
 		if err == nil {
@@ -369,18 +370,18 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	if c, ok := m.(interface{ Close() }); ok {
 		defer c.Close()
 	}
-	digests := map[string]string{}
+	digests, often := map[string]string{}, map[string]schema.When{}
 	for _, c := range r.request.Commands {
 		digests[c.Name()] = c.Inputs
 	}
 	for _, s := range r.request.Scripts {
-		digests[s.Name] = plan.Digest(s.Content)
+		digests[s.Name], often[s.Name] = plan.Digest(s.Content), s.When
 	}
 	o.ScriptDir = r.Scripts
 	o.Progress = func(line string) { r.say("hand off", "%s", line) }
 	st := report.Done
 	o.ScriptEnded = func(script handoff.Outcome) {
-		if r.markEnded(ctx, digests[script.Script], script.Result) != report.Done {
+		if r.markEnded(ctx, digests[script.Script], often[script.Script], script.Result) != report.Done {
 			st = report.Degraded // a later boot runs it again
 		}
 	}

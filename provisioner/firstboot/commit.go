@@ -10,7 +10,6 @@ import (
 
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
-	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -55,7 +54,10 @@ func (r *run) floor(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	own := func(plan.Plan) ([]plan.Change, error) { return append(state.Directories(r.instance), file), nil }
+	own := func(plan.Plan) ([]plan.Change, error) {
+		record, err := r.record()
+		return append(state.Directories(r.instance), file, record), err
+	}
 	var found diag.List
 	for _, cfg := range r.floorConfigs() {
 		var p plan.Plan
@@ -112,7 +114,7 @@ func (r *run) commit(ctx context.Context) report.State {
 		return worse(st, r.degraded(err))
 	}
 	hostname, reload := r.request.Hostname, r.request.Reload
-	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.Ended[plan.Digest(s.Content)] != "" })
+	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
@@ -260,44 +262,73 @@ func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 	manifest, err1 := state.File(r.instance, state.ManifestFile, m.With(r.digest(), p.Owned))
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
-	out = append(out, manifest, instance)
+	origin, err4 := r.origin()
+	record, err5 := r.record()
+	out = append(append(out, manifest, instance, record), origin...)
 	if r.Live {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
-	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3)
+	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5)
 }
 
 // digest is that of the configuration as fetched.
 func (r *run) digest() string { return plan.Digest(r.data.UserData) }
 
-func (r *run) scriptsEnded() (state.Scripts, error) {
-	s := state.Scripts{Version: 1}
-	_, err := state.Read(r.Root, r.instance, state.ScriptsFile, &s)
-	if s.Ended == nil {
-		s.Ended = map[string]string{}
+// ended is what has ended: on this instance, and of what runs a single time ever on any.
+type ended struct{ instance, ever state.Scripts }
+
+// has says that a script or a command, by the digest of what it is, need not run again.
+func (e ended) has(digest string, when schema.When) bool {
+	switch when {
+	case schema.PerBoot:
+		return false
+	case schema.Once:
+		return e.ever.Ended[digest] != ""
 	}
-	return s, err
+	return e.instance.Ended[digest] != ""
 }
 
-// markEnded remembers that a script has ended, so that no later boot runs it again. It does so whatever has
-// become of the context: a script may end by starting the machine again.
-func (r *run) markEnded(ctx context.Context, digest, result string) report.State {
-	ctx = context.WithoutCancel(ctx)
-	return r.underLock(ctx, func() report.State {
-		s, err := r.scriptsEnded()
+func (r *run) scriptsEnded() (e ended, err error) {
+	_, err1 := state.Read(r.Root, r.instance, state.ScriptsFile, &e.instance)
+	_, err2 := state.Read(r.Root, state.Top, state.ScriptsFile, &e.ever)
+	return e, errors.Join(err1, err2)
+}
+
+// markEnded remembers that a script has ended, so that no later boot runs it again, if it is not to. It does so
+// whatever has become of the context: a script may end by starting the machine again.
+func (r *run) markEnded(ctx context.Context, digest string, when schema.When, result string) report.State {
+	if when == schema.PerBoot {
+		return report.Done
+	}
+	return r.keep(context.WithoutCancel(ctx), func() (plan.Change, error) {
+		e, err := r.scriptsEnded()
 		if err != nil {
-			return r.failed(err)
+			return plan.Change{}, err
+		}
+		dir, s := r.instance, e.instance
+		if when == schema.Once {
+			dir, s = state.Top, e.ever
+		}
+		s.Version = 1
+		if s.Ended == nil {
+			s.Ended = map[string]string{}
 		}
 		s.Ended[digest] = result
-		file, err := state.File(r.instance, state.ScriptsFile, s)
-		if err != nil {
-			return r.failed(err)
-		}
+		return state.File(dir, state.ScriptsFile, s)
+	})
+}
+
+// keep commits one file of our state.
+func (r *run) keep(ctx context.Context, file func() (plan.Change, error)) report.State {
+	return r.underLock(ctx, func() report.State {
+		c, err := file()
 		var p plan.Plan
-		err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), file))
+		if err == nil {
+			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), c))
+		}
 		if err == nil {
 			_, err = commit.Apply(ctx, r.Root, p)
 		}
@@ -324,29 +355,5 @@ func (r *run) instanceDir() (string, error) {
 			return dir, nil
 		}
 	}
-	return state.Dir(r.data.Meta.Datasource, r.machine()), err
-}
-
-// machine identifies a machine of which no datasource says what it is: "image" below another root, else the
-// SMBIOS UUID where it is ours, else the machine-id.
-func (r *run) machine() string {
-	if !r.Live {
-		return "image"
-	}
-	for _, p := range []string{"sys/class/dmi/id/product_uuid", "etc/machine-id"} {
-		if p != "etc/machine-id" && inContainer(r.Root) {
-			continue
-		}
-		if data, _, err := r.Root.ReadFile(p, 4096); err == nil && len(data) > 1 {
-			return p + ":" + string(data)
-		}
-	}
-	return "unknown"
-}
-
-// inContainer says that DMI is another machine's: systemd leaves this file in every container (container
-// interface, 2023).
-func inContainer(root fsroot.FS) bool {
-	info, err := root.Stat("run/systemd/container")
-	return err == nil && info.Kind == fsroot.Regular
+	return state.Dir(r.data.Meta.Datasource, r.instanceOfMachine()), err
 }

@@ -13,10 +13,14 @@ import (
 	"time"
 
 	"cloudconfig/datasources"
-	"cloudconfig/datasources/assemble"
 	"cloudconfig/datasources/catalog"
+	"cloudconfig/datasources/clock"
+	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/httpget"
 	"cloudconfig/datasources/imports"
+	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/record"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
@@ -34,12 +38,17 @@ type Env struct {
 	Root *fsroot.Root
 	// Live says that the root is the running system's, so that there is a systemd to hand off to.
 	Live bool
-	// Datasources are asked in this order, as --datasource takes them; none means those of the settings.
+	// Datasources are asked in this order, as --datasource takes them; none means the one that was taken at the first
+	// boot, and then those that are named elsewhere or detected.
 	Datasources []string
+	// Disks lists the labelled disks, for detection; nil means that there are none.
+	Disks func(context.Context) ([]detect.Disk, error)
 	// Metadata, if not nil, is taken instead of the datasource's.
 	Metadata *schema.Metadata
 	// Sources is what a datasource may touch.
 	Sources datasources.Env
+	// SetClock sets the machine's clock; nil if that is not to be done. Plan never does.
+	SetClock func(time.Time) error
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -59,14 +68,26 @@ type run struct {
 	Env
 	*report.Report
 	settings settings.Settings
-	data     datasources.Data
-	instance string // the directory of its state; "" if it is not known who this is
-	files    []*source.File
-	config   *schema.Config
-	imported map[string][]string
-	found    diag.List
-	request  handoff.Request // what is to be handed off, whatever else becomes of the run
-	locked   bool
+	host     *machine.Machine
+	choice
+	decisions []datasources.Decision
+	taken     string // the spec of the datasource that was asked last: what there is of data is from there
+	recorder  *record.Recorder
+	data      datasources.Data
+	instance  string // the directory of its state; "" if it is not known who this is
+	files     []*source.File
+	config    *schema.Config
+	packing   diag.List // what is found of how the user-data is packed, without what is in it
+	pending   int       // includes that are not looked at yet
+	ignition  bool      // the user-data is Ignition's
+	// once is what lists of #include-once fetched before this check, included what they have fetched with it.
+	once, included map[string][]byte
+	hooked         map[string]bool // boothooks that have run, by the digest of their text
+	imported       map[string][]string
+	found          diag.List
+	request        handoff.Request // what is to be handed off, whatever else becomes of the run
+	locked         bool
+	later          bool // this is a later boot, on which nothing was to be applied
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -80,6 +101,7 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	st := r.whole(ctx, func() (bool, error) { return false, nil })
+	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
@@ -102,7 +124,11 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	case err != nil:
 		return r.failed(err)
 	case before:
-		return r.underLock(ctx, func() report.State { return r.again(ctx) })
+		if r.later = true; lost != nil {
+			r.data.Reporter = nil // who did not answer is not waited for once more
+		}
+		hooks := r.runKeptBoothooks(ctx)
+		return worse(hooks, r.underLock(ctx, func() report.State { return r.again(ctx) }))
 	case lost != nil:
 		// What there is of the platform's metadata still lets somebody in.
 		return worse(r.underLock(ctx, func() report.State { return r.floor(ctx) }), r.failed(lost))
@@ -110,20 +136,27 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 		r.say("fetch", "no datasource: nothing to do")
 		return report.Done
 	}
+	if err := r.loadIncluded(); err != nil {
+		return r.failed(err)
+	}
 	if err := r.decode(ctx); err != nil {
 		return r.failed(err)
 	}
-	floor := r.underLock(ctx, func() report.State { return r.floor(ctx) })
-	if floor == report.Failed {
-		return floor
+	st := r.underLock(ctx, func() report.State { return r.floor(ctx) })
+	if st == report.Failed {
+		return st
 	}
-	if r.found.HasErrors() {
-		return r.refused()
+	if r.ignition && !r.found.HasErrors() {
+		r.say("check", "the user-data is Ignition's, and is left to it")
+		return st
+	}
+	if st = worse(st, r.complete(ctx)); st == report.Failed || st == report.Refused {
+		return st
 	}
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}
-	return worse(floor, r.underLock(ctx, func() report.State { return r.commit(ctx) }))
+	return worse(st, r.underLock(ctx, func() report.State { return r.commit(ctx) }))
 }
 
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
@@ -154,22 +187,33 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 func (r *run) configure() (err error) {
 	r.enter("settings")
 	r.settings, err = settings.Load(r.Root)
+	sources := &r.Env.Sources
+	sources.Trust = r.settings.Trust
+	sources.Policy = allow(r.settings)
+	sources.Clock = &clock.Clock{
+		Built: facts.Built(), Servers: r.settings.NTP, Root: sources.Root, System: r.Now, Set: r.SetClock,
+		Say: func(line string) { r.say("clock", "%s", line) },
+	}
 	return err
 }
 
-// fetch asks the datasources. After an error there may be metadata all the same.
+// fetch asks the datasources. After an error there may be metadata all the same, unless it is another instance's.
 func (r *run) fetch(ctx context.Context) error {
 	r.enter("fetch")
-	r.Report.Sources = nil
-	specs := r.Datasources
-	if len(specs) == 0 {
-		specs = r.settings.Datasources
+	r.Report.Sources, r.data, r.instance, r.taken = nil, datasources.Data{}, "", ""
+	if err := r.lookAtMachine(); err != nil {
+		return err
 	}
-	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, specs)
-	for _, d := range decisions {
-		r.Consider(d.Source, d.Reason)
+	var err error
+	if r.choice, err = r.choose(ctx); err != nil {
+		return err
+	}
+	data, err := r.ask(ctx)
+	if conflict := r.checkIdentity(r.taken, data.Meta); conflict != nil {
+		return conflict
 	}
 	r.data = data
+	r.Report.Proof = string(data.Proof)
 	if r.Env.Metadata != nil {
 		r.data.Meta = *r.Env.Metadata
 		if r.data.Meta.Datasource == "" {
@@ -179,6 +223,9 @@ func (r *run) fetch(ctx context.Context) error {
 	if r.data.Name == "" {
 		r.data.Name = "user-data"
 	}
+	if r.data.Transport != nil {
+		r.Env.Sources.Transport = r.data.Transport
+	}
 	if r.data.Meta.Datasource != "" {
 		var unread error
 		r.instance, unread = r.instanceDir()
@@ -187,26 +234,33 @@ func (r *run) fetch(ctx context.Context) error {
 	}
 	if err == nil {
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
+		for _, note := range r.data.Notes {
+			r.say("fetch", "%s: %s", r.data.Meta.Datasource, note)
+		}
+		if data.Proof == trust.None {
+			r.say("fetch", "the user-data is unauthenticated: nothing shows that it is from whom it should be")
+		}
 	}
 	return err
 }
 
-// decode turns what was fetched into a configuration.
-func (r *run) decode(ctx context.Context) error {
-	r.enter("check")
-	f := &source.File{Name: r.data.Name, Bytes: r.data.UserData}
-	parts, found, err := assemble.Parts(ctx, f)
-	if err != nil {
-		return err
+// ask asks those that were chosen, and keeps every answer.
+func (r *run) ask(ctx context.Context) (datasources.Data, error) {
+	r.recorder = record.NewRecorder(r.Now)
+	r.Env.Sources.Answered = r.recorder.Answered
+	moved := r.Env.Sources.Clock.Moved()
+	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
+	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
+	for i, d := range decisions {
+		if !strings.HasPrefix(d.Reason, "not asked") {
+			r.taken = r.specs[i] // the search ends with it, well or not
+		}
 	}
-	r.files = []*source.File{f}
-	for _, p := range parts {
-		r.files = append(r.files, p.Whole())
+	r.decisions = append(decisions, r.passed...)
+	for _, d := range r.decisions {
+		r.Consider(d.Source, d.Reason)
 	}
-	var ds diag.List
-	r.config, ds = schema.Decode(schema.Input{Files: parts, Now: facts.Clock(r.Now()), Meta: &r.data.Meta})
-	r.find(append(found, ds...))
-	return nil
+	return data, err
 }
 
 // importKeys fetches the public keys that users take from elsewhere.
@@ -217,7 +271,9 @@ func (r *run) importKeys(ctx context.Context) (err error) {
 	}
 	r.enter("import keys")
 	r.say("fetch", "public keys from %d addresses", len(urls))
-	r.imported, err = imports.Keys(ctx, httpget.New(r.Env.Sources, httpget.Options{}), urls, imports.Options{})
+	others := r.settings.Trust.Elsewhere()
+	client := httpget.New(r.Env.Sources, httpget.Options{Trust: &others, Outside: true})
+	r.imported, err = imports.Keys(ctx, client, urls, imports.Options{})
 	return err
 }
 
@@ -237,6 +293,7 @@ var ErrInterrupted = errors.New("an apply was cut short; the next apply or boot 
 // Plan does the same up to the plan. It takes no lock, recovers nothing and changes nothing. If Found has
 // errors there is no plan.
 func Plan(ctx context.Context, env Env) (Prepared, error) {
+	env.SetClock = nil
 	r := begin(env)
 	cut, err := commit.Interrupted(r.Root)
 	if err != nil {
@@ -248,14 +305,16 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	for _, stage := range []func() error{
 		r.configure,
 		func() error { return r.fetch(ctx) },
+		r.loadIncluded,
 		func() error { return r.decode(ctx) },
+		func() error { return r.lookAhead(ctx) },
 	} {
 		if err := stage(); err != nil {
 			return Prepared{}, err
 		}
 	}
 	out := Prepared{Found: r.found, Files: r.files}
-	if r.found.HasErrors() {
+	if r.found.HasErrors() || r.ignition {
 		return out, nil
 	}
 	if err := r.importKeys(ctx); err != nil {

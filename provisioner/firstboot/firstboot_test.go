@@ -35,6 +35,8 @@ type machine struct {
 	console strings.Builder
 	fails   string // a unit whose jobs fail
 	refuses bool   // systemd runs no script
+	// onRun, if not nil, is what a unit that is nowhere on disk does; it gives the result of its job.
+	onRun func(handoff.Transient) string
 }
 
 func newMachine(t *testing.T, files map[string]string) *machine {
@@ -158,6 +160,9 @@ func (m *machine) Run(_ context.Context, t handoff.Transient) (<-chan string, er
 		return nil, errors.New("connection closed")
 	}
 	_ = m.call("run %s", t.Unit)
+	if m.onRun != nil {
+		return m.ended(m.onRun(t))
+	}
 	return m.ended("done")
 }
 
@@ -499,6 +504,26 @@ func TestUserDataThatHangsCostsNoFloor(t *testing.T) {
 	}
 	if r, _ := m.run(firstboot.BootMain); r.State != report.Failed {
 		t.Errorf("main: %s", r.State)
+	}
+}
+
+// Version 1 of EC2's metadata service is taken if the settings say so, and then it is told.
+func TestIMDSv1IsASetting(t *testing.T) {
+	instance := metadatatest.Example()
+	instance.Tokens = metadatatest.Unknown
+	server := httptest.NewServer(metadatatest.EC2(instance))
+	defer server.Close()
+	source := "datasources: [\"ec2=" + server.URL + "\"]\n"
+	const note = "version 1 of the service was taken"
+
+	m := newMachine(t, map[string]string{settingsFile: source})
+	if r, _ := m.run(firstboot.Apply); r.State != report.Failed || strings.Contains(m.console.String(), note) {
+		t.Errorf("without the setting: %s\n%s", r.State, m.console.String())
+	}
+	m = newMachine(t, map[string]string{settingsFile: source + "imdsv1: yes\n"})
+	r, _ := m.run(firstboot.Apply)
+	if r.State != report.Done || !strings.Contains(m.console.String(), note) || len(r.Sources) == 0 || !strings.Contains(r.Sources[0].Reason, note) {
+		t.Errorf("with the setting: %s, %+v\n%s", r.State, r.Sources, m.console.String())
 	}
 }
 

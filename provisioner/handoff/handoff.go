@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cloudconfig/provisioner/plan"
+	"cloudconfig/schema"
 )
 
 // Manager is PID 1 and its kernel, as far as a hand-off needs them. [Connect] gives the real one.
@@ -38,8 +39,10 @@ type Manager interface {
 // Transient is a oneshot service without a file: its output goes to the journal.
 type Transient struct {
 	Unit, Description string
-	Command           []string // the program's absolute path, then its arguments, each taken literally
-	After, Before     []string // units that must have ended first, and units that wait for this one
+	Command           []string      // the program's absolute path, then its arguments, each taken literally
+	After, Before     []string      // units that must have ended first, and units that wait for this one
+	Environment       []string      // "NAME=value"; anybody on the machine can read it
+	Timeout           time.Duration // after which systemd ends it; 0 for never
 }
 
 // State is a unit as systemd sees it.
@@ -81,10 +84,11 @@ type Command struct {
 // Name is the name of the program, by which its outcome is known.
 func (c Command) Name() string { return filepath.Base(c.Argv[0]) }
 
-// Script is a script to run once. Its first line names the interpreter.
+// Script is a script to run. Its first line names the interpreter.
 type Script struct {
-	Name    string `json:"name"` // "user-data"
-	Content []byte `json:"content"`
+	Name    string      `json:"name"` // "user-data"
+	Content []byte      `json:"content"`
+	When    schema.When `json:"when,omitempty"`
 }
 
 // Of is the request of a plan.
@@ -94,7 +98,7 @@ func Of(p plan.Plan) Request {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}
 	for _, s := range p.Scripts {
-		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})
+		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
 	}
 	return r
 }
@@ -201,16 +205,8 @@ type pending struct {
 // jobs wait for, the jobs in order, then the scripts, each ordered after the one before. If units cannot be read again it asks for nothing, since what would start
 // then is not what was asked for. Wait has the errors of all of it.
 func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
-	if o.Unlimited == 0 {
-		o.Unlimited = defaultUnlimited
-	}
-	if o.ScriptDir == "" {
-		o.ScriptDir = "/run/provisioner/scripts"
-	}
-	w := &Watch{manager: m, options: o}
+	w := watch(m, o)
+	o = w.options
 	if r.Hostname != "" {
 		if err := m.SetHostname(r.Hostname); err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("set hostname: %w", err))
@@ -236,9 +232,36 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		w.enqueue(ctx, j)
 	}
 	for i, s := range r.Scripts {
-		after = w.run(ctx, i+1, s, after)
+		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
+		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
 	}
 	return w
+}
+
+// Boothooks runs scripts one after the other, and waits for all of them. After limit systemd ends the one that runs;
+// when ctx ends, no more of them are waited for. They have the id of the instance in INSTANCE_ID.
+func Boothooks(ctx context.Context, m Manager, hooks []Script, instance string, limit time.Duration, o Options) Result {
+	w, after := watch(m, o), ""
+	for i, s := range hooks {
+		after = w.run(ctx, Transient{
+			Unit: fmt.Sprintf("provisioner-boothook-%s-%d.service", unitPart(s.Name), i+1), Description: "Boothook from user-data",
+			Environment: []string{"INSTANCE_ID=" + instance}, Timeout: limit,
+		}, s, after)
+	}
+	return w.Wait(ctx)
+}
+
+func watch(m Manager, o Options) *Watch {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Unlimited == 0 {
+		o.Unlimited = defaultUnlimited
+	}
+	if o.ScriptDir == "" {
+		o.ScriptDir = "/run/provisioner/scripts"
+	}
+	return &Watch{manager: m, options: o}
 }
 
 func (w *Watch) enqueue(ctx context.Context, j plan.Job) {

@@ -40,36 +40,35 @@ func (w *Watch) command(ctx context.Context, n int, c Command, last string, jobs
 	return t.Unit
 }
 
-// run starts script number n (from 1) in a unit of its own, after the unit named last, and returns the name of
-// the unit that the next one is to wait for.
-func (w *Watch) run(ctx context.Context, n int, s Script, last string) string {
-	unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), n)
-	p := pending{outcome: Outcome{Unit: unit, Action: "run", Script: s.Name}}
-	p.result, p.script, p.refused = w.launch(ctx, unit, s, last)
+// run starts a script in a unit of its own, after the unit named last, and returns the name of the unit that the next
+// one is to wait for.
+func (w *Watch) run(ctx context.Context, t Transient, s Script, last string) string {
+	if last != "" {
+		t.After = []string{last}
+	}
+	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: s.Name}}
+	p.result, p.script, p.refused = w.launch(ctx, t, s)
 	w.pending = append(w.pending, p)
 	if p.refused != nil {
 		return last
 	}
-	return unit
+	return t.Unit
 }
 
-func (w *Watch) launch(ctx context.Context, unit string, s Script, last string) (result <-chan string, file string, err error) {
+func (w *Watch) launch(ctx context.Context, t Transient, s Script) (result <-chan string, file string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	command, err := interpreter(s.Content)
 	if err != nil {
 		return nil, "", err
 	}
-	file = filepath.Join(w.options.ScriptDir, strings.TrimSuffix(unit, ".service"))
+	file = filepath.Join(w.options.ScriptDir, strings.TrimSuffix(t.Unit, ".service"))
 	if err := writeScript(file, s.Content); err != nil {
 		return nil, "", err
 	}
-	t := Transient{Unit: unit, Description: "Script from user-data", Command: append(command, file)}
-	if last != "" {
-		t.After = []string{last}
-	}
+	t.Command = append(command, file)
 	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
-	_ = w.manager.Reset(ctx, unit)
+	_ = w.manager.Reset(ctx, t.Unit)
 	result, err = w.manager.Run(ctx, t)
 	if err != nil {
 		return nil, file, err

@@ -116,6 +116,12 @@ func (s *Systemd) Run(ctx context.Context, t Transient) (<-chan string, error) {
 		{Name: "StandardOutput", Value: godbus.MakeVariant("journal")},
 		{Name: "StandardError", Value: godbus.MakeVariant("journal")},
 	}
+	if len(t.Environment) > 0 {
+		properties = append(properties, dbus.Property{Name: "Environment", Value: godbus.MakeVariant(t.Environment)})
+	}
+	if t.Timeout > 0 {
+		properties = append(properties, dbus.Property{Name: "TimeoutStartUSec", Value: godbus.MakeVariant(uint64(t.Timeout.Microseconds()))})
+	}
 	if len(t.After) > 0 {
 		properties = append(properties, dbus.PropAfter(t.After...))
 	}

@@ -113,6 +113,26 @@ func TestRealSystemd(t *testing.T) {
 	}
 }
 
+// A boothook has the instance's id, and is ended by systemd when its time is over; the next one runs all the same.
+func TestRealSystemdBoothooks(t *testing.T) {
+	s := connect(t)
+	r := handoff.Boothooks(t.Context(), s, []handoff.Script{
+		{Name: "slow", Content: []byte("#!/bin/sh\nsleep 60\n")},
+		{Name: "quick", Content: []byte("#!/bin/sh\necho \"on $INSTANCE_ID\"\n")},
+	}, "i-1", time.Second, handoff.Options{})
+	var got []string
+	for _, o := range r.Outcomes {
+		got = append(got, o.String())
+	}
+	want := []string{"provisioner-boothook-slow-1.service: run: failed (timeout, status 15)", "provisioner-boothook-quick-2.service: run: done"}
+	if diff := cmp.Diff(want, got); diff != "" || len(r.Errs) > 0 {
+		t.Errorf("outcomes (-want +got):\n%s, errors %v", diff, r.Errs)
+	}
+	if diff := cmp.Diff([]string{"on i-1"}, journal(t, "provisioner-boothook-*")); diff != "" {
+		t.Errorf("journal (-want +got):\n%s", diff)
+	}
+}
+
 // systemd drops its connections when it executes itself anew, and the signal of a job's end with them.
 func TestSystemdExecutedAnew(t *testing.T) {
 	s := connect(t)

@@ -374,8 +374,10 @@ func unique(ranges []source.Range) []source.Range {
 	var out []source.Range
 	seen := make(map[source.Range]bool, len(ranges))
 	for _, r := range ranges {
-		if !r.IsZero() && !seen[r] {
-			seen[r] = true
+		place := r
+		place.Made = 0
+		if !r.IsZero() && !seen[place] {
+			seen[place] = true
 			out = append(out, r)
 		}
 	}

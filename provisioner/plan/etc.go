@@ -385,11 +385,14 @@ func (c *computation) updateConf() {
 	c.put(&Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
 }
 
-// scripts plans user-data that is a script.
+// scripts plans user-data that is a script. A boothook runs before there is a plan, and is run as it is written.
 func (c *computation) scripts() {
 	for _, s := range c.Config.Scripts {
 		c.plan.Scripts = append(c.plan.Scripts, Script{
-			Name: s.Name, Content: c.content(s.Content, s.At, false), Why: []source.Range{s.At},
+			Name: s.Name, Content: c.content(s.Content, s.At, false), When: s.When, Why: []source.Range{s.At},
 		})
+	}
+	for _, s := range c.Config.Boothooks {
+		c.plan.Boothooks = append(c.plan.Boothooks, Script{Name: s.Name, Content: s.Content, Why: []source.Range{s.At}})
 	}
 }

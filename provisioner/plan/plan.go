@@ -33,6 +33,8 @@ type Plan struct {
 	Jobs []Job
 	// Scripts are run after the commit, in order.
 	Scripts []Script
+	// Boothooks have run when the plan is made, and run again on every boot.
+	Boothooks []Script
 	// Owned is everything the configuration asks for at a path, changed or not: what the manifest keeps.
 	Owned []Item
 	// Kept are all changes below /run that the configuration asks for on a running system, made already or
@@ -147,10 +149,11 @@ type Command struct {
 	Why    []source.Range
 }
 
-// Script is something to run once after the commit.
+// Script is something to run, as often as When says.
 type Script struct {
 	Name    string // "user-data"
 	Content []byte `json:"-"`
+	When    schema.When
 	Why     []source.Range
 }
 

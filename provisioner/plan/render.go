@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 )
@@ -115,9 +116,12 @@ type DrawnJob struct {
 
 // DrawnScript is a script that is run. Its text may hold secrets and is not shown.
 type DrawnScript struct {
-	Name  string   `json:"name"`
-	Lines int      `json:"lines"`
-	Why   []string `json:"why,omitempty"`
+	Name  string `json:"name"`
+	Lines int    `json:"lines"`
+	// When is "boot" of one that runs on every boot, "once" of one that runs a single time ever; else it runs once for
+	// each instance.
+	When schema.When `json:"when,omitempty"`
+	Why  []string    `json:"why,omitempty"`
 }
 
 // Summary counts what a plan does.
@@ -156,7 +160,7 @@ func drawing(p Plan, owners owners) Drawing {
 		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
 	}
 	for _, s := range p.Scripts {
-		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), Why: reasons(s.Why, "")})
+		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
 	}
 	return d
 }
@@ -281,7 +285,8 @@ func (d *drawer) after(p Plan, facts Facts) {
 		d.line("", "  %s %s%s", j.Action, j.Unit, because(j.Why, ""))
 	}
 	for _, s := range p.Scripts {
-		d.line("", "  run script %s, %s%s", s.Name, count(lineCount(s.Content), "line"), because(s.Why, ""))
+		often := map[schema.When]string{schema.PerBoot: ", on every boot", schema.Once: ", a single time ever"}[s.When]
+		d.line("", "  run script %s, %s%s%s", s.Name, count(lineCount(s.Content), "line"), often, because(s.Why, ""))
 	}
 }
 

@@ -103,6 +103,9 @@ type Status struct {
 	Stage string `json:"stage,omitempty"`
 	// Datasource is what the user-data came from: "ec2"; "none" if there is no datasource.
 	Datasource string `json:"datasource,omitempty"`
+	// Proof is what shows where the user-data is from: "tls", "pin", "digest" or "signature", "none" if it is
+	// unauthenticated; missing if it came from a disk or by the platform's own channel.
+	Proof string `json:"proof,omitempty"`
 	// Started and Finished are in UTC; Finished is missing while the run goes on.
 	Started  time.Time `json:"started,omitzero"`
 	Finished time.Time `json:"finished,omitzero"`
@@ -214,7 +217,7 @@ func (r *Report) Identify(meta schema.Metadata) {
 		&m.PublicIPv6, &m.PrivateIPv6, &m.Region, &m.Zone, &m.InstanceType} {
 		*s = printable(*s)
 	}
-	m.SSHKeys = nil
+	m.SSHKeys, m.Tags = nil, nil
 	for _, k := range meta.SSHKeys[:min(len(meta.SSHKeys), maxEntries)] {
 		m.SSHKeys = append(m.SSHKeys, printable(k))
 	}

@@ -114,6 +114,13 @@ func WriteText(w io.Writer, s Status) error {
 	if s.Datasource != "" {
 		t.line("datasource: %s", s.Datasource)
 	}
+	switch s.Proof {
+	case "":
+	case "none":
+		t.line("proof:      none: the user-data is unauthenticated")
+	default:
+		t.line("proof:      %s", s.Proof)
+	}
 	if s.Stage != "" {
 		t.line("stage:      %s", s.Stage)
 	}

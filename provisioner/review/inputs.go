@@ -236,7 +236,7 @@ func hasConfigHeader(root *os.Root, path string) bool {
 	start := make([]byte, 64)
 	n, _ := io.ReadFull(f, start)
 	text := strings.ToLower(string(bytes.TrimPrefix(start[:n], []byte("\xef\xbb\xbf"))))
-	for _, header := range []string{"#cloud-config\n", "#cloud-config\r", "#cloud-config ", "#cloud-config\t", "#!", "content-type:", "mime-version:", "from nobody "} {
+	for _, header := range []string{"#cloud-config\n", "#cloud-config\r", "#cloud-config ", "#cloud-config\t", "#cloud-config-archive", "#cloud-boothook", "#include", "## template:", "#!", "content-type:", "mime-version:", "from nobody "} {
 		if strings.HasPrefix(text, header) {
 			return true
 		}

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"cloudconfig/datasources/assemble"
@@ -26,6 +25,7 @@ import (
 	"cloudconfig/schema/image"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/suppress"
+	"cloudconfig/schema/template"
 )
 
 // Options say what Run checks.
@@ -209,22 +209,21 @@ type Checked struct {
 
 // Check checks one text. The error is the context's, should it end.
 func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error) {
-	c := Checked{Files: []*source.File{f}}
-	parts, found, err := assemble.Parts(ctx, f)
+	var facts map[string]any
+	if o.Meta != nil {
+		facts = template.Facts(*o.Meta, nil)
+	}
+	r, err := assemble.Parts(ctx, f, assemble.Options{Facts: facts})
+	c := Checked{Files: r.Files}
 	if err != nil {
 		return c, err
 	}
-	for _, p := range parts {
-		if w := p.Whole(); !slices.Contains(c.Files, w) {
-			c.Files = append(c.Files, w)
-		}
-	}
-	decoded := schema.Input{Files: parts, Now: o.Now, Raw: f.Bytes, Image: o.Image, Meta: o.Meta}
+	decoded := schema.Input{Files: r.Parts, Now: o.Now, Raw: f.Bytes, Image: o.Image, Meta: o.Meta}
 	if o.Meta != nil {
 		decoded.Values = o.Meta.Values()
 	}
 	config, inside := schema.Decode(decoded)
-	found = append(found, inside...).Sorted()
+	found := append(r.Found, inside...).Sorted()
 	c.config, c.wrong = config, found.HasErrors()
 	c.Found, c.Ignored = suppress.Apply(c.Files, found)
 	c.Found = o.Config.apply(o.Path, c.Found)

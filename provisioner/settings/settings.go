@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"sync"
 
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -19,7 +20,7 @@ const Path = "etc/provisioner/provisioner.yaml"
 
 // Settings are the image owner's. The zero value of a field is never meant: Load fills in the defaults.
 type Settings struct {
-	// Datasources are asked in this order, as --datasource takes them; none means that nothing is fetched.
+	// Datasources are asked in this order, as --datasource takes them; none means those that are detected.
 	Datasources []string
 	// DefaultUser is whom platform keys and top-level keys belong to; "core" if nothing is said.
 	DefaultUser string
@@ -27,8 +28,16 @@ type Settings struct {
 	LaterBoots string
 	// KeepUserData says whether user-data is kept, readable by root alone, for boots without a datasource.
 	KeepUserData bool
+	// IMDSv1 says whether version 1 of EC2's metadata service is taken where it has no session tokens.
+	IMDSv1 bool
 	// Floor says whether keys and hostname of the platform are applied before user-data is.
 	Floor bool
+	// Trust is what is asked of what comes over a routed network; its keys are those in /etc/provisioner/*.pub.
+	Trust trust.Policy
+	// NTP are the time servers that are asked if the clock is wrong, at most four.
+	NTP []string
+	// Removable says whether a first boot takes a configuration from a disk that somebody can plug in.
+	Removable bool
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -37,6 +46,10 @@ var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompi
 // settings are the image's, not the user's, so nothing goes on with settings that are wrong.
 func Load(root fsroot.FS) (Settings, error) {
 	s := Settings{DefaultUser: "core", LaterBoots: "report", KeepUserData: true, Floor: true}
+	var err error
+	if s.Trust.Keys, err = loadKeys(root); err != nil {
+		return s, err
+	}
 	data, _, err := root.ReadFile(Path, 1<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -55,15 +68,15 @@ func Load(root fsroot.FS) (Settings, error) {
 		return s, fmt.Errorf("%s: the settings are a mapping of keys to values", tree.Range)
 	}
 	for _, p := range tree.Pairs {
-		if err := s.set(p.Key.Value, p.Value); err != nil {
+		if err := s.set(p.Key.Value, p.Value, root); err != nil {
 			return s, fmt.Errorf("%s: %w", p.Value.Range, err)
 		}
 	}
 	return s, nil
 }
 
-// set takes one key.
-func (s *Settings) set(key string, n *yamltree.Node) error {
+// set takes one key. Files that a value names are below the root.
+func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 	switch key {
 	case "datasources":
 		s.Datasources = nil
@@ -88,10 +101,18 @@ func (s *Settings) set(key string, n *yamltree.Node) error {
 		s.LaterBoots = n.Value
 	case "keep-user-data":
 		return yesOrNo(&s.KeepUserData, key, n)
+	case "imdsv1":
+		return yesOrNo(&s.IMDSv1, key, n)
 	case "floor":
 		return yesOrNo(&s.Floor, key, n)
+	case "trust":
+		return setTrust(&s.Trust, n, root)
+	case "ntp":
+		return s.setServers(n)
+	case "removable":
+		return yesOrNo(&s.Removable, key, n)
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, keep-user-data and later-boots", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, ntp, removable and trust", key)
 	}
 	return nil
 }

@@ -10,8 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudconfig/datasources/minisign"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/settings"
+	"cloudconfig/schema/certificate/certificatetest"
 )
 
 func TestLoad(t *testing.T) {
@@ -23,8 +26,8 @@ func TestLoad(t *testing.T) {
 	}{
 		{"no file", "", defaults, ""},
 		{"an empty file", "\n# nothing\n", defaults, ""},
-		{"everything", "datasources: [ec2, file=/a]\ndefault-user: ops\nlater-boots: apply\nkeep-user-data: no\nfloor: false\n",
-			settings.Settings{Datasources: []string{"ec2", "file=/a"}, DefaultUser: "ops", LaterBoots: "apply"}, ""},
+		{"everything", "datasources: [ec2, file=/a]\ndefault-user: ops\nlater-boots: apply\nkeep-user-data: no\nfloor: false\nimdsv1: yes\n",
+			settings.Settings{Datasources: []string{"ec2", "file=/a"}, DefaultUser: "ops", LaterBoots: "apply", IMDSv1: true}, ""},
 		{"an unknown setting", "datasources: [ec2]\ndatasource: [ec2]\n", defaults, ":2:13: unknown setting \"datasource\""},
 		{"a setting twice", "floor: yes\nfloor: no\n", defaults, ":2:1: "},
 		{"no list", "datasources: ec2\n", defaults, "datasources must be a list"},
@@ -32,6 +35,7 @@ func TestLoad(t *testing.T) {
 		{"no name", "default-user: ../root\n", defaults, "default-user must be the name of an account"},
 		{"another word", "later-boots: never\n", defaults, "later-boots must be report or apply"},
 		{"neither yes nor no", "floor: maybe\n", defaults, "floor must be yes or no"},
+		{"neither yes nor no for version 1", "imdsv1: optional\n", defaults, "imdsv1 must be yes or no"},
 		{"no mapping", "- ec2\n", defaults, "the settings are a mapping"},
 		{"no YAML", "floor: [\n", defaults, "/etc/provisioner/provisioner.yaml:1:"},
 	} {
@@ -62,6 +66,89 @@ func TestLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTrust(t *testing.T) {
+	const zeros = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	const key = "untrusted comment: minisign public key 33DA153ED8CB5782\nRWSCV8vYPhXaMyZXqkThctOm/QTZw9xudvkCb/lziTTUyaIrC5wSlpmW\n"
+	ca := certificatetest.Make(certificatetest.Request{Name: "CA", From: "2020-01-01", To: "2049-12-31", CA: true}).PEM()
+	with := func(change func(*trust.Policy)) (p trust.Policy) {
+		change(&p)
+		return p
+	}
+	for _, c := range []struct {
+		name, text string
+		key        string // in /etc/provisioner/site.pub
+		want       trust.Policy
+		ntp        []string
+		err        string
+	}{
+		{name: "time servers", text: "ntp: [ntp1.example.com, 192.0.2.1, \"[2001:db8::1]:1123\"]\n", ntp: []string{"ntp1.example.com", "192.0.2.1", "[2001:db8::1]:1123"}},
+		{name: "one time server", text: "ntp: ntp1.example.com\n", ntp: []string{"ntp1.example.com"}},
+		{name: "a CA in a file of the image, and one by its fingerprint", text: "trust:\n  ca: [/etc/ca.pem, sha256:" + strings.Repeat("0", 64) + "]\n",
+			want: with(func(p *trust.Policy) { p.CAs, p.CADigests = []byte(ca+"\n"), make([][32]byte, 1) })},
+		{name: "two pins", text: "trust: {pin: [" + zeros + ", " + zeros + "]}\n", want: with(func(p *trust.Policy) { p.Pins = make([][32]byte, 2) })},
+		{name: "one pin", text: "trust: {pin: " + zeros + "}\n", want: with(func(p *trust.Policy) { p.Pins = make([][32]byte, 1) })},
+		{name: "a digest", text: "trust: {digest: sha256-" + strings.Repeat("0", 64) + "}\n", want: with(func(p *trust.Policy) {
+			p.Digest = trust.Sum{Name: "sha256", Sum: strings.Repeat("\x00", 32)}
+		})},
+		{name: "signed", text: "trust: {signature: yes}\n", want: trust.Policy{Signed: true}},
+		{name: "anything at all", text: "trust: {insecure: yes}\n", want: trust.Policy{Insecure: true}},
+		{name: "a key", key: key, want: with(func(p *trust.Policy) {
+			k, err := minisign.ParseKey([]byte(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Keys = []minisign.Key{k}
+		})},
+		{name: "a key that is none", key: "ssh-ed25519 AAAA\n", err: "/etc/provisioner/site.pub: it is no minisign public key"},
+		{name: "no mapping", text: "trust: yes\n", err: ":1:8: trust must be a mapping"},
+		{name: "an unknown setting", text: "trust: {keys: /x}\n", err: "unknown setting \"keys\" of trust"},
+		{name: "no such file", text: "trust: {ca: /etc/none.pem}\n", err: "ca: "},
+		{name: "a file outside", text: "trust: {ca: /../../ca.pem}\n", err: "ca: "},
+		{name: "no pin", text: "trust: {pin: x}\n", err: "pin: a pin has the form sha256//BASE64"},
+		{name: "an empty list", text: "trust: {pin: []}\n", err: "pin must be a list"},
+		{name: "a list in the list", text: "ntp: [[a]]\n", err: "an entry of ntp is one word"},
+		{name: "two words", text: "ntp: [a b]\n", err: "an entry of ntp is the name or the address"},
+		{name: "too many servers", text: "ntp: [a, b, c, d, e]\n", err: "more than 4 time servers"},
+		{name: "neither yes nor no", text: "trust: {insecure: maybe}\n", err: "insecure must be yes or no"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.MkdirAll(filepath.Join(dir, "etc/provisioner"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range map[string]string{"provisioner/provisioner.yaml": c.text, "provisioner/site.pub": c.key, "ca.pem": ca} {
+				if text == "" {
+					continue
+				}
+				if err := os.WriteFile(filepath.Join(dir, "etc", name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			root, err := fsroot.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer root.Close()
+			got, err := settings.Load(root)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("error %v, want %q", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got.Trust); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(c.ntp, got.NTP); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -1,12 +1,16 @@
 // Package state is what the provisioner remembers of an instance between boots, in /var/lib/provisioner.
 //
+//	scripts.json          the digests of the scripts that run a single time ever, and have ended
 //	instance              a link to the directory of the instance that this machine is
 //	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
 //	  manifest.json       what the configuration owns, and the digest of the configuration
 //	  floor.json          the digest of the platform's metadata that the access floor was made from
 //	  instance.json       the metadata, for boots on which the datasource is lost
+//	  origin.json         the datasource that was taken, and what identifies the machine
+//	  record.json         why it was taken, and everything that it answered; see package record
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
+//	  included.json       what lists of #include-once have fetched, kept as user-data is
 //	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
 //
 // All of it is readable by root alone, and written as changes of the same transaction as everything else.
@@ -38,12 +42,15 @@ const (
 	ManifestFile = "manifest.json"
 	FloorFile    = "floor.json"
 	InstanceFile = "instance.json"
+	OriginFile   = "origin.json"
+	RecordFile   = "record.json"
 	UserDataFile = "user-data"
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
+	IncludedFile = "included.json"
 )
 
-const maxFile = 64 << 20
+const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
 
 // Dir is the directory of an instance, relative to the root.
 func Dir(datasource, id string) string {
@@ -57,6 +64,17 @@ type Manifest struct {
 	// Digest is the SHA-256, in hex, of the configuration that was applied.
 	Digest string      `json:"digest"`
 	Items  []plan.Item `json:"items,omitempty"`
+}
+
+// Origin is where the configuration of an instance is from: what a later boot asks, and when it asks others.
+type Origin struct {
+	Version int `json:"version"`
+	// Spec is the datasource as --datasource takes it; its URL may have a secret.
+	Spec string `json:"spec"`
+	// Named is the digest of everything that named datasources then; "" if it was detected.
+	Named string `json:"named,omitempty"`
+	// Machine is the digest of what identified the machine then.
+	Machine string `json:"machine"`
 }
 
 // Floor is what the access floor was made from.
@@ -81,6 +99,14 @@ type Runtime struct {
 	Commands []Command `json:"commands,omitempty"`
 	Jobs     []Job     `json:"jobs,omitempty"`
 	Scripts  []Script  `json:"scripts,omitempty"`
+	// Boothooks run on every boot, before all else.
+	Boothooks []Script `json:"boothooks,omitempty"`
+}
+
+// Included is what lists of #include-once have fetched, by URL.
+type Included struct {
+	Version int               `json:"version"`
+	Texts   map[string][]byte `json:"texts"`
 }
 
 // Command is a program of the distribution to run.
@@ -95,10 +121,11 @@ type Job struct {
 	Action string `json:"action"`
 }
 
-// Script is a script that runs once.
+// Script is a script to run.
 type Script struct {
-	Name    string `json:"name"`
-	Content []byte `json:"content"`
+	Name    string      `json:"name"`
+	Content []byte      `json:"content"`
+	When    schema.When `json:"when,omitempty"`
 }
 
 // Kept is one file, directory or link below /run.
@@ -144,7 +171,10 @@ func Keep(p plan.Plan) Runtime {
 		}
 	}
 	for _, s := range p.Scripts {
-		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content})
+		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
+	}
+	for _, s := range p.Boothooks {
+		r.Boothooks = append(r.Boothooks, Script{Name: s.Name, Content: s.Content})
 	}
 	return r
 }

@@ -29,6 +29,10 @@ type Config struct {
 	Certificates      []Certificate
 	// Scripts are user-data that is a script, in order.
 	Scripts []Script
+	// Boothooks are scripts to run on every boot before the configuration is looked at whole, in order.
+	Boothooks []Script
+	// RefusesVendor says that the platform's vendor data is not taken.
+	RefusesVendor bool
 	// Hidden are the lines of secret values, which no finding draws.
 	Hidden source.Lines
 }
@@ -148,7 +152,19 @@ type Script struct {
 	// Content is the script as written, with Unix line ends; its first line names the interpreter.
 	Content []byte
 	At      source.Range
+	// When says how often it runs; it means nothing of a boothook.
+	When When
 }
+
+// When is how often a script runs. Its text is in JSON and must not change.
+type When string
+
+// A script runs once for each instance unless it came as one for every boot, or for a single time ever.
+const (
+	PerInstance When = ""
+	PerBoot     When = "boot"
+	Once        When = "once"
+)
 
 // Metadata is what the platform says of this instance. Its JSON form is that of instance.json and of
 // --metadata; docs/json.md has the schema.
@@ -165,4 +181,7 @@ type Metadata struct {
 	Zone         string   `json:"zone,omitempty"`
 	InstanceType string   `json:"instance_type,omitempty"`
 	SSHKeys      []string `json:"ssh_keys,omitempty"`
+	// Tags are what the owner of the account has the platform say of the instance. They are for templates, and are
+	// not shown to everybody on the machine.
+	Tags map[string]string `json:"tags,omitempty"`
 }

@@ -118,8 +118,12 @@ func conceal(message, line string, hidden bool) string {
 	return strings.Join(words, " ")
 }
 
-// harmless says that a word is not in a line, or only as a key; what is a key may be a part of longer words too.
+// harmless says that a word is not in a line, or only as a key; what is a key may be a part of longer words too. The
+// line of a template does not show what is made of it.
 func harmless(word, line string) bool {
+	if strings.Contains(line, "{{") || strings.Contains(line, "{%") {
+		return false
+	}
 	for isKey := false; ; {
 		before, rest, found := strings.Cut(line, word)
 		if !found || word == "" {

@@ -170,6 +170,7 @@ func (l List) Sorted() List {
 	var out List
 	for _, d := range l {
 		k := key{id: d.Rule.ID, at: d.Subject}
+		k.at.Made = 0
 		if d.Subject.IsZero() {
 			k.what = d.Summary
 		}

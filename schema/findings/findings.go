@@ -49,6 +49,9 @@ func (c *Collector) Sorted() diag.List {
 	for i := range c.Diags {
 		f := &c.Diags[i]
 		f.Secret = f.Secret || hidden.Has(f.Subject)
+		if f.Subject.Made != 0 {
+			f.Fix = nil // it would mend what a template made
+		}
 	}
 	return c.Diags.Sorted()
 }
@@ -63,7 +66,7 @@ func (c *Collector) Hidden() source.Lines {
 func (c *Collector) Hide(n *yamltree.Node) {
 	first := n.Range.Start.Line
 	if n.Style == yamltree.Literal || n.Style == yamltree.Folded {
-		first++ // the value begins below its key
+		first = min(first+1, n.Range.End.Line) // the value begins below its key, unless a template made both of one line
 	}
 	c.hidden.Add(n.Range.File, first, n.Range.End.Line)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"cloudconfig/schema/config"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/findings"
 	"cloudconfig/schema/language"
@@ -26,17 +27,21 @@ const (
 	Config Kind = iota + 1
 	// Script is a text whose first line names its interpreter.
 	Script
+	// Boothook is a script to run early on every boot; its first line may name the kind, with the script below.
+	Boothook
 )
 
 // What MIME calls them.
 const (
 	typeConfig = "text/cloud-config"
 	typeScript = "text/x-shellscript"
+	typeHook   = "text/cloud-boothook"
 )
 
 const (
 	byteOrderMark = "\xef\xbb\xbf"
 	configHeader  = "#cloud-config"
+	hookHeader    = "#cloud-boothook"
 	blanks        = " \t\r"
 )
 
@@ -66,6 +71,8 @@ func Of(found *findings.Collector, f *source.File) Kind {
 		at := len(f.Bytes) - len(text) + len(line) - len(strings.TrimLeft(rest, blanks))
 		found.ReportAt(rules.HeaderTrailing, "", f.Range(at, at+len(strings.Trim(rest, blanks))), "text after #cloud-config").Detail = "put it on a line of its own"
 		kind = Config
+	case BelowBoothook(f.Bytes) > 0, f.Type == typeHook && strings.HasPrefix(line, "#!"):
+		return Boothook
 	case strings.HasPrefix(line, "#!") && !strings.HasPrefix(line, "#!cloud") && !flattened(line, text):
 		kind = Script
 	case f.Type == typeConfig:
@@ -73,7 +80,7 @@ func Of(found *findings.Collector, f *source.File) Kind {
 	}
 	at := f.LineRange(f.FirstLine())
 	switch {
-	case kind == Config && f.Type == typeScript:
+	case kind == Config && strings.HasPrefix(f.Type, typeScript):
 		found.ReportAt(rules.PartType, "", at, "a cloud-config in a part of type %s", f.Type).Detail = "say " + typeConfig
 	case kind == Script && f.Type == typeConfig:
 		found.ReportAt(rules.PartType, "", at, "a script in a part of type %s", f.Type).Detail = "say " + typeScript
@@ -87,6 +94,38 @@ func Of(found *findings.Collector, f *source.File) Kind {
 	}
 	found.Diags.Add(accident(f, line, text))
 	return 0
+}
+
+// BelowBoothook is where the text begins that stands below the line which says that it is a boothook; 0 if there is no
+// such line.
+func BelowBoothook(text []byte) int {
+	mark := len(text) - len(WithoutMark(text))
+	line := text[mark:]
+	if i := bytes.IndexByte(line, '\n'); i >= 0 {
+		line = line[:i]
+	}
+	if strings.ToLower(strings.TrimRight(string(line[:min(len(line), 64)]), blanks)) != hookHeader {
+		return 0
+	}
+	at := min(mark+len(line)+1, len(text))
+	for { // cloud-init passes over blank lines too
+		next := bytes.IndexByte(text[at:], '\n')
+		if next < 0 || len(bytes.TrimSpace(text[at:at+next])) > 0 {
+			return at
+		}
+		at += next + 1
+	}
+}
+
+// When is how often a script runs, by the type of its part.
+func When(mediaType string) config.When {
+	switch mediaType {
+	case typeScript + "-per-boot":
+		return config.PerBoot
+	case typeScript + "-per-once":
+		return config.Once
+	}
+	return config.PerInstance
 }
 
 // UnixLines makes the line ends of a text those of Unix.

@@ -24,6 +24,8 @@ var foreignKeys = []foreign{
 	{"rpi", viaFiles, ""}, {"rpi_interfaces", viaUnit, ""}, {"rpi_userconf", viaUnit, ""}, {"rsyslog", viaFiles, ""}, {"salt_minion", viaUnit, ""},
 	{"snap", viaUnit, ""}, {"spacewalk", viaUnit, ""}, {"ssh_fp_console_blacklist", quietConsole, ""}, {"ssh_key_console_blacklist", quietConsole, ""},
 	{"system_info", "it is for who builds the image", ""}, {"ubuntu_advantage", viaUnit, ""}, {"ubuntu_pro", viaUnit, ""}, {"updates", leaveOut, ""},
-	{"vendor_data", "vendor data is always taken, below what is written here", ""}, {"version", leaveOut, "v1"}, {"wireguard", viaFiles, ""},
+	{"version", leaveOut, "v1"}, {"wireguard", viaFiles, ""},
 	{"yum_repo_dir", viaFiles, ""}, {"yum_repos", viaFiles, ""}, {"zypper", viaFiles, ""},
 }
+
+var foreignVendorKeys = []foreign{{"prefix", "a script is run by the interpreter that its first line names", ""}}

@@ -123,6 +123,9 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "ntp", shape: &shape{kind: mapping, fields: ntpFields, null: true}, doc: "Where the time comes from; null for the distribution's servers", example: "{servers: [ntp.example.com]}"},
 	{name: "manage_resolv_conf", shape: &strictBoolean, doc: "Tell the resolver what resolv_conf says", example: "true"},
 	{name: "resolv_conf", shape: &shape{kind: mapping, fields: resolverFields}, doc: "Name servers and search domains, where manage_resolv_conf is true", example: "{nameservers: [192.0.2.53]}"},
+	{name: "vendor_data", shape: &shape{kind: mapping, foreign: foreignVendorKeys, fields: []field{
+		{name: "enabled", shape: &strictBoolean, doc: "Take the vendor data of the platform, below what is written here", example: "false"},
+	}}, doc: "What is done with the vendor data of the platform", example: "{enabled: false}"},
 	{name: "ca_certs", shape: &shape{kind: mapping, min: 1, fields: caFields}, doc: "Certificate authorities that the whole system trusts", example: "{trusted: [-----BEGIN CERTIFICATE-----...]}"},
 
 	{name: "ssh_authorized_keys", shape: &shape{kind: list, lone: true, item: &sshKey}, doc: "Public keys of the default user", example: "[ssh-ed25519 AAAA... me@laptop]"},

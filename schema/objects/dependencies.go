@@ -333,7 +333,7 @@ func (w *world) mentions(word string) bool {
 	if len(w.written) >= maxMentions {
 		return true
 	}
-	found := slices.ContainsFunc(w.config.Scripts, func(s config.Script) bool { return strings.Contains(string(s.Content), word) })
+	found := w.anyScript(func(text string) bool { return strings.Contains(text, word) })
 	for i := range w.config.Files {
 		f := &w.config.Files[i]
 		found = found || !strings.Contains(f.Path.V, "/systemd/system/") && strings.Contains(string(f.Content.V), word)

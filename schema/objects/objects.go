@@ -146,7 +146,13 @@ func (w *world) installs() bool {
 func (w *world) anyText(is func(string) bool) bool {
 	return slices.ContainsFunc(w.texts, func(t *unitText) bool { return is(t.from.Text) }) ||
 		slices.ContainsFunc(w.config.Files, func(f config.File) bool { return is(string(f.Content.V)) }) ||
-		slices.ContainsFunc(w.config.Scripts, func(s config.Script) bool { return is(string(s.Content)) })
+		w.anyScript(is)
+}
+
+// anyScript says that one of the scripts and boothooks is of a kind.
+func (w *world) anyScript(is func(string) bool) bool {
+	matches := func(s config.Script) bool { return is(string(s.Content)) }
+	return slices.ContainsFunc(w.config.Scripts, matches) || slices.ContainsFunc(w.config.Boothooks, matches)
 }
 
 func isNumeric(name string) bool {

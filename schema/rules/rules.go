@@ -28,6 +28,7 @@ func All() []*diag.Rule {
 		sudoersRules(),
 		variableRules(),
 		assembleRules(),
+		templateRules(),
 		targetRules(),
 		certificateRules(),
 		systemTargetRules(),

@@ -13,11 +13,13 @@ var (
 		Example: "#!/usr/bin/env bash -e", Instead: "#!/bin/bash -e"}
 	ScriptMark = &diag.Rule{ID: "script-mark", Severity: diag.Warning, Title: "a byte order mark in front of #!",
 		Help: "The kernel does not recognise #! behind it, and the script does not run. Save the script without the mark."}
+	BoothookUnrun = &diag.Rule{ID: "boothook-unrun", Severity: diag.Info, Machine: true, Title: "a boothook is not run by a plan",
+		Help: "A plan changes nothing, so it runs nothing. What a boothook would write or start is not in the plan; an apply runs it first."}
 	ScriptPipeShell = &diag.Rule{ID: "script-pipe-shell", Severity: diag.Warning, Title: "what is fetched is run unseen",
 		Help:    "Whoever controls the server, or the way to it where the URL is plain http, controls the machine; and a transfer that is cut short runs half a script. Fetch to a file, check its digest, then run it. Of https it is worth knowing, no more.",
 		Example: "#!/bin/sh\ncurl http://get.example.com | sh", Instead: "#!/bin/sh\ncurl -fsSo /tmp/get https://get.example.com\nsha256sum -c /etc/get.sha256 && sh /tmp/get"}
 )
 
 func scriptRules() []*diag.Rule {
-	return []*diag.Rule{ScriptLineEnds, ScriptInterpreter, ScriptOptions, ScriptMark, ScriptPipeShell}
+	return []*diag.Rule{ScriptLineEnds, ScriptInterpreter, ScriptOptions, ScriptMark, BoothookUnrun, ScriptPipeShell}
 }

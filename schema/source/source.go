@@ -27,6 +27,7 @@ type File struct {
 
 	whole  *File   // of which this is a piece; nil if it is one itself
 	base   int     // the offset of Bytes in whole
+	made   *making // how it was made, if it is not what the user wrote
 	starts []int32 // byte offset of each line, filled on first use; no text has 2 GiB
 	runes  []int32 // code points before every stride, filled when first a column is far out
 }
@@ -45,6 +46,8 @@ type Range struct {
 	File  string `json:"file"`
 	Start Pos    `json:"start"`
 	End   Pos    `json:"end"`
+	// Made tells apart what a template made several times of one place; 0 for what the user wrote.
+	Made int `json:"-"`
 }
 
 // IsZero says that the range is no place at all, as for a value nobody wrote.
@@ -69,6 +72,11 @@ func (r Range) Before(o Range) bool {
 // Piece is the text between two offsets, the first being where a line begins. It has the name of the file, and its
 // places are those of the file.
 func (f *File) Piece(from, to int) *File {
+	if f.made != nil {
+		p := Made(f, f.Bytes[from:to:to], []Stretch{{0, int32(from), int32(to)}})
+		p.base = f.base + from
+		return p
+	}
 	return &File{Name: f.Name, Bytes: f.Bytes[from:to:to], Line: f.Pos(from).Line, whole: f.Whole(), base: f.base + from}
 }
 
@@ -114,6 +122,10 @@ func (f *File) Text(n int) []byte {
 // Pos is the place of an offset in Bytes; an offset outside the text is brought back into it.
 func (f *File) Pos(offset int) Pos {
 	offset = min(max(offset, 0), len(f.Bytes))
+	if f.made != nil {
+		offset, _ = f.made.places(offset, offset)
+		return f.made.of.Pos(offset)
+	}
 	starts := f.lineStarts()
 	i, _ := slices.BinarySearch(starts, int32(offset+1))
 	i--
@@ -170,6 +182,12 @@ func (f *File) Offset(line, column int) int {
 
 // Range is the stretch between two offsets in Bytes.
 func (f *File) Range(from, to int) Range {
+	if f.made != nil {
+		start, end := f.made.places(min(max(from, 0), len(f.Bytes)), min(max(to, 0), len(f.Bytes)))
+		r := f.made.of.Range(start, end)
+		r.Made = 1 + f.base + from
+		return r
+	}
 	return Range{File: f.Name, Start: f.Pos(from), End: f.Pos(to)}
 }
 

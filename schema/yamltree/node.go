@@ -46,6 +46,8 @@ type Node struct {
 
 	pieces []piece // of a Scalar, once Span has been asked
 	traced bool
+	made   *source.File // the text that the node is in and
+	start  int          // where it begins there, if that is not what the user wrote
 }
 
 // Pair is one entry of a mapping. The key is always a scalar.

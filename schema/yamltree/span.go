@@ -14,12 +14,14 @@ import (
 // line. It is the range of the node where f is not the file of the node, or where the value is not what is
 // written there, as of a node that was made and not parsed.
 func (n *Node) Span(f *source.File, from, to int) source.Range {
+	begin := n.Range.Start.Offset
+	if n.made != nil {
+		f, begin = n.made, n.start
+	}
 	if f == nil || n.Kind != Scalar || n.Range.File != f.Name || n.Value == "" {
 		return n.Range
 	}
-	if !n.traced {
-		n.pieces, n.traced = trace(n, f.Bytes), true
-	}
+	n.trace(f, begin)
 	if len(n.pieces) == 0 {
 		return n.Range
 	}
@@ -46,6 +48,34 @@ func (n *Node) Span(f *source.File, from, to int) source.Range {
 		}
 	}
 	return f.Range(start, end)
+}
+
+// Text is the value of a scalar as a text of its own, whose places are where it is written in f, the file that the node
+// is from. It is nil where the value is not what is written there.
+func (n *Node) Text(f *source.File) *source.File {
+	f, begin := f.Whole(), n.Range.Start.Offset
+	if n.made != nil {
+		f, begin = n.made, n.start
+	}
+	if n.Kind != Scalar || n.Range.File != f.Name || n.Value == "" {
+		return nil
+	}
+	n.trace(f, begin)
+	if len(n.pieces) == 0 {
+		return nil
+	}
+	stretches := make([]source.Stretch, len(n.pieces))
+	for i, p := range n.pieces {
+		stretches[i] = source.Stretch{At: int32(p.at), From: int32(p.from), To: int32(p.to)}
+	}
+	return source.Made(f, []byte(n.Value), stretches)
+}
+
+// trace finds out where the value stands in the text that has it at an offset.
+func (n *Node) trace(f *source.File, begin int) {
+	if !n.traced {
+		n.pieces, n.traced = trace(n, f.Bytes, begin), true
+	}
 }
 
 // A piece is a stretch of a value that stands in the text as it is, or that something else of the text stands
@@ -88,9 +118,9 @@ type tracer struct {
 	parted bool
 }
 
-// trace is the pieces of a scalar, or none if its value is not what is written.
-func trace(n *Node, b []byte) []piece {
-	t := &tracer{b: b, i: n.Range.Start.Offset, value: n.Value}
+// trace is the pieces of a scalar that begins at an offset, or none if its value is not what is written.
+func trace(n *Node, b []byte, begin int) []piece {
+	t := &tracer{b: b, i: begin, value: n.Value}
 	switch n.Style {
 	case Literal, Folded:
 		t.block(n.Style == Folded)

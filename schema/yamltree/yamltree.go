@@ -53,7 +53,14 @@ func Parse(f *source.File) (*Node, diag.List) { return new(Reader).Parse(f) }
 // A file that is not YAML gives no node and one finding, the first slip. Duplicate keys and keys that are no
 // text are found all together, and the tree is without them; so are values that do not fit their tag, and
 // aliases and merges that lead nowhere. A text of comments alone is a Null node.
+//
+// Of a file that was made of another, the places are in that other one.
 func (r *Reader) Parse(f *source.File) (*Node, diag.List) {
+	if f.IsMade() {
+		root, found := r.Parse(f.Bare())
+		root.placeIn(f)
+		return root, placedIn(f, found)
+	}
 	if d := checkText(f); d != nil {
 		return nil, diag.List{*d}
 	}

@@ -1,0 +1,4 @@
+package digitalocean
+
+// Decode is for fuzzing.
+var Decode = decode

@@ -1,0 +1,4 @@
+package gce
+
+// Read is for fuzzing: what is made of two answers.
+var Read = read

@@ -1,0 +1,4 @@
+package hetzner
+
+// Decode is for fuzzing.
+var Decode = decode
