@@ -9,8 +9,10 @@ FUZZ     ?= ^Fuzz
 GO       ?= go
 # Functions begin at every 8 bytes, not at every 32: 0.17 MB for no CPU that can be measured. arm64 has its own rule.
 LDFLAGS   = -s -w -funcalign=8 -X main.version=$(VERSION)
-# Metadata services speak HTTP/1.1, and the standard library is not worth its inlining: 1.1 MB for 10 % of CPU.
-BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -gcflags std=-l -ldflags '$(LDFLAGS)'
+# Inlining makes YAML faster, and all else larger: 0.8 MB for no CPU that can be measured.
+GCFLAGS   = -gcflags all=-l -gcflags gopkg.in/yaml.v3= -gcflags cloudconfig/schema/yamltree=
+# Metadata services speak HTTP/1.1.
+BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 $(GCFLAGS) -ldflags '$(LDFLAGS)'
 TOOL      = $(GO) tool -modfile=integration/tools/go.mod
 UNITS     = $(wildcard provisioner/units/*.service provisioner/units/*.target)
 
