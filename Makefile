@@ -7,9 +7,12 @@ UNITDIR  ?= $(PREFIX)/lib/systemd/system
 FUZZTIME ?= 30s
 FUZZ     ?= ^Fuzz
 GO       ?= go
-LDFLAGS   = -s -w -X main.version=$(VERSION)
-# Metadata services speak HTTP/1.1, and the standard library is not worth its inlining: 1.1 MB for 10 % of CPU.
-BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -gcflags std=-l -ldflags '$(LDFLAGS)'
+# Functions begin at every 8 bytes, not at every 32: 0.17 MB for no CPU that can be measured. arm64 has its own rule.
+LDFLAGS   = -s -w -funcalign=8 -X main.version=$(VERSION)
+# Inlining makes YAML faster, and all else larger: 0.8 MB for no CPU that can be measured.
+GCFLAGS   = -gcflags all=-l -gcflags gopkg.in/yaml.v3= -gcflags cloudconfig/schema/yamltree=
+# Metadata services speak HTTP/1.1.
+BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 $(GCFLAGS) -ldflags '$(LDFLAGS)'
 TOOL      = $(GO) tool -modfile=integration/tools/go.mod
 UNITS     = $(wildcard provisioner/units/*.service provisioner/units/*.target)
 
@@ -34,16 +37,18 @@ test: ## Run the tests, without cgo, network or root
 race: ## Run the tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-check: ## Formatting, vet, staticcheck, the floors, and builds for every platform
+check: build ## Formatting, vet, staticcheck, the floors, the size, and builds for every platform
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./... && $(GO) vet -tags integration ./integration/...
 	$(TOOL) staticcheck -checks all,-ST1003 ./...
 	$(GO) test -count=1 -run TestFloors ./integration
+	$(GO) run ./integration/bench -size bin/provisioner
 	GOOS=linux GOARCH=arm64 $(BUILD) -o /dev/null ./provisioner
 	GOOS=darwin GOARCH=arm64 $(BUILD) -o /dev/null ./provisioner
 	GOOS=windows GOARCH=amd64 $(BUILD) -o /dev/null ./provisioner
 
 golden: ## Rewrite the goldens and show what changed
+	CGO_ENABLED=0 $(GO) test ./schema/image -update
 	CGO_ENABLED=0 $(GO) test ./schema ./schema/diag ./provisioner/cli -update
 	git diff --stat
 

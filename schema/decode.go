@@ -182,53 +182,42 @@ func (d *decoder) read(root *yamltree.Node) {
 }
 
 func (d *decoder) readGroups(n *yamltree.Node) {
-	add := func(name *yamltree.Node, members *yamltree.Node) {
-		g := Group{Name: d.asText(name)}
-		if members != nil {
-			g.Members = d.asNames(members)
-		}
-		if g.Name.Set {
-			d.config.Groups = append(d.config.Groups, g)
-		}
-	}
 	switch {
 	case n == nil:
 	case n.Kind == yamltree.Scalar:
 		for _, name := range d.CommaNames(n) {
-			add(name, nil)
+			d.addGroup(name, nil)
 		}
 	case n.Kind == yamltree.Mapping:
 		for _, p := range n.Pairs {
-			add(p.Key, p.Value)
+			d.addGroup(p.Key, p.Value)
 		}
 	default:
 		for _, item := range n.Items {
 			if item.Kind == yamltree.Mapping {
 				for _, p := range item.Pairs {
-					add(p.Key, p.Value)
+					d.addGroup(p.Key, p.Value)
 				}
 				continue
 			}
-			add(item, nil)
+			d.addGroup(item, nil)
 		}
+	}
+}
+
+func (d *decoder) addGroup(name, members *yamltree.Node) {
+	g := Group{Name: d.asText(name)}
+	if members != nil {
+		g.Members = d.asNames(members)
+	}
+	if g.Name.Set {
+		d.config.Groups = append(d.config.Groups, g)
 	}
 }
 
 func (d *decoder) readUsers(n *yamltree.Node) {
 	if n == nil {
 		return
-	}
-	add := func(u User) {
-		if u.Name.Set || u.Default {
-			d.config.Users = append(d.config.Users, u)
-		}
-	}
-	named := func(name *yamltree.Node) {
-		u := User{At: name.Range, Name: d.asText(name)}
-		if u.Name.V == "default" {
-			u.Name, u.Default = Value[string]{}, true
-		}
-		add(u)
 	}
 	items := n.Items
 	if n.Kind == yamltree.Scalar {
@@ -238,13 +227,13 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		switch {
 		case d.Bad[item]:
 		case item.Kind == yamltree.Scalar:
-			named(item)
+			d.addName(item)
 		case item.Kind == yamltree.Mapping:
 			m := d.mapping(item, language.At("users"))
-			add(d.readUser(m.text("name"), m))
+			d.addUser(d.readUser(m.text("name"), m))
 		case item.Kind == yamltree.Sequence:
 			for _, name := range item.Items {
-				named(name)
+				d.addName(name)
 			}
 		}
 	}
@@ -252,15 +241,30 @@ func (d *decoder) readUsers(n *yamltree.Node) {
 		switch {
 		case d.Bad[p.Value] || d.Bad[p.Key]:
 		case p.Value.Kind == yamltree.Mapping:
-			add(d.readUser(d.asText(p.Key), d.mapping(p.Value, language.At("users"))))
+			d.addUser(d.readUser(d.asText(p.Key), d.mapping(p.Value, language.At("users"))))
 		case p.Value.Kind == yamltree.Scalar && !isFalse(p.Value.Value):
-			named(p.Key)
+			d.addName(p.Key)
 		}
 	}
 }
 
-func (d *decoder) readUser(name Value[string], m reader) User {
-	u := User{
+// addName adds a user of whom nothing but the name is said.
+func (d *decoder) addName(name *yamltree.Node) {
+	u := User{At: name.Range, Name: d.asText(name)}
+	if u.Name.V == "default" {
+		u.Name, u.Default = Value[string]{}, true
+	}
+	d.addUser(&u)
+}
+
+func (d *decoder) addUser(u *User) {
+	if u.Name.Set || u.Default {
+		d.config.Users = append(d.config.Users, *u)
+	}
+}
+
+func (d *decoder) readUser(name Value[string], m reader) *User {
+	u := &User{
 		At:                findings.FirstLine(m.n.Range),
 		Name:              name,
 		Passwd:            m.secret("passwd"),

@@ -2,6 +2,9 @@
 // and system calls, which mean the same on a busy machine as on an idle one.
 //
 //	bench BINARY
+//	bench -size BINARY
+//
+// The second form looks at the size alone, and fails if it is over its budget.
 //
 // Each figure is the median of several runs of the whole process, from its own resource usage. Peak memory of a
 // child can read no lower than that of this program when it starts it, so the configurations are made by
@@ -54,19 +57,42 @@ var workloads = []workload{
 	{"apply 10,000 files, on disk", "10000 4 4 0 480", []string{"apply"}, 3, true, 0, 0},
 }
 
+// sizeBudget is of the stripped, static binary with every datasource in it, in bytes.
+const sizeBudget = 11_000_000
+
 func main() {
 	switch {
+	case len(os.Args) == 3 && os.Args[1] == "-size":
+		n, err := size(os.Args[2])
+		if err == nil && n > sizeBudget {
+			err = fmt.Errorf("%s is %d bytes over its budget: see what a change has linked with go tool nm -size -sort size", os.Args[2], n-sizeBudget)
+		}
+		exit(err)
 	case len(os.Args) == 3 && os.Args[1] == "-generate":
 		generate(os.Args[2])
 	case len(os.Args) == 2:
-		if err := bench(os.Args[1]); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
+		exit(bench(os.Args[1]))
 	default:
-		fmt.Fprintln(os.Stderr, "usage: bench BINARY")
+		fmt.Fprintln(os.Stderr, "usage: bench [-size] BINARY")
 		os.Exit(2)
 	}
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// size prints how many bytes a binary has, and gives them.
+func size(binary string) (int64, error) {
+	info, err := os.Stat(binary)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Printf("%-44s %12d bytes  budget %d%s\n", "size of the binary", info.Size(), sizeBudget, verdict(float64(info.Size()), sizeBudget))
+	return info.Size(), nil
 }
 
 func bench(binary string) error {
@@ -74,12 +100,9 @@ func bench(binary string) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(binary)
-	if err != nil {
+	if _, err := size(binary); err != nil {
 		return err
 	}
-	const budget = 11_000_000
-	fmt.Printf("%-44s %12d bytes  budget %d%s\n", "size of the binary", info.Size(), budget, verdict(float64(info.Size()), budget))
 	fmt.Printf("\n%-44s %10s %10s %10s %10s %10s\n", "", "CPU s", "budget", "peak MiB", "budget", "syscalls")
 	for _, w := range workloads {
 		if err := w.measure(binary); err != nil {

@@ -128,59 +128,67 @@ func (i *Item) places() string {
 }
 
 func text(b *bufio.Writer, d Drawing, color bool) {
-	line := func(code, text string) {
-		if color && code != "" {
-			text = code + text + "\x1b[0m"
-		}
-		b.WriteString(text + "\n")
-	}
+	w := textWriter{b, color}
 	if len(d.Changes) == 0 {
-		line("", "nothing changes")
+		w.line("", "nothing changes")
 		return
-	}
-	draw := func(items []Item) {
-		for _, i := range items {
-			sign, code := plan.Mark(i.Action)
-			words := []string{sign, string(i.Kind)}
-			if i.Kind != KindHostname {
-				words = append(words, diag.Printable(i.Name))
-			}
-			if s := i.state(); s != "" {
-				words = append(words, diag.Printable(s))
-			}
-			said := strings.Join(words, " ")
-			if p := i.places(); p != "" {
-				said += "  (" + diag.Printable(p) + ")"
-			}
-			line(code, said)
-			if i.Danger != "" {
-				line("", "    "+string(i.Danger)+": "+i.Danger.Meaning())
-			}
-			for _, l := range i.Diff {
-				code := ""
-				switch l[0] {
-				case '+':
-					_, code = plan.Mark("added")
-				case '-':
-					_, code = plan.Mark("removed")
-				}
-				line(code, "    "+l)
-			}
-		}
 	}
 	dangerous, others := split(d.Changes)
 	if len(dangerous) > 0 {
-		line("", "dangerous:")
-		draw(dangerous)
+		w.line("", "dangerous:")
+		w.items(dangerous)
 		if len(others) > 0 {
-			line("", "the rest:")
+			w.line("", "the rest:")
 		}
 	}
-	draw(others)
+	w.items(others)
 	if d.Stays {
-		line("", staysNote)
+		w.line("", staysNote)
 	}
-	line("", d.Summary.String())
+	w.line("", d.Summary.String())
+}
+
+type textWriter struct {
+	b     *bufio.Writer
+	color bool
+}
+
+func (w textWriter) line(code, text string) {
+	if w.color && code != "" {
+		text = code + text + "\x1b[0m"
+	}
+	w.b.WriteString(text + "\n")
+}
+
+func (w textWriter) items(items []Item) {
+	for _, i := range items {
+		sign, code := plan.Mark(i.Action)
+		words := []string{sign, string(i.Kind)}
+		if i.Kind != KindHostname {
+			words = append(words, diag.Printable(i.Name))
+		}
+		if s := i.state(); s != "" {
+			words = append(words, diag.Printable(s))
+		}
+		said := strings.Join(words, " ")
+		if p := i.places(); p != "" {
+			said += "  (" + diag.Printable(p) + ")"
+		}
+		w.line(code, said)
+		if i.Danger != "" {
+			w.line("", "    "+string(i.Danger)+": "+i.Danger.Meaning())
+		}
+		for _, l := range i.Diff {
+			code := ""
+			switch l[0] {
+			case '+':
+				_, code = plan.Mark("added")
+			case '-':
+				_, code = plan.Mark("removed")
+			}
+			w.line(code, "    "+l)
+		}
+	}
 }
 
 // maxComment is how many items a comment shows before it says how many more there are: services refuse comments of
@@ -203,14 +211,18 @@ func markdown(b *bufio.Writer, d Drawing) {
 	}
 	fmt.Fprintf(b, "%s: %s\n", code(d.Old+" -> "+d.New), d.Summary)
 	shown, bytes := 0, 0
-	draw := func(headline string, items []Item) {
-		for n, i := range items {
+	dangerous, others := split(d.Changes)
+	for _, part := range []struct {
+		headline string
+		items    []Item
+	}{{"#### Dangerous", dangerous}, {"#### The rest", others}} {
+		for n, i := range part.items {
 			if shown >= maxComment || bytes > maxCommentBytes {
-				return
+				break
 			}
 			var s strings.Builder
 			if n == 0 {
-				s.WriteString("\n" + headline + "\n\n")
+				s.WriteString("\n" + part.headline + "\n\n")
 			}
 			fmt.Fprintf(&s, "- %s %s", i.Action, i.Kind)
 			if i.Kind != KindHostname {
@@ -240,9 +252,6 @@ func markdown(b *bufio.Writer, d Drawing) {
 			bytes += s.Len()
 		}
 	}
-	dangerous, others := split(d.Changes)
-	draw("#### Dangerous", dangerous)
-	draw("#### The rest", others)
 	if more := len(d.Changes) - shown; more > 0 {
 		fmt.Fprintf(b, "\nand %d more\n", more)
 	}

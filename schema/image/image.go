@@ -4,10 +4,13 @@
 package image
 
 import (
+	"bytes"
+	"compress/gzip"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"sort"
@@ -72,30 +75,46 @@ type Unit struct {
 	Masked  bool `json:"masked,omitempty"`
 }
 
-//go:embed *.json
+// shippedImages are the profiles, packed, since each would be 30 kB; the tests pack them.
+//
+//go:embed *.json.gz
 var shippedImages embed.FS
+
+const packed = ".json.gz"
 
 // Names are the names of the profiles that this program brings.
 func Names() []string {
 	entries, _ := shippedImages.ReadDir(".")
 	var names []string
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".json"))
+		names = append(names, strings.TrimSuffix(e.Name(), packed))
 	}
 	return names
 }
 
 // Shipped is one of the profiles named by [Images], or nil.
 func Shipped(name string) *Image {
-	text, err := shippedImages.ReadFile(name + ".json")
+	data, err := shippedImages.ReadFile(name + packed)
 	if err != nil {
 		return nil
 	}
-	im, err := Parse(text)
+	im, err := unpack(data)
 	if err != nil {
 		panic("internal error: " + name + ": " + err.Error())
 	}
 	return im
+}
+
+func unpack(data []byte) (*Image, error) {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(text)
 }
 
 // Parse reads the JSON form. An error says what is wrong and quotes nothing.

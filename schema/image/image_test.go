@@ -1,11 +1,63 @@
 package image_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"cloudconfig/schema/image"
 )
+
+var update = flag.Bool("update", false, "pack the profiles")
+
+// TestPacked: what is shipped is the profile that people read, packed.
+func TestPacked(t *testing.T) {
+	profiles, err := filepath.Glob("*.json")
+	if err != nil || len(profiles) != len(image.Names()) {
+		t.Fatalf("%v are not as many as %v: %v", profiles, image.Names(), err)
+	}
+	for _, name := range profiles {
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			pack(t, name+".gz", want)
+		}
+		f, err := os.Open(name + ".gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(z); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s.gz is not %s (%v): go test ./schema/image -update", name, name, err)
+		}
+	}
+}
+
+func pack(t *testing.T, name string, text []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if _, err := z.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // TestShippedImages: every profile that is shipped can be read, is called what its file is, and has what a machine
 // cannot do without.

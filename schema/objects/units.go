@@ -255,6 +255,15 @@ const targets = `basic.target bluetooth.target boot-complete.target cryptsetup-p
 	user-config.target system-config.target veritysetup-pre.target veritysetup.target
 	provisioner.target provisioner-success.target provisioner-failure.target`
 
+// place is where a step of a cycle is written.
+func (w *world) place(units []*unitTexts, s *unitfile.Step) source.Range {
+	from := units[s.Node].parts[s.Text].from
+	if from.Text != from.Node.Value {
+		return findings.FirstLine(from.Node.Range)
+	}
+	return from.Node.Span(w.Sources[from.Node.Range.File], s.From, s.To)
+}
+
 // cycle reports units that wait for each other, at the first place where that is written, with the others
 // beside it.
 func (w *world) cycle(c unitfile.Cycle, units []*unitTexts) {
@@ -268,23 +277,17 @@ func (w *world) cycle(c unitfile.Cycle, units []*unitTexts) {
 		summary += s.Unit + ", which starts after "
 	}
 	summary += c.Steps[0].Unit
-	place := func(s unitfile.Step) source.Range {
-		p := units[s.Node].parts[s.Text]
-		if p.from.Text != p.from.Node.Value {
-			return findings.FirstLine(p.from.Node.Range)
-		}
-		return p.from.Node.Span(w.Sources[p.from.Node.Range.File], s.From, s.To)
-	}
 	first := units[c.Steps[0].Node].parts[c.Steps[0].Text]
-	f := diag.New(rules.UnitCycle, place(c.Steps[0]), "%s", summary)
+	f := diag.New(rules.UnitCycle, w.place(units, &c.Steps[0]), "%s", summary)
 	f.Path, f.Secret = first.from.Path, first.secret
 	if first.secret {
 		f.Summary = rules.UnitCycle.Title
 	}
 	byDefault := false
-	for _, s := range c.Steps[1:] {
+	for i := range c.Steps[1:] {
+		s := &c.Steps[1+i]
 		if s.Node >= 0 && !units[s.Node].parts[s.Text].secret {
-			f.Related = append(f.Related, diag.Related{Message: "and here", At: place(s)})
+			f.Related = append(f.Related, diag.Related{Message: "and here", At: w.place(units, s)})
 		}
 	}
 	for _, s := range c.Steps {

@@ -25,37 +25,43 @@ func Check(text string) []diag.Slip {
 	if !Is(text) {
 		return nil
 	}
-	var found []diag.Slip
-	add := func(rule *diag.Rule, from, to int, detail, summary string) {
-		found = append(found, diag.Slip{Rule: rule, From: from, To: to, Summary: summary, Detail: detail})
-	}
+	var found slips
 	start := 0
 	if strings.HasPrefix(text, mark) {
 		start = len(mark)
-		add(rules.ScriptMark, 0, start, "save it without the mark", "a byte order mark in front of #!")
+		found.add(rules.ScriptMark, 0, start, "save it without the mark", "a byte order mark in front of #!")
 	}
 	line := firstLine(text[start:])
 	end := start + len(line)
 	switch rest := text[end:]; {
 	case strings.HasPrefix(rest, "\r\n"):
-		add(rules.ScriptLineEnds, start, end, "write Unix line ends", "the script has Windows line ends")
+		found.add(rules.ScriptLineEnds, start, end, "write Unix line ends", "the script has Windows line ends")
 	case strings.HasPrefix(rest, "\r"):
-		add(rules.ScriptLineEnds, start, end, "write Unix line ends", "the script's lines end in carriage returns")
+		found.add(rules.ScriptLineEnds, start, end, "write Unix line ends", "the script's lines end in carriage returns")
 	}
 	interpreter, options := cutInterpreter(line)
 	switch name := path.Base(interpreter); {
 	case !strings.HasPrefix(interpreter, "/"):
-		add(rules.ScriptInterpreter, start, end, "such as #!/bin/sh", "the script names no interpreter by an absolute path")
+		found.add(rules.ScriptInterpreter, start, end, "such as #!/bin/sh", "the script names no interpreter by an absolute path")
 	case !strings.ContainsAny(options, " \t"):
 	case name == "env" && !strings.HasPrefix(options, "-S") && !strings.HasPrefix(options, "--split-string"):
-		add(rules.ScriptOptions, end-len(options), end, "write -S in front of it, or name the interpreter itself", "env takes all of this for the name of one program")
+		found.add(rules.ScriptOptions, end-len(options), end, "write -S in front of it, or name the interpreter itself", "env takes all of this for the name of one program")
 	case isShell(name):
-		add(rules.ScriptOptions, end-len(options), end, "write them as one, such as -eu, or set them with set", "the shell takes all of this for one option")
+		found.add(rules.ScriptOptions, end-len(options), end, "write them as one, such as -eu, or set them with set", "the shell takes all of this for one option")
 	}
 	if RunsInShell(text) {
 		found = append(found, fetches(text, end)...)
 	}
 	return found
+}
+
+type slips []diag.Slip
+
+// add adds one. Many call it, and none needs a copy of its own.
+//
+//go:noinline
+func (l *slips) add(rule *diag.Rule, from, to int, detail, summary string) {
+	*l = append(*l, diag.Slip{Rule: rule, From: from, To: to, Summary: summary, Detail: detail})
 }
 
 // RunsInShell says that a shell of POSIX's kind is the interpreter of a script.
