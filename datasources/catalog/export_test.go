@@ -10,7 +10,7 @@ import (
 func Ask(ctx context.Context, env datasources.Env, all []datasources.Source) (datasources.Data, []datasources.Decision, error) {
 	var sources []named
 	for _, s := range all {
-		sources = append(sources, named{s.Name(), s})
+		sources = append(sources, named{label: s.Name(), source: s})
 	}
 	return ask(ctx, env, sources)
 }
