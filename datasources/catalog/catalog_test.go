@@ -217,7 +217,7 @@ func TestRoutedServices(t *testing.T) {
 		} {
 			asked := false
 			env := datasources.Env{
-				Root: t.TempDir(), Limits: datasources.Limits{Overall: time.Millisecond}, Trust: trust.Policy{Insecure: tt.insecure},
+				Root: t.TempDir(), Limits: datasources.Limits{Overall: 200 * time.Millisecond}, Trust: trust.Policy{Insecure: tt.insecure},
 				Transport: roundTrip(func(*http.Request) (*http.Response, error) {
 					asked = true
 					return nil, errors.New("nobody there")
