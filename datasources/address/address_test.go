@@ -10,6 +10,7 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
 	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/metadatatest"
 )
 
 var server = &machine.Machine{
@@ -100,6 +101,17 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%q: error %v, want %q", url, err, want)
 		}
 	}
+}
+
+func TestLadder(t *testing.T) {
+	metadatatest.Ladder(t, metadatatest.Platform{
+		Serve: metadatatest.ServeURL,
+		New: func(env datasources.Env, url string) (datasources.Source, error) {
+			env.Root, env.Trust.Insecure = t.TempDir(), true
+			return address.New(env, url+"/web1.yaml")
+		},
+		Bytes: true, Requests: 1, Series: 1,
+	})
 }
 
 func FuzzExpand(f *testing.F) {

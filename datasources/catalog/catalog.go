@@ -17,6 +17,7 @@ import (
 	"cloudconfig/datasources/configdrive"
 	"cloudconfig/datasources/digitalocean"
 	"cloudconfig/datasources/ec2"
+	"cloudconfig/datasources/endpoint"
 	"cloudconfig/datasources/file"
 	"cloudconfig/datasources/gce"
 	"cloudconfig/datasources/hetzner"
@@ -24,6 +25,7 @@ import (
 	"cloudconfig/datasources/nocloud"
 	"cloudconfig/datasources/openstack"
 	"cloudconfig/datasources/record"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/datasources/vmware"
 	"cloudconfig/schema"
 )
@@ -35,6 +37,8 @@ type Entry struct {
 	ArgHelp string
 	// Help is one line on where the data comes from.
 	Help string
+	// Service says that what may follow the name is the address of a metadata service.
+	Service bool
 	// New makes the source; arg is "" if none was given. The error says what is wrong with arg.
 	New func(env datasources.Env, arg string) (datasources.Source, error)
 }
@@ -76,31 +80,31 @@ func Entries() []Entry {
 			New: vmware.New,
 		},
 		{
-			Name: "ec2", ArgHelp: "[=URL]", Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
+			Name: "ec2", ArgHelp: "[=URL]", Service: true, Help: "the instance metadata service of Amazon EC2 (IMDSv2)",
 			New: ec2.New,
 		},
 		{
-			Name: "gce", ArgHelp: "[=URL]", Help: "the metadata server of Google Compute Engine",
+			Name: "gce", ArgHelp: "[=URL]", Service: true, Help: "the metadata server of Google Compute Engine",
 			New: gce.New,
 		},
 		{
-			Name: "openstack", ArgHelp: "[=URL]", Help: "the metadata service of OpenStack",
+			Name: "openstack", ArgHelp: "[=URL]", Service: true, Help: "the metadata service of OpenStack",
 			New: openstack.New,
 		},
 		{
-			Name: "azure", ArgHelp: "[=URL|DIR]", Help: "Microsoft Azure's metadata service and provisioning media, or its agent's directory",
+			Name: "azure", ArgHelp: "[=URL|DIR]", Service: true, Help: "Microsoft Azure's metadata service and provisioning media, or its agent's directory",
 			New: azure.New,
 		},
 		{
-			Name: "digitalocean", ArgHelp: "[=URL]", Help: "the metadata service of a DigitalOcean Droplet",
+			Name: "digitalocean", ArgHelp: "[=URL]", Service: true, Help: "the metadata service of a DigitalOcean Droplet",
 			New: digitalocean.New,
 		},
 		{
-			Name: "hetzner", ArgHelp: "[=URL]", Help: "the metadata service of Hetzner Cloud",
+			Name: "hetzner", ArgHelp: "[=URL]", Service: true, Help: "the metadata service of Hetzner Cloud",
 			New: hetzner.New,
 		},
 		{
-			Name: "brightbox", ArgHelp: "[=URL]", Help: "the metadata service of Brightbox",
+			Name: "brightbox", ArgHelp: "[=URL]", Service: true, Help: "the metadata service of Brightbox",
 			New: brightbox.New,
 		},
 	}
@@ -118,6 +122,38 @@ func (e *SpecError) Error() string { return fmt.Sprintf("datasource %q: %s", e.S
 type named struct {
 	label  string
 	source datasources.Source
+	proof  trust.Proof // of a service at an address of its own
+}
+
+// errUnproven says that a service is not asked: whoever is in between could answer.
+var errUnproven = errors.New("nothing shows that a service at a routed address is the platform's; use https, or let the settings of the image say trust: {insecure: yes}")
+
+// proofOf is what shows that a service at an address is the one that is meant: "" for one on our link or of this
+// machine, of which the platform takes care.
+func proofOf(e Entry, address string) trust.Proof {
+	if !e.Service || address == "" {
+		return ""
+	}
+	base, routed, err := endpoint.Parse(address)
+	switch {
+	case err != nil || !routed:
+		return ""
+	case strings.HasPrefix(base, "https:"):
+		return trust.TLS
+	}
+	return trust.None
+}
+
+// fetch asks once.
+func (s named) fetch(ctx context.Context, env datasources.Env) (datasources.Data, error) {
+	if s.proof == trust.None && !env.Trust.Insecure {
+		return datasources.Data{}, fmt.Errorf("%s: %w", s.source.Name(), errUnproven)
+	}
+	data, err := s.source.Fetch(ctx)
+	if s.proof != "" {
+		data.Proof = s.proof
+	}
+	return data, err
 }
 
 // Fetch asks the datasources named by specs ("file=PATH", "ec2", "ec2=URL"), which are in the order of their
@@ -152,7 +188,7 @@ func ask(ctx context.Context, env datasources.Env, sources []named) (datasources
 	var data datasources.Data
 	for i, s := range sources {
 		err := env.Retry(ctx, "datasource "+s.label, func(ctx context.Context) (err error) {
-			data, err = s.source.Fetch(ctx)
+			data, err = s.fetch(ctx, env)
 			return err
 		})
 		if r, ok := s.source.(datasources.Reporter); ok && !errors.Is(err, datasources.ErrAbsent) {
@@ -229,7 +265,7 @@ func parse(env datasources.Env, specs []string) ([]named, error) {
 		if err == nil {
 			var source datasources.Source
 			if source, err = entry.New(env, arg); err == nil {
-				sources = append(sources, named{label, source})
+				sources = append(sources, named{label, source, proofOf(entry, arg)})
 				continue
 			}
 		}

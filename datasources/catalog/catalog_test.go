@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/metadatatest"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/schema"
 )
 
@@ -196,3 +198,39 @@ func TestEntries(t *testing.T) {
 		}
 	}
 }
+
+// A metadata service at a routed address is asked only if TLS or the owner of the image vouches for it.
+func TestRoutedServices(t *testing.T) {
+	for _, name := range []string{"ec2", "gce", "openstack", "azure", "digitalocean", "hetzner", "brightbox"} {
+		for _, tt := range []struct {
+			address  string
+			insecure bool
+			asked    bool
+			proof    trust.Proof
+		}{
+			{"http://192.0.2.1", false, false, ""},
+			{"http://[2001:db8::1]", false, false, ""},
+			{"http://192.0.2.1", true, true, trust.None},
+			{"https://192.0.2.1", false, true, trust.TLS},
+			{"http://169.254.169.254", false, true, ""},
+			{"", false, true, ""},
+		} {
+			asked := false
+			env := datasources.Env{
+				Root: t.TempDir(), Limits: datasources.Limits{Overall: 200 * time.Millisecond}, Trust: trust.Policy{Insecure: tt.insecure},
+				Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+					asked = true
+					return nil, errors.New("nobody there")
+				}),
+			}
+			data, _, err := catalog.Fetch(t.Context(), env, []string{strings.TrimSuffix(name+"="+tt.address, "=")})
+			if said := err != nil && strings.Contains(err.Error(), "trust: {insecure: yes}"); asked != tt.asked || said == tt.asked || data.Proof != tt.proof {
+				t.Errorf("%s=%s, insecure %v: asked %v, proof %q, error %v", name, tt.address, tt.insecure, asked, data.Proof, err)
+			}
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

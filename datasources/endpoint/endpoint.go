@@ -22,8 +22,12 @@ func Parse(address string) (base string, routed bool, err error) {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), isRouted(u.Hostname()), nil
 }
 
-// isRouted: fd00:ec2::254 is EC2's own address of its service on IPv6, and is not routed there.
+// isRouted: fd00:ec2::254 is EC2's own address of its service on IPv6, and is not routed there; GCE's own name is
+// taken for the link-local address, without a look-up.
 func isRouted(host string) bool {
+	if host == "metadata.google.internal" {
+		return false
+	}
 	addr, err := netip.ParseAddr(host)
 	return err != nil || !addr.IsLinkLocalUnicast() && !addr.IsLoopback() && addr != netip.MustParseAddr("fd00:ec2::254")
 }

@@ -92,6 +92,8 @@ type Platform struct {
 	Forbidden string
 	// Starts says that the service has 404 for everything while it starts, so that it is asked again.
 	Starts bool
+	// Bytes says that any bytes are a document to it: garbage is for whoever reads it to refuse.
+	Bytes bool
 	// Requests is how many requests a fetch from a service that is well makes at most, and Series how many
 	// answers it waits for one after another; 0 is no limit and 4.
 	Requests, Series int
@@ -112,6 +114,9 @@ func Ladder(t *testing.T, p Platform) {
 		}
 		if rung.Name == "404" && p.Starts {
 			rung.Ends = NotReady
+		}
+		if rung.Name == "garbage" && p.Bytes {
+			continue
 		}
 		t.Run(rung.Name, func(t *testing.T) {
 			t.Parallel()

@@ -267,13 +267,7 @@ func TestFetchAgain(t *testing.T) {
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			files := map[string]string{"/seed/meta-data": example, "/seed/user-data": string(userData)}
-			if userData == nil {
-				files["/seed/user-data"] = "" // a seed without any is none, so it has an empty one
-			}
-			return metadatatest.New(&seeds{files: files}, faults...)
-		},
+		Serve: metadatatest.ServeNoCloud,
 		New: func(env datasources.Env, url string) (datasources.Source, error) {
 			env.Root, env.Trust.Insecure = t.TempDir(), true
 			return nocloud.New(env, url+"/seed/")

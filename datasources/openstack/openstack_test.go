@@ -23,12 +23,7 @@ import (
 
 func TestLadder(t *testing.T) {
 	metadatatest.Ladder(t, metadatatest.Platform{
-		Serve: func(userData []byte, faults ...metadatatest.Fault) *metadatatest.Handler {
-			i := metadatatest.OpenStackExample()
-			i.UserData = userData
-			return metadatatest.OpenStack(i, faults...)
-		},
-		New: openstack.New, Requests: 9, Series: 2,
+		Serve: metadatatest.ServeOpenStack, New: openstack.New, Requests: 9, Series: 2,
 	})
 }
 

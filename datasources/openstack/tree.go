@@ -54,7 +54,7 @@ type Files struct {
 // EC2 is what the EC2 tree says of an instance. A text that is "" is not there.
 type EC2 struct{ LocalIPv4, PublicIPv4, InstanceType string }
 
-// maxJSON is the largest meta_data.json that is taken; EC2's of an instance is a few KiB.
+// maxJSON is the largest meta_data.json and network_data.json that is taken; those of an instance are a few KiB.
 const maxJSON = 1 << 20
 
 // Decode makes a source's data of the files. The error names the file that cannot be what it should be; none of
@@ -107,11 +107,7 @@ func (d *decoder) note(format string, args ...any) {
 // metaData takes meta_data.json, and gives the content_path of its network_config, "" if it has none.
 func (d *decoder) metaData(text []byte) (config string) {
 	const file = "meta_data.json"
-	if len(text) > maxJSON {
-		d.fail(fmt.Errorf("%s: larger than %d KiB", file, maxJSON>>10))
-		return ""
-	}
-	v, err := ParseJSON(file, text)
+	v, err := parseSmall(file, text)
 	if err != nil {
 		d.fail(err)
 		return ""
@@ -214,7 +210,7 @@ func first(list string) string {
 
 // networkData takes network_data.json as it is, unless there is nothing in it.
 func (d *decoder) networkData(text []byte) {
-	v, err := ParseJSON("network_data.json", text)
+	v, err := parseSmall("network_data.json", text)
 	if err != nil {
 		d.fail(err)
 		return
@@ -287,6 +283,14 @@ func (d *decoder) content(path string, read func(string) ([]byte, error)) {
 	if len(bytes.TrimSpace(text)) > 0 {
 		d.data.Network = append(d.data.Network, datasources.Document{Name: "network-config", Kind: "debian", Bytes: text})
 	}
+}
+
+// parseSmall is ParseJSON of a file that is never large.
+func parseSmall(file string, text []byte) (any, error) {
+	if len(text) > maxJSON {
+		return nil, fmt.Errorf("%s: larger than %d KiB", file, maxJSON>>10)
+	}
+	return ParseJSON(file, text)
 }
 
 // ParseJSON reads a file of one JSON value, whose numbers it keeps as json.Number. The error names the file and the

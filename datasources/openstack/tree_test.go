@@ -1,6 +1,7 @@
 package openstack_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/metadatatest"
 	"cloudconfig/datasources/openstack"
 	"cloudconfig/schema"
 )
@@ -67,6 +69,7 @@ func TestDecode(t *testing.T) {
 		{name: "an address that is none", files: files{EC2: openstack.EC2{LocalIPv4: "10.0.0.256"}}, err: "local-ipv4"},
 		{name: "more keys than anyone has", files: files{MetaData: []byte(`{"public_keys": {"a": "` + strings.Repeat(`k\n`, 65) + `"}}`)}, err: "public_keys: more than 64 keys"},
 		{name: "large metadata", files: files{MetaData: []byte(`{"a": "` + strings.Repeat("x", 1<<20) + `"}`)}, err: "meta_data.json: larger than 1024 KiB"},
+		{name: "large description of the network", files: files{NetworkData: []byte(`{"a": "` + strings.Repeat("x", 1<<20) + `"}`)}, err: "network_data.json: larger than 1024 KiB"},
 		{name: "a network that is not JSON", files: files{NetworkData: []byte("version: 2")}, err: "network_data.json: it is not JSON"},
 		{name: "vendor data that is not JSON", files: files{VendorData2: []byte("#cloud-config")}, err: "vendor_data2.json: it is not JSON"},
 		{name: "content outside of the tree", files: files{MetaData: []byte(`{"network_config": {"content_path": "/content/../../../etc/shadow"}}`), Content: content}, err: "leads out of its tree"},
@@ -142,6 +145,42 @@ func FuzzMetaData(f *testing.F) {
 		}
 		if total > 3*(len(vendor)+len(network)) { // a byte that is not UTF-8 becomes three
 			t.Errorf("%d bytes of %d", total, len(vendor)+len(network))
+		}
+	})
+}
+
+// FuzzNetworkData: a description of the network is taken as it is, whole or not at all, and says nothing of anything else.
+func FuzzNetworkData(f *testing.F) {
+	for _, seed := range []string{
+		metadatatest.OpenStackExample().NetworkData, "{}", " \n", "null", "[]", `{"links": [`, `{"a": 1} {}`, "\xEF\xBB\xBF{\"links\": []}", `{"a": "\xff\u001b"}`, `{"a": 1e999999}`,
+		strings.Repeat(`{"a":`, 10001), `{"a": "` + strings.Repeat("a", 1<<20) + `"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		given := bytes.Clone(text)
+		data, err := openstack.Decode("openstack", openstack.Files{MetaData: []byte(`{"uuid": "u"}`), NetworkData: text})
+		if !bytes.Equal(given, text) {
+			t.Error("it was changed")
+		}
+		if err != nil {
+			said := err.Error()
+			if !strings.HasPrefix(said, "network_data.json: ") || len(said) > 100 || strings.ContainsFunc(said, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("error %q", said)
+			}
+			return
+		}
+		var network []datasources.Document
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")), &object); err == nil && len(object) > 0 {
+			network = []datasources.Document{{Name: "network-config", Kind: "openstack", Bytes: text}}
+		}
+		want := datasources.Data{
+			Name: "user-data", Meta: schema.Metadata{Version: 1, Datasource: "openstack", InstanceID: "u"}, Network: network,
+			Tree: map[string]any{"meta_data": map[string]any{"uuid": "u"}},
+		}
+		if diff := cmp.Diff(want, data); diff != "" || len(text) > 1<<20 {
+			t.Errorf("%d bytes: %s", len(text), diff)
 		}
 	})
 }

@@ -261,12 +261,13 @@ func TestGet(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	s := server{t: t, refuses: true}
-	url := s.start("/a%20b;mode=octet")
-	if _, err := tftp.Get(t.Context(), quick(), url, tftp.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if want := "/a b octet blksize 1428 tsize 0,/a b octet"; strings.Join(s.requests, ",") != want {
-		t.Errorf("asked for %q, want %q", s.requests, want)
+	t.Cleanup(func() { // once the server has ended
+		if want := "/a b octet blksize 1428 tsize 0,/a b octet"; strings.Join(s.requests, ",") != want {
+			t.Errorf("asked for %q, want %q", s.requests, want)
+		}
+	})
+	if _, err := tftp.Get(t.Context(), quick(), s.start("/a%20b;mode=octet"), tftp.Options{}); err != nil {
+		t.Error(err)
 	}
 }
 
