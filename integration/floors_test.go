@@ -58,6 +58,37 @@ func TestFloors(t *testing.T) {
 	}
 }
 
+// TestArchitecture demands that docs/architecture.md has every package of the program.
+func TestArchitecture(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := os.DirFS("..")
+	for _, floor := range []string{"schema", "datasources", "provisioner"} {
+		err := fs.WalkDir(root, floor, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || path.Dir(name) == "provisioner" {
+				return err
+			}
+			dir := path.Dir(name)
+			isThere := false
+			for _, shown := range []string{"| " + dir + " |", "| " + dir + ",", "`" + dir + "`"} {
+				isThere = isThere || strings.Contains(string(text), shown)
+			}
+			if floor == "datasources" { // those that are datasources share a row
+				isThere = isThere || strings.Contains(string(text), ", "+path.Base(dir)+",") || strings.Contains(string(text), ", "+path.Base(dir)+" |")
+			}
+			if !isThere {
+				t.Errorf("package %s is not there", dir)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // check reads every Go file of the module, tests too, and says what breaks the rules, and why it is one. It
 // parses them itself: a test that asks "go list" is answered from the cache when an import changes.
 func check(t *testing.T, root fs.FS) []string {
