@@ -59,6 +59,18 @@ func (e Env) Retry(ctx context.Context, what string, ask func(context.Context) e
 	}
 }
 
+// Worst is what to return of several questions asked at the same time: the first error that asking again would not change,
+// else the first; nil if there is none.
+func Worst(errs []error) error {
+	var worst error
+	for _, err := range errs {
+		if err != nil && (worst == nil || errors.Is(worst, ErrNotReady) && !errors.Is(err, ErrNotReady)) {
+			worst = err
+		}
+	}
+	return worst
+}
+
 // teller says what is waited for: at once what went wrong first, and then what there is to say every 15 s, also
 // while one attempt goes on.
 type teller struct {

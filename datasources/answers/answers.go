@@ -83,17 +83,11 @@ func (s *Service) Ask(ctx context.Context, questions ...Question) ([][]byte, err
 		})
 	}
 	wg.Wait()
-	var first error
-	for _, err := range errs {
-		if err != nil && (first == nil || errors.Is(first, datasources.ErrNotReady) && !errors.Is(err, datasources.ErrNotReady)) {
-			first = err
-		}
-	}
 	all := make([][]byte, len(questions))
 	for i, q := range questions {
 		all[i] = s.answers[q.Path]
 	}
-	return all, first
+	return all, datasources.Worst(errs)
 }
 
 // Forget makes the next Ask begin anew.

@@ -59,7 +59,7 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 		return none, fmt.Errorf("the kernel command line has no %s=: %w", parameter, datasources.ErrAbsent)
 	}
 	env := s.env
-	if env.Trust, err = env.Trust.FromCommandLine(words(m.Cmdline), trust.ReadFile(env.Root)); err != nil {
+	if env.Trust, err = env.Trust.FromCommandLine(m.Cmdline.Settings(), trust.ReadFile(env.Root)); err != nil {
 		return none, err
 	}
 	if err := address.Check(rawURL); err != nil {
@@ -70,17 +70,6 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 		env.Waiting("the URL on the kernel command line seems to hold a secret, and everybody on the machine can read it there")
 	}
 	return address.Fetch(ctx, env, rawURL)
-}
-
-// words are the parameters as they were written, without quotes.
-func words(c machine.Cmdline) []string {
-	var all []string
-	for _, o := range c {
-		if o.IsSet {
-			all = append(all, o.Key+"="+o.Value)
-		}
-	}
-	return all
 }
 
 // hasSecret says that a URL has a password, or a query value that is called as secrets are.

@@ -98,18 +98,12 @@ func (s *service) ask(ctx context.Context, token *tokenState, paths ...string) (
 		})
 	}
 	wg.Wait()
-	var first error
-	for _, err := range errs {
-		if err != nil && (first == nil || errors.Is(first, datasources.ErrNotReady) && !errors.Is(err, datasources.ErrNotReady)) {
-			first = err
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, path := range paths {
 		answers[path] = s.answers[path]
 	}
-	return answers, first
+	return answers, datasources.Worst(errs)
 }
 
 // askOne asks for one path, and once more with a new token if the service does not accept the one we have.

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Parse takes a scheme, http or https, and a host, and gives them without what may stand behind: a slash. A zone is escaped. The error says
-// what is wrong with the address and does not hold it. Routed says that the host may be anywhere: it is neither
-// link-local nor this machine.
+// Parse takes a scheme, http or https, and a host, and gives them without what may stand behind: a slash. A zone is
+// escaped. The error says what is wrong with the address and does not hold it. Routed says that the host may be anywhere:
+// it is neither link-local nor this machine.
 func Parse(address string) (base string, routed bool, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

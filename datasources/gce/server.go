@@ -50,18 +50,12 @@ func (s *server) ask(ctx context.Context, paths ...string) (map[string]string, e
 		wg.Go(func() { texts[i], errs[i] = s.askOne(ctx, path) })
 	}
 	wg.Wait()
-	var first error
 	for i, path := range paths {
-		_, known := s.answers[path]
-		switch {
-		case known:
-		case errs[i] == nil:
+		if _, known := s.answers[path]; !known && errs[i] == nil {
 			s.answers[path] = texts[i]
-		case first == nil, errors.Is(first, datasources.ErrNotReady) && !errors.Is(errs[i], datasources.ErrNotReady):
-			first = errs[i]
 		}
 	}
-	return s.answers, first
+	return s.answers, datasources.Worst(errs)
 }
 
 func (s *server) askOne(ctx context.Context, path string) (string, error) {

@@ -73,3 +73,14 @@ func (c Cmdline) All(key string) []string {
 	}
 	return all
 }
+
+// Settings is every word that has a value, as KEY=VALUE without quotes, in their order.
+func (c Cmdline) Settings() []string {
+	var all []string
+	for _, o := range c {
+		if o.IsSet {
+			all = append(all, o.Key+"="+o.Value)
+		}
+	}
+	return all
+}

@@ -67,8 +67,8 @@ const (
 	maxCredential  = 1 << 20
 )
 
-// Read looks at the system below a root of the caller's file system, "/" normally and if it is "". What is not there is empty; an
-// error is a thing that is there and cannot be read.
+// Read looks at the system below a root of the caller's file system, "/" normally and if it is "". What is not there is
+// empty; an error is a thing that is there and cannot be read.
 func Read(root string) (*Machine, error) {
 	if root == "" {
 		root = "/"

@@ -92,11 +92,7 @@ func (s *datasource) fetch(ctx context.Context) (data datasources.Data, err erro
 		err = s.finder.First(ctx, s.env, Labels(), read)
 		return data, err
 	}
-	root := s.env.Root
-	if root == "" {
-		root = "/"
-	}
-	m, err := machine.Read(root)
+	m, err := machine.Read(s.env.Root)
 	if err != nil {
 		return data, err
 	}
@@ -130,11 +126,7 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 		return datasources.Data{}, errors.New("the seed is not a URL")
 	}
 	if s.fetcher == nil {
-		var words []string
-		for _, o := range m.Cmdline {
-			words = append(words, o.Key+"="+o.Value)
-		}
-		policy, err := s.env.Trust.FromCommandLine(words, trust.ReadFile(s.env.Root))
+		policy, err := s.env.Trust.FromCommandLine(m.Cmdline.Settings(), trust.ReadFile(s.env.Root))
 		if err != nil {
 			return datasources.Data{}, err
 		}
@@ -166,7 +158,7 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 			s.answers[name] = docs[n]
 		}
 	}
-	if err := worst(errs); err != nil {
+	if err := datasources.Worst(errs); err != nil {
 		return datasources.Data{}, err
 	}
 	f := files{}
@@ -179,17 +171,6 @@ func (s *datasource) readURL(ctx context.Context, seed string, m *machine.Machin
 	data.Routed = s.answers[metaData].Proof == trust.None && !isLocal(base.Hostname())
 	s.answers = map[string]remote.Document{}
 	return data, err
-}
-
-// worst is the error that asking again would not change, else the first.
-func worst(errs []error) error {
-	var first error
-	for _, err := range errs {
-		if err != nil && (first == nil || errors.Is(first, datasources.ErrNotReady) && !errors.Is(err, datasources.ErrNotReady)) {
-			first = err
-		}
-	}
-	return first
 }
 
 // below is the URL of a file of the seed: a query stays behind the path, and a closing slash may be left out.

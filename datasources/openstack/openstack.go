@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -116,11 +117,7 @@ func (s *source) services() []*answers.Service {
 	if !s.everywhere {
 		return list
 	}
-	root := s.env.Root
-	if root == "" {
-		root = "/"
-	}
-	m, err := machine.Read(root)
+	m, err := machine.Read(s.env.Root)
 	if err != nil {
 		return list
 	}
@@ -181,7 +178,7 @@ func (s *source) choose(ctx context.Context) error {
 
 // versions asks for the list of versions, and gives the one to use.
 func versions(ctx context.Context, service *answers.Service) (string, error) {
-	list, err := service.Send(ctx, "GET", answers.Question{Path: "/openstack", MaxBytes: maxValue}, "")
+	list, err := service.Send(ctx, http.MethodGet, answers.Question{Path: "/openstack", MaxBytes: maxValue}, "")
 	if err != nil {
 		return "", err
 	}

@@ -12,10 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"cloudconfig/datasources"
 	"cloudconfig/datasources/assemble"
-	"cloudconfig/datasources/catalog"
 	"cloudconfig/provisioner/facts"
+	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/review"
 	"cloudconfig/schema"
@@ -26,7 +25,7 @@ import (
 )
 
 func (c *Command) render() *cobra.Command {
-	var t target
+	t := target{root: "/"}
 	var out output
 	cmd := &cobra.Command{
 		Use:   "render [FILE|-]...",
@@ -36,6 +35,9 @@ Several files are parts in their order, and so are those of a MIME message. With
 with -, standard input is read. Secrets are shown as (secret).
 
 With --metadata, variables that have a value are replaced by it, and the comment behind it says so.
+
+With --datasource it is what plan would see: by the settings of this machine, with vendor data and with
+what is included, on Linux only. Nothing is changed, and no boothook is run.
 
 Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that cannot be opened;
 3 a datasource failed.`,
@@ -49,44 +51,27 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 			if len(t.datasources) > 0 && len(args) > 0 {
 				return errors.New("render takes files or --datasource, not both")
 			}
-			if err := catalog.Check(t.datasources); err != nil {
-				return err
+			var r firstboot.Rendered
+			var err error
+			if len(t.datasources) > 0 {
+				r, err = t.renderFetched(cmd.Context(), c)
+			} else {
+				r, err = t.renderFiles(cmd.Context(), c, args)
 			}
-			files, meta, err := t.configuration(cmd.Context(), c, args)
 			if err != nil {
 				return err
 			}
-			var values schema.Values
-			var o assemble.Options
-			if meta != nil {
-				values, o.Facts = meta.Values(), template.Facts(*meta, nil)
-			}
-			var in schema.Input
-			var found diag.List
-			var all []*source.File
-			for _, f := range files {
-				r, err := assemble.Parts(cmd.Context(), f, o)
-				if err != nil {
-					return err
-				}
-				in.Files = append(in.Files, r.Parts...)
-				all = append(all, r.Files...)
-				found = append(found, r.Found...)
-			}
-			in.Now = facts.Clock(c.now())
-			r, ds := schema.Render(in, values)
-			found = append(found, ds...).Sorted()
-			if err := diag.Write(c.Stderr, found, diag.Options{Format: "text", Files: all}); err != nil {
+			if err := diag.Write(c.Stderr, r.Found, diag.Options{Format: "text", Files: r.Files}); err != nil {
 				return err
 			}
-			if found.HasErrors() {
+			if r.Found.HasErrors() {
 				return status(report.ExitRefused)
 			}
 			write := writeRendered
 			if out.format == "json" {
 				write = writeRenderedJSON
 			}
-			if err := write(c.Stdout, r, out.inColor(c)); err != nil {
+			if err := write(c.Stdout, r.Rendered, out.inColor(c)); err != nil {
 				return c.fail(err)
 			}
 			return nil
@@ -97,32 +82,49 @@ Exit status: 0 printed; 1 the configuration is refused; 2 usage, or a file that 
 	return cmd
 }
 
-// configuration is what a datasource has, or what the arguments name; meta is nil if nothing is known of the
-// instance.
-func (t *target) configuration(ctx context.Context, c *Command, args []string) (files []*source.File, meta *schema.Metadata, err error) {
-	if len(t.datasources) == 0 {
-		files, err = review.Read(args, c.Stdin)
-	} else {
-		console := report.Console{W: c.Stderr}
-		env := datasources.Env{Root: "/", Waiting: func(line string) { console.Say("fetch", "%s", line) }}
-		var data datasources.Data
-		if data, _, err = catalog.Fetch(ctx, env, t.datasources); err != nil {
-			return nil, nil, c.fail(err)
-		}
-		if data.Name == "" {
-			data.Name = "user-data"
-		}
-		files = []*source.File{{Name: data.Name, Bytes: data.UserData}}
-		meta = &data.Meta
-	}
-	if err != nil || t.metadata == "" {
-		return files, meta, err
-	}
-	given, err := readMetadata(t.metadata)
+// renderFetched merges what the datasources have, as plan does.
+func (t *target) renderFetched(ctx context.Context, c *Command) (firstboot.Rendered, error) {
+	env, err := t.open(c)
 	if err != nil {
-		return nil, nil, err
+		return firstboot.Rendered{}, err
 	}
-	return files, &given, nil
+	defer env.Root.Close()
+	r, err := firstboot.Render(ctx, env)
+	if err != nil {
+		return r, c.fail(err)
+	}
+	return r, nil
+}
+
+// renderFiles merges what the arguments name. Nothing is fetched.
+func (t *target) renderFiles(ctx context.Context, c *Command, args []string) (firstboot.Rendered, error) {
+	var out firstboot.Rendered
+	files, err := review.Read(args, c.Stdin)
+	if err != nil {
+		return out, err
+	}
+	var values schema.Values
+	var o assemble.Options
+	if t.metadata != "" {
+		meta, err := readMetadata(t.metadata)
+		if err != nil {
+			return out, err
+		}
+		values, o.Facts = meta.Values(), template.Facts(meta, nil)
+	}
+	in := schema.Input{Now: facts.Clock(c.now())}
+	for _, f := range files {
+		made, err := assemble.Parts(ctx, f, o)
+		if err != nil {
+			return out, err
+		}
+		in.Files = append(in.Files, made.Parts...)
+		out.Files, out.Found = append(out.Files, made.Files...), append(out.Found, made.Found...)
+	}
+	var found diag.List
+	out.Rendered, found = schema.Render(in, values)
+	out.Found = append(out.Found, found...).Sorted()
+	return out, nil
 }
 
 // writeRendered writes a configuration as YAML, with the origin of every value behind it.

@@ -1,7 +1,8 @@
 // Package firstboot is the order of a boot: fetch, check, plan, commit, hand off.
 //
-// [Apply] does it all in a row. [Plan] goes as far as the plan and changes nothing. A booting machine does the
-// same in stages, each a unit of ours: [BootLocal], [BootFloor], [BootMain] and [BootHandoff].
+// [Apply] does it all in a row. [Plan] goes as far as the plan, [Render] as far as the check, and [Detect] says whom
+// they would ask; they change nothing. A booting machine does the same in stages, each a unit of ours: [BootLocal],
+// [BootFloor], [BootMain] and [BootHandoff].
 package firstboot
 
 import (
@@ -47,7 +48,7 @@ type Env struct {
 	Metadata *schema.Metadata
 	// Sources is what a datasource may touch.
 	Sources datasources.Env
-	// SetClock sets the machine's clock; nil if that is not to be done. Plan never does.
+	// SetClock sets the machine's clock; nil if that is not to be done. Plan and Render never do.
 	SetClock func(time.Time) error
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
@@ -76,6 +77,7 @@ type run struct {
 	data      datasources.Data
 	instance  string // the directory of its state; "" if it is not known who this is
 	files     []*source.File
+	input     schema.Input // what config was decoded from
 	config    *schema.Config
 	packing   diag.List // what is found of how the user-data is packed, without what is in it
 	pending   int       // includes that are not looked at yet
@@ -293,25 +295,16 @@ var ErrInterrupted = errors.New("an apply was cut short; the next apply or boot 
 // Plan does the same up to the plan. It takes no lock, recovers nothing and changes nothing. If Found has
 // errors there is no plan.
 func Plan(ctx context.Context, env Env) (Prepared, error) {
-	env.SetClock = nil
-	r := begin(env)
-	cut, err := commit.Interrupted(r.Root)
+	cut, err := commit.Interrupted(env.Root)
 	if err != nil {
 		return Prepared{}, err
 	}
 	if cut {
 		return Prepared{}, fmt.Errorf("plan: %w", ErrInterrupted)
 	}
-	for _, stage := range []func() error{
-		r.configure,
-		func() error { return r.fetch(ctx) },
-		r.loadIncluded,
-		func() error { return r.decode(ctx) },
-		func() error { return r.lookAhead(ctx) },
-	} {
-		if err := stage(); err != nil {
-			return Prepared{}, err
-		}
+	r, err := look(ctx, env)
+	if err != nil {
+		return Prepared{}, err
 	}
 	out := Prepared{Found: r.found, Files: r.files}
 	if r.found.HasErrors() || r.ignition {
@@ -327,6 +320,43 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	r.find(found)
 	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
+}
+
+// Rendered is the merged configuration.
+type Rendered struct {
+	schema.Rendered
+	// Found are the findings of the text, and Files the texts they are of, for excerpts.
+	Found diag.List
+	Files []*source.File
+}
+
+// Render does the same up to the check, and merges what it has. It changes nothing.
+func Render(ctx context.Context, env Env) (Rendered, error) {
+	r, err := look(ctx, env)
+	if err != nil {
+		return Rendered{}, err
+	}
+	out := Rendered{Found: r.found, Files: r.files}
+	out.Rendered, _ = schema.Render(r.input, r.data.Meta.Values()) // it finds what the check has found
+	return out, nil
+}
+
+// look fetches the configuration, and makes it as whole as it can be without running or changing anything.
+func look(ctx context.Context, env Env) (*run, error) {
+	env.SetClock = nil
+	r := begin(env)
+	for _, stage := range []func() error{
+		r.configure,
+		func() error { return r.fetch(ctx) },
+		r.loadIncluded,
+		func() error { return r.decode(ctx) },
+		func() error { return r.lookAhead(ctx) },
+	} {
+		if err := stage(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
 
 // enter says that a stage begins.

@@ -55,7 +55,8 @@ func (r *run) check(ctx context.Context, o assemble.Options) error {
 		}
 		r.config, ds = schema.Decode(in)
 	}
-	r.files, r.packing, r.pending, r.included = made.Files, made.Found, made.Pending, made.Once
+	r.input, r.files = in, made.Files
+	r.packing, r.pending, r.included = made.Found, made.Pending, made.Once
 	r.found = append(slices.Clone(r.packing), ds...).Sorted()
 	return nil
 }
