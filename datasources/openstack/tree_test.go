@@ -152,7 +152,7 @@ func FuzzMetaData(f *testing.F) {
 // FuzzNetworkData: a description of the network is taken as it is, whole or not at all, and says nothing of anything else.
 func FuzzNetworkData(f *testing.F) {
 	for _, seed := range []string{
-		metadatatest.OpenStackExample().NetworkData, "{}", " \n", "null", "[]", `{"links": [`, `{"a": 1} {}`, "\xEF\xBB\xBF{\"links\": []}", `{"a": "\xff\u001b"}`, `{"a": 1e999999}`,
+		metadatatest.OpenStackExample().NetworkData, "{}", " \n", "null", "[]", `{"links": [`, `{"a": 1} {}`, "\xEF\xBB\xBF{\"links\": []}", `{"a": "\xff\u001b"}`, `{"a": 1e999999}`, "\n{\"links\": []}\n",
 		strings.Repeat(`{"a":`, 10001),
 	} {
 		f.Add([]byte(seed))
