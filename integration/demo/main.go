@@ -29,7 +29,7 @@ func demo(binary, examples string) error {
 		return err
 	}
 	var files []string
-	for _, pattern := range []string{"*.yaml", "*.sh"} {
+	for _, pattern := range []string{"*.yaml", "*.sh", "*.mime"} {
 		found, err := filepath.Glob(filepath.Join(examples, pattern))
 		if err != nil {
 			return err

@@ -7,13 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"cloudconfig/datasources/address"
+	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/cli"
 )
 
 // TestExamples applies every example to a scratch root, and finds nothing left to do afterwards.
 func TestExamples(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"../../examples/*.yaml", "../../examples/*.sh"} {
+	for _, pattern := range []string{"../../examples/*.yaml", "../../examples/*.sh", "../../examples/*.mime"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -68,5 +71,48 @@ func TestExamples(t *testing.T) {
 				t.Errorf("after apply there is something left to do:\n%s", again)
 			}
 		})
+	}
+}
+
+// TestExampleOfAnInclude only validates it: applying it would ask the network.
+func TestExampleOfAnInclude(t *testing.T) {
+	var out bytes.Buffer
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
+	if got := c.Main([]string{"provisioner", "validate", "--strict", "../../examples/include.txt"}); got != 0 || strings.Count(out.String(), "[include-unread]") != 2 {
+		t.Errorf("it ends with %d:\n%s", got, &out)
+	}
+}
+
+// TestExampleOfPXE boots a machine with the command line of the example, as far as that can be done without a network.
+func TestExampleOfPXE(t *testing.T) {
+	text, err := os.ReadFile("../../examples/pxelinux.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, found := strings.Cut(string(text), "\n  APPEND ")
+	if !found {
+		t.Fatal("it has no command line")
+	}
+	cmdline := machine.ParseCmdline(line)
+	url, _ := cmdline.Get("cloud-config-url")
+	if err := address.Check(url); err != nil {
+		t.Errorf("%s: %v", url, err)
+	}
+	asked, err := trust.Policy{}.FromCommandLine(cmdline.Settings(), trust.ReadFile(t.TempDir()))
+	if err != nil || len(asked.CADigests) != 1 {
+		t.Errorf("it asks for %+v, error %v", asked, err)
+	}
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "proc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "proc/cmdline"), []byte(line), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := cli.Command{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out}
+	const want = "asked, in this order:\n  cmdline "
+	if got := c.Main([]string{"provisioner", "detect", "--root", root}); got != 0 || !strings.Contains(out.String(), want) {
+		t.Errorf("detect ends with %d, want %q:\n%s", got, want, &out)
 	}
 }
