@@ -152,8 +152,8 @@ func FuzzMetaData(f *testing.F) {
 // FuzzNetworkData: a description of the network is taken as it is, whole or not at all, and says nothing of anything else.
 func FuzzNetworkData(f *testing.F) {
 	for _, seed := range []string{
-		metadatatest.OpenStackExample().NetworkData, "{}", " \n", "null", "[]", `{"links": [`, `{"a": 1} {}`, "\xEF\xBB\xBF{\"links\": []}", `{"a": "\xff\u001b"}`, `{"a": 1e999999}`,
-		strings.Repeat(`{"a":`, 10001), `{"a": "` + strings.Repeat("a", 1<<20) + `"}`,
+		metadatatest.OpenStackExample().NetworkData, "{}", " \n", "null", "[]", `{"links": [`, `{"a": 1} {}`, "\xEF\xBB\xBF{\"links\": []}", `{"a": "\xff\u001b"}`, `{"a": 1e999999}`, "\n{\"links\": []}\n",
+		strings.Repeat(`{"a":`, 10001),
 	} {
 		f.Add([]byte(seed))
 	}
@@ -179,7 +179,7 @@ func FuzzNetworkData(f *testing.F) {
 			Name: "user-data", Meta: schema.Metadata{Version: 1, Datasource: "openstack", InstanceID: "u"}, Network: network,
 			Tree: map[string]any{"meta_data": map[string]any{"uuid": "u"}},
 		}
-		if diff := cmp.Diff(want, data); diff != "" || len(text) > 1<<20 {
+		if diff := cmp.Diff(want, data, cmp.Comparer(bytes.Equal)); diff != "" || len(text) > 1<<20 {
 			t.Errorf("%d bytes: %s", len(text), diff)
 		}
 	})

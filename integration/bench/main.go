@@ -57,8 +57,9 @@ var workloads = []workload{
 	{"apply 10,000 files, on disk", "10000 4 4 0 480", []string{"apply"}, 3, true, 0, 0},
 }
 
-// sizeBudget is of the stripped, static binary with every datasource in it, in bytes.
-const sizeBudget = 11_000_000
+// sizeBudget is of the stripped, static binary with every datasource in it, in bytes. It was 11,000,000 before there were
+// templates, zstd and xz; decoders and a D-Bus of our own would bring it back there, and are not worth their upkeep.
+const sizeBudget = 11_500_000
 
 func main() {
 	switch {
