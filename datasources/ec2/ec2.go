@@ -31,7 +31,6 @@ const (
 
 // What is far beyond what an instance has.
 const (
-	maxKeys       = 64
 	maxTags       = 64
 	maxInterfaces = 64
 )
@@ -216,13 +215,11 @@ func (s *source) instance(all map[string]string, keys, labels []string) (schema.
 	} else if addr.IsValid() {
 		meta.PublicIPv6 = addr.String()
 	}
+	var texts []string
 	for _, path := range keys {
-		for line := range strings.Lines(all[path]) {
-			if line = strings.TrimSpace(line); line != "" {
-				meta.SSHKeys = append(meta.SSHKeys, line)
-			}
-		}
+		texts = append(texts, all[path])
 	}
+	meta.SSHKeys = check.Keys(publicKeys, texts)
 	for _, path := range labels {
 		if meta.Tags == nil {
 			meta.Tags = map[string]string{}

@@ -33,7 +33,7 @@ func paths(list, path, what string, most int, of func(name string) []string) ([]
 
 // keyPaths reads the list of keys: "0=name".
 func keyPaths(list string) ([]string, error) {
-	return paths(list, publicKeys, "a key's number and name", maxKeys, func(name string) []string {
+	return paths(list, publicKeys, "a key's number and name", claims.MaxKeys, func(name string) []string {
 		index, _, _ := strings.Cut(name, "=")
 		if index == "" || len(index) > 4 || strings.Trim(index, "0123456789") != "" {
 			return nil

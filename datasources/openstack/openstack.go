@@ -66,9 +66,8 @@ const (
 func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 	data, err := s.fetch(ctx)
 	if err != nil {
-		return datasources.Data{}, fmt.Errorf("openstack: %w", err)
+		return data, fmt.Errorf("openstack: %w", err)
 	}
-	data.Routed = s.chosen.Routed
 	s.forget()
 	s.attempts = 0
 	return data, nil
@@ -89,19 +88,19 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 	file := func(name string, maxBytes int64) answers.Question {
 		return answers.Question{Path: "/openstack/" + s.version + "/" + name, MaxBytes: maxBytes}
 	}
-	got, err := s.chosen.Ask(ctx,
+	got, late := s.chosen.Ask(ctx,
 		file("meta_data.json", maxJSON), file("user_data", maxLarge), file("network_data.json", maxJSON),
 		file("vendor_data.json", maxLarge), file("vendor_data2.json", maxLarge),
 		answers.Question{Path: localIPv4, MaxBytes: maxValue}, answers.Question{Path: publicIPv4, MaxBytes: maxValue}, answers.Question{Path: instanceType, MaxBytes: maxValue})
-	if err != nil {
-		return datasources.Data{}, err
+	if got[0] == nil && late != nil {
+		return datasources.Data{}, late
 	}
 	if got[0] == nil {
 		// The service has versions before it knows of the instance. What else it did not have was no answer, either.
 		s.forget()
 		return datasources.Data{}, fmt.Errorf("the service has no meta_data.json of this instance: %w", datasources.ErrNotReady)
 	}
-	return Decode("openstack", Files{
+	data, err := Decode("openstack", Files{
 		MetaData: got[0], UserData: got[1], NetworkData: got[2], VendorData: got[3], VendorData2: got[4],
 		EC2: EC2{LocalIPv4: string(got[5]), PublicIPv4: string(got[6]), InstanceType: string(got[7])},
 		Content: func(path string) ([]byte, error) {
@@ -109,6 +108,14 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 			return got[0], err
 		},
 	})
+	if err != nil {
+		return data, err
+	}
+	data.Routed = s.chosen.Routed
+	if late != nil { // the metadata is there all the same
+		data.UserData = nil
+	}
+	return data, late
 }
 
 // services is those that may be the one, at the usual address first, then at that of each link that is up.

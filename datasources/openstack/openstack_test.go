@@ -69,6 +69,22 @@ func TestFetch(t *testing.T) {
 }
 
 // What was answered is kept only until all is there.
+func TestUserDataLate(t *testing.T) {
+	i := metadatatest.OpenStackExample()
+	w := metadatatest.NewWorld(t, metadatatest.OpenStack(i, metadatatest.Fault{Trouble: metadatatest.Status, Code: 503, Path: "/openstack/2025-04-04/user_data", Times: 1}), 0)
+	s, err := openstack.New(w.Env, w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := s.Fetch(t.Context())
+	if !errors.Is(err, datasources.ErrNotReady) || data.Meta.InstanceID != i.ID || data.Meta.PrivateIPv4 == "" || data.UserData != nil {
+		t.Errorf("data %+v, error %v", data, err)
+	}
+	if data, err = s.Fetch(t.Context()); err != nil || string(data.UserData) != string(i.UserData) || len(w.Handler.Requests()) != 10 {
+		t.Errorf("user-data %q, error %v, requests %q", data.UserData, err, w.Handler.Requests())
+	}
+}
+
 func TestFetchAgainAsksAgain(t *testing.T) {
 	w := metadatatest.NewWorld(t, metadatatest.OpenStack(metadatatest.OpenStackExample()), 0)
 	source, err := openstack.New(w.Env, w.URL)
