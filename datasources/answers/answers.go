@@ -32,7 +32,6 @@ type Service struct {
 	GoneForNow bool
 
 	base   string
-	header http.Header
 	client *httpget.Client
 
 	mu      sync.Mutex
@@ -52,8 +51,7 @@ func New(env datasources.Env, address, usual string, header http.Header) (*Servi
 	return &Service{
 		Routed:  routed,
 		base:    base,
-		header:  header,
-		client:  httpget.New(env, httpget.Options{Metadata: true}),
+		client:  httpget.New(env, httpget.Options{Metadata: true, Header: header}),
 		answers: map[string][]byte{},
 	}, nil
 }
@@ -98,9 +96,6 @@ func (s *Service) Send(ctx context.Context, method string, q Question, body stri
 	req, err := http.NewRequestWithContext(ctx, method, s.base+q.Path, strings.NewReader(body))
 	if err != nil {
 		return nil, errors.New("the address is not a URL")
-	}
-	for key, values := range s.header {
-		req.Header[key] = values
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", "text/xml; charset=utf-8")

@@ -26,7 +26,7 @@ func fromBase64(b []byte) ([]byte, *slip) {
 			padding++
 		case c == '=' || padding > 0:
 			return nil, &slip{i, i + 1, "the base64 goes on after its end", "encode each part as a whole"}
-		case c != '+' && c != '/' && !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z'):
+		case !isBase64Letter(c):
 			return nil, &slip{i, i + 1, "a character that base64 does not have", "encode the part again, or leave out its Content-Transfer-Encoding"}
 		}
 		compact = append(compact, c)

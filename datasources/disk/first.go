@@ -21,7 +21,7 @@ import (
 // another disk is not to win because one is broken.
 func (f *Finder) First(ctx context.Context, env datasources.Env, labels []string, read func(context.Context, *Tree) error) error {
 	f.Root = env.Root
-	m, err := machine.Read(slash(env.Root))
+	m, err := machine.Read(env.Root)
 	if err != nil {
 		return err
 	}

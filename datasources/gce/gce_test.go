@@ -305,7 +305,7 @@ func TestStranger(t *testing.T) {
 	}))
 	w := metadatatest.NewWorld(t, h, 0)
 	_, _, err := catalog.Fetch(t.Context(), w.Env, []string{"gce=" + w.URL})
-	if !errors.Is(err, datasources.ErrNotReady) || !strings.Contains(err.Error(), "the answer is not from Google's server, it lacks Metadata-Flavor") {
+	if !errors.Is(err, datasources.ErrNotReady) || !strings.Contains(err.Error(), "the answer is somebody else's: it lacks Metadata-Flavor: Google") {
 		t.Errorf("error %v", err)
 	}
 }

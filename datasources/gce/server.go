@@ -3,7 +3,6 @@ package gce
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -29,7 +28,9 @@ func newServer(env datasources.Env, base string) *server {
 	if err != nil {
 		panic("internal error: an address that is no URL: " + err.Error())
 	}
-	w := &wire{client: httpget.New(env, httpget.Options{Metadata: true, MaxBytes: maxAnswerBytes}), base: u}
+	w := &wire{client: httpget.New(env, httpget.Options{
+		Metadata: true, MaxBytes: maxAnswerBytes, Expect: http.Header{"Metadata-Flavor": {"Google"}},
+	}), base: u}
 	return &server{
 		answers: map[string]string{},
 		library: metadata.NewWithOptions(&metadata.Options{Client: &http.Client{Transport: w}}),
@@ -83,7 +84,7 @@ type wire struct {
 	base   *url.URL
 }
 
-// RoundTrip gives answers of status 200 that are the server's own, and so no redirect either.
+// RoundTrip gives answers of status 200, and so no redirect.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	outcome, ok := req.Context().Value(outcomeKey{}).(*error)
 	if !ok {
@@ -92,11 +93,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := req.Clone(req.Context())
 	sent.URL.Scheme, sent.URL.Host, sent.Host = w.base.Scheme, w.base.Host, ""
 	resp, err := w.client.Do(sent)
-	switch {
-	case err != nil:
-	case resp.Header.Get("Metadata-Flavor") != "Google":
-		err = fmt.Errorf("get %s: the answer is not from Google's server, it lacks Metadata-Flavor: %w", httpget.Redact(sent.URL.String()), datasources.ErrNotReady)
-	default:
+	if err == nil {
 		err = httpget.Check(resp)
 	}
 	if err != nil {

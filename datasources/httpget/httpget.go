@@ -48,8 +48,6 @@ type Options struct {
 	Header http.Header
 	// Expect is what every answer has, whatever its status; one without it is somebody else's.
 	Expect http.Header
-	// Zone is the network interface that link-local IPv6 hosts without a zone are on.
-	Zone string
 	// Trust says by what servers are trusted; nil means what env.Trust says.
 	Trust *trust.Policy
 }
@@ -86,17 +84,6 @@ func New(env datasources.Env, o Options) *Client {
 func (c *Client) WithMaxBytes(n int64) *Client {
 	other := *c
 	other.options.MaxBytes = n
-	return &other
-}
-
-// WithHeader is the same client, connections included, that sends one more header.
-func (c *Client) WithHeader(name, value string) *Client {
-	other := *c
-	other.options.Header = c.options.Header.Clone()
-	if other.options.Header == nil {
-		other.options.Header = http.Header{}
-	}
-	other.options.Header.Set(name, value)
 	return &other
 }
 
@@ -295,7 +282,7 @@ func (c *Client) exchange(req *http.Request, h hop) (*http.Response, []byte, err
 	return resp, body, nil
 }
 
-// dress gives a request the headers that go with it, and its host the zone.
+// dress gives a request the headers that go with it.
 func (c *Client) dress(req *http.Request, h hop) *http.Request {
 	req.Header.Set("User-Agent", "provisioner")
 	if h.ours {
@@ -308,13 +295,6 @@ func (c *Client) dress(req *http.Request, h hop) *http.Request {
 	if u := req.URL.User; u != nil && h.ours && req.Header.Get("Authorization") == "" {
 		password, _ := u.Password()
 		req.SetBasicAuth(u.Username(), password)
-	}
-	addr, err := netip.ParseAddr(req.URL.Hostname())
-	if c.options.Zone != "" && err == nil && addr.Is6() && !addr.Is4In6() && addr.IsLinkLocalUnicast() && addr.Zone() == "" {
-		port := req.URL.Port()
-		if req.URL.Host = "[" + addr.WithZone(c.options.Zone).String() + "]"; port != "" {
-			req.URL.Host += ":" + port
-		}
 	}
 	return req
 }

@@ -11,7 +11,6 @@ import (
 	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/plan"
-	"cloudconfig/provisioner/settings"
 	"cloudconfig/provisioner/state"
 	"cloudconfig/schema"
 )
@@ -198,9 +197,4 @@ func (r *run) origin() ([]plan.Change, error) {
 func (r *run) record() (plan.Change, error) {
 	text, err := r.recorder.JSON(r.platform, r.decisions, r.data, r.settings.KeepUserData)
 	return state.Bytes(r.instance, state.RecordFile, text), err
-}
-
-// allow is what the owner of the image allows the datasources.
-func allow(s settings.Settings) datasources.Policy {
-	return datasources.Policy{IMDSv1: s.IMDSv1}
 }

@@ -191,7 +191,7 @@ func (r *run) configure() (err error) {
 	r.settings, err = settings.Load(r.Root)
 	sources := &r.Env.Sources
 	sources.Trust = r.settings.Trust
-	sources.Policy = allow(r.settings)
+	sources.Policy = datasources.Policy{IMDSv1: r.settings.IMDSv1} // removable disks depend on what names the datasource
 	sources.Clock = &clock.Clock{
 		Built: facts.Built(), Servers: r.settings.NTP, Root: sources.Root, System: r.Now, Set: r.SetClock,
 		Say: func(line string) { r.say("clock", "%s", line) },
