@@ -171,11 +171,6 @@ func (r Result) Err() error {
 	return errors.Join(errs...)
 }
 
-// Start hands off and waits until everything has ended or run out of time.
-func Start(ctx context.Context, m Manager, r Request, o Options) Result {
-	return Enqueue(ctx, m, r, o).Wait(ctx)
-}
-
 const (
 	defaultTimeout   = 90 * time.Second
 	defaultUnlimited = time.Hour
