@@ -68,7 +68,7 @@ func TestDisks(t *testing.T) {
 	if !strings.Contains(serial, "\nguest: exit status 0\r") {
 		t.Errorf("the tests in the virtual machine failed:\n%s", serial)
 	}
-	for _, want := range []string{"--- PASS: TestGuest/virtio", "--- PASS: TestGuest/cdrom"} { // it did something
+	for _, want := range []string{"--- PASS: TestGuest/detect", "--- PASS: TestGuest/virtio", "--- PASS: TestGuest/cdrom"} { // it did something
 		if !strings.Contains(serial, want) {
 			t.Errorf("no %q on the console", want)
 		}
@@ -83,6 +83,7 @@ func boot(t *testing.T, kernel, initrd, drive, cdrom string) string {
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768",
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
 		"-append", "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests=1",
+		"-smbios", "type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,uuid=30373237-3132-435a-3334-303148424b32",
 		"-drive", "file="+drive+",if=virtio,format=raw,readonly=on",
 		"-device", "virtio-scsi-pci", "-drive", "file="+cdrom+",if=none,id=cd,media=cdrom,format=raw,readonly=on", "-device", "scsi-cd,drive=cd")
 	var out bytes.Buffer

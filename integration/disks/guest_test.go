@@ -3,6 +3,7 @@
 package disks_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -86,6 +87,7 @@ func TestGuest(t *testing.T) {
 	if os.Getpid() != 1 {
 		t.Skip("it runs in the virtual machine of TestDisks")
 	}
+	t.Run("detect", testDetect)
 	t.Run("virtio", func(t *testing.T) { testPlan(t, configDrive, "vda", false) })
 	t.Run("cdrom", func(t *testing.T) { testPlan(t, noCloud, "sr0", false) })
 	for _, i := range allImages() {
@@ -114,6 +116,37 @@ func mounts(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// testDetect has the program find out by itself where it is: the firmware says OpenStack, and there is a disk for each of
+// two datasources. The first of them is taken.
+func testDetect(t *testing.T) {
+	out, err := exec.Command("/provisioner", "detect", "--format", "json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var detected struct {
+		Platform   string `json:"platform"`
+		Candidates []struct{ Source, Reason string }
+	}
+	if err := json.Unmarshal(out, &detected); err != nil {
+		t.Fatal(err)
+	}
+	var sources []string
+	for _, c := range detected.Candidates {
+		t.Logf("%s: %s", c.Source, c.Reason)
+		sources = append(sources, c.Source)
+	}
+	if got := strings.Join(sources, " "); got != "nocloud configdrive openstack" || !strings.HasPrefix(detected.Platform, "OpenStack") {
+		t.Errorf("on %q these are asked: %s", detected.Platform, got)
+	}
+	if err := os.MkdirAll("/root/etc", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.Command("/provisioner", "plan").CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "fetch: nocloud:") || !strings.Contains(string(text), "web1") {
+		t.Errorf("%v: %s", err, text)
+	}
 }
 
 // testPlan has the program itself read a disk that a hypervisor shows.

@@ -41,6 +41,10 @@ func (r *renderer) percent(e *expr, format string, v any) any {
 			format = format[1:]
 			precision = cutNumber(&format)
 		}
+		if width > maxWidth || precision > maxWidth {
+			r.wrong(e, "the format is wider than "+strconv.Itoa(maxWidth), "make it narrower")
+			break
+		}
 		if format == "" {
 			r.wrong(e, "the format ends in the middle of a %", "write %% for a percent sign")
 			break
@@ -80,11 +84,11 @@ func (r *renderer) percent(e *expr, format string, v any) any {
 	return b.String()
 }
 
-// cutNumber takes a number off the beginning of a format.
+// cutNumber takes a number off the beginning of a format; what is above maxWidth is all the same.
 func cutNumber(format *string) int {
 	n := 0
 	for ; *format != "" && (*format)[0] >= '0' && (*format)[0] <= '9'; *format = (*format)[1:] {
-		n = min(10*n+int((*format)[0]-'0'), maxWidth)
+		n = min(10*n+int((*format)[0]-'0'), maxWidth+1)
 	}
 	return n
 }
