@@ -1,8 +1,8 @@
 // Package handoff does what cannot be undone, after the commit: it sets the hostname in the kernel, has
 // systemd read its units again, runs the distribution's programs, asks for jobs, and runs scripts.
 //
-// [Start] is the thing to call. A boot calls [Enqueue] and [Watch.Wait] instead, since between the two it says
-// [Ready]: every job is enqueued without blocking, so a unit that is ordered after ours cannot deadlock.
+// [Enqueue] and then [Watch.Wait] are the things to call. Between the two a boot says [Ready]: every job is enqueued
+// without blocking, so a unit that is ordered after ours cannot deadlock.
 // Nothing here knows of another root than /: below a root of an image there is nothing to hand off.
 package handoff
 
