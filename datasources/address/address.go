@@ -21,7 +21,7 @@ func New(env datasources.Env, rawURL string) (datasources.Source, error) {
 	if err := Check(rawURL); err != nil {
 		return nil, err
 	}
-	return &source{env, rawURL}, nil
+	return &source{env, rawURL, remote.New(env, env.Trust)}, nil
 }
 
 // Check says what is wrong with a URL, whatever machine it is for.
@@ -45,8 +45,9 @@ func Check(rawURL string) error {
 }
 
 type source struct {
-	env datasources.Env
-	url string
+	env  datasources.Env
+	url  string
+	from *remote.Fetcher
 }
 
 // Name is "url".
@@ -54,7 +55,7 @@ func (*source) Name() string { return "url" }
 
 // Fetch is the function Fetch for its URL.
 func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
-	data, err := Fetch(ctx, s.env, s.url)
+	data, err := Fetch(ctx, s.env, s.from, s.url)
 	if err != nil {
 		return datasources.Data{}, fmt.Errorf("url: %w", err)
 	}
@@ -62,7 +63,8 @@ func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 	return data, nil
 }
 
-// Fetch asks once for the document at a URL, by the trust that env has. In the URL ${uuid}, ${serial}, ${asset-tag},
+// Fetch asks once for the document at a URL, by the trust that env has. From is a fetcher of this trust, and the same at
+// each attempt: it knows the hosts that were announced, and that a server is slow. In the URL ${uuid}, ${serial}, ${asset-tag},
 // ${hostname}, ${arch}, ${ip}, ${mac} (52:54:00:12:34:56), ${mac:hexhyp} (with hyphens) and ${mac:hexraw} stand for
 // what this machine has; the hardware address is that of BOOTIF= on the kernel command line, else of the card that the
 // request leaves from. What vendors leave in DMI where nothing was filled in counts as nothing. The metadata is
@@ -70,7 +72,7 @@ func (s *source) Fetch(ctx context.Context) (datasources.Data, error) {
 //
 // It wraps datasources.ErrAbsent if nothing is at the URL, and datasources.ErrNotReady if there is no answer, or no
 // network yet.
-func Fetch(ctx context.Context, env datasources.Env, rawURL string) (datasources.Data, error) {
+func Fetch(ctx context.Context, env datasources.Env, from *remote.Fetcher, rawURL string) (datasources.Data, error) {
 	m, err := machine.Read(env.Root)
 	if err != nil {
 		return datasources.Data{}, err
@@ -80,7 +82,7 @@ func Fetch(ctx context.Context, env datasources.Env, rawURL string) (datasources
 	if err != nil {
 		return datasources.Data{}, err
 	}
-	doc, err := remote.New(env, env.Trust).Document(ctx, address)
+	doc, err := from.Document(ctx, address)
 	if err != nil {
 		return datasources.Data{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
 	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/remote"
 	"cloudconfig/datasources/trust"
 )
 
@@ -28,6 +29,7 @@ func New(env datasources.Env, arg string) (datasources.Source, error) {
 type source struct {
 	env  datasources.Env
 	told bool
+	from *remote.Fetcher // nil before the first attempt
 }
 
 // Name is "cmdline".
@@ -69,7 +71,10 @@ func (s *source) fetch(ctx context.Context) (datasources.Data, error) {
 		s.told = true
 		env.Waiting("the URL on the kernel command line seems to hold a secret, and everybody on the machine can read it there")
 	}
-	return address.Fetch(ctx, env, rawURL)
+	if s.from == nil {
+		s.from = remote.New(env, env.Trust)
+	}
+	return address.Fetch(ctx, env, s.from, rawURL)
 }
 
 // hasSecret says that a URL has a password, or a query value that is called as secrets are.

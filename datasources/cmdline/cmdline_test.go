@@ -135,3 +135,16 @@ func TestInAContainer(t *testing.T) {
 		t.Errorf("error %v, requests %q", err, w.Handler.Requests())
 	}
 }
+
+// A server is announced once, and that it is slow is not forgotten, however often it is asked.
+func TestAskedAgain(t *testing.T) {
+	s, _, lines := boot(t, "cloud-config-url=SERVER/missing", true)
+	for range 3 {
+		if _, err := s.Fetch(t.Context()); !errors.Is(err, datasources.ErrAbsent) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if len(*lines) != 1 {
+		t.Errorf("said %q", *lines)
+	}
+}

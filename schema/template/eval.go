@@ -122,6 +122,15 @@ func (r *renderer) read(e *expr, n int) {
 	}
 }
 
+// looked counts the bytes of a value that is a text, of which all are looked at: to turn it into another, or to find what
+// it is the key of.
+func (r *renderer) looked(e *expr, v any) any {
+	if s, ok := v.(string); ok {
+		r.read(e, len(s))
+	}
+	return v
+}
+
 // room counts bytes of a text before it is made, and says whether it may be.
 func (r *renderer) room(e *expr, n int) bool {
 	if n < 0 || n > MaxBytes {
@@ -353,7 +362,7 @@ func (r *renderer) eval(e *expr) any {
 		d := &dict{}
 		for i := 0; i < len(e.args); i += 2 {
 			key, v := r.value(e.args[i]), r.value(e.args[i+1])
-			if !d.put(key, v) {
+			if !d.put(r.looked(e, key), v) {
 				r.wrong(e.args[i], kindOf(key)+" cannot be a key", "a key is a text or a number")
 			}
 		}
@@ -480,7 +489,7 @@ func (r *renderer) item(e *expr, v, key any) any {
 	i, _, isIndex, _ := number(key)
 	switch v := v.(type) {
 	case *dict:
-		if item, ok := v.get(key); ok {
+		if item, ok := v.get(r.looked(e, key)); ok {
 			return item
 		}
 		of = v
@@ -633,7 +642,7 @@ func (r *renderer) contains(e *expr, in, v any) bool {
 		if _, ok := hashable(v); !ok {
 			r.wrong(e, kindOf(v)+" cannot be a key", "a key is a text or a number")
 		}
-		_, ok := in.get(v)
+		_, ok := in.get(r.looked(e, v))
 		return ok
 	}
 	for _, item := range r.items(e, in) {

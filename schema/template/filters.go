@@ -120,9 +120,9 @@ func (r *renderer) filter(e *expr, name string, v any, given arguments) any {
 	case "tojson":
 		return r.json(e, v, a[0])
 	case "int":
-		return r.int(e, v, a[0], a[1])
+		return r.int(e, r.looked(e, v), a[0], a[1])
 	case "float":
-		return r.float(v, a[0])
+		return r.float(r.looked(e, v), a[0])
 	case "abs":
 		i, f, isInt, ok := number(v)
 		switch {
@@ -164,7 +164,7 @@ func (r *renderer) filter(e *expr, name string, v any, given arguments) any {
 			at = 1
 		}
 		r.step(e, len(d.keys))
-		return list(r.sorted(e, d.pairs(), func(pair any) any { return folded(pair.(tuple)[at], truth(a[0])) }, truth(a[2])))
+		return list(r.sorted(e, d.pairs(), func(pair any) any { return r.folded(e, pair.(tuple)[at], truth(a[0])) }, truth(a[2])))
 	case "reverse":
 		if s, ok := v.(string); ok {
 			r.read(e, len(s))
@@ -216,13 +216,13 @@ func (r *renderer) listFilter(e *expr, name string, v any, items, a []any, given
 		return r.joined(e, texts, between)
 	case "sort":
 		return list(r.sorted(e, items, func(item any) any {
-			return folded(r.defined(r.path(e, item, a[2])), truth(a[1]))
+			return r.folded(e, r.defined(r.path(e, item, a[2])), truth(a[1]))
 		}, truth(a[0])))
 	case "unique":
 		var out []any
 		seen := &dict{}
 		for _, item := range items {
-			key := folded(r.defined(r.path(e, item, a[1])), truth(a[0]))
+			key := r.folded(e, r.defined(r.path(e, item, a[1])), truth(a[0]))
 			if _, twice := seen.get(key); !twice {
 				out = append(out, item)
 			}
@@ -237,7 +237,7 @@ func (r *renderer) listFilter(e *expr, name string, v any, items, a []any, given
 			return undefined{what: "the " + name + " of nothing", from: e.from, to: e.to}
 		}
 		best := items[0]
-		key := func(item any) any { return folded(r.defined(r.path(e, item, a[1])), truth(a[0])) }
+		key := func(item any) any { return r.folded(e, r.defined(r.path(e, item, a[1])), truth(a[0])) }
 		for _, item := range items[1:] {
 			c := r.order(e, key(item), key(best), maxNesting)
 			if c < 0 && name == "min" || c > 0 && name == "max" {
@@ -348,7 +348,7 @@ func (r *renderer) path(e *expr, item, attribute any) any {
 	if attribute == nil {
 		return item
 	}
-	for _, name := range strings.Split(r.text(e, attribute), ".") {
+	for _, name := range strings.Split(r.text(e, r.looked(e, attribute)), ".") {
 		item = r.defined(item)
 		r.step(e, 1)
 		key := any(name)
@@ -362,8 +362,8 @@ func (r *renderer) path(e *expr, item, attribute any) any {
 }
 
 // folded is a text in small letters, unless its case counts.
-func folded(v any, caseCounts bool) any {
-	if s, ok := v.(string); ok && !caseCounts {
+func (r *renderer) folded(e *expr, v any, caseCounts bool) any {
+	if s, ok := r.looked(e, v).(string); ok && !caseCounts {
 		return strings.ToLower(s)
 	}
 	return v

@@ -42,7 +42,7 @@ func (r *renderer) dictMethod(e *expr, d *dict, name string, given arguments) an
 	switch name {
 	case "get":
 		a := r.bind(e, name, "key default", given)
-		if v, ok := d.get(a[0]); ok {
+		if v, ok := d.get(r.looked(e, a[0])); ok {
 			return v
 		}
 		return a[1]
