@@ -218,10 +218,14 @@ func Names() []string {
 	return names
 }
 
-// Label is a spec as it may be printed: a URL is without user info and query values.
+// Label is a spec as it may be printed: a URL is without user info and query values, also one that was mistyped.
 func Label(spec string) string {
 	name, arg, hasArg := strings.Cut(spec, "=")
 	switch {
+	case strings.ContainsAny(name, ":/@?"):
+		return "(a URL without a name before it)"
+	case strings.ContainsAny(arg, "@?") && !strings.Contains(arg, "://") && (strings.Contains(arg, ":/") || strings.Contains(arg, "//")):
+		return name + "=(unreadable URL)"
 	case strings.Contains(arg, "://"):
 		return name + "=" + httpget.Redact(arg)
 	case hasArg:

@@ -157,6 +157,9 @@ func TestSpecs(t *testing.T) {
 		{"a file without a path", "file", "it needs a path: file=PATH"},
 		{"a file with an empty path", "file=", "it needs a path: file=PATH"},
 		{"a service without a scheme", "ec2=169.254.169.254", "the address is no URL"},
+		{"a URL without a name", "http://me:s3cret@host/?token=s3cret", `datasource "(a URL without a name before it)": there is none of this name`},
+		{"a URL with a slash too few", "url=http:/me:s3cret@host/?token=s3cret", `datasource "url=(unreadable URL)": the address`},
+		{"a URL without a colon", "url=http//me:s3cret@host/?token=s3cret", `datasource "url=(unreadable URL)": the address`},
 		{"a URL with a secret", "ec2=http://me:s3cret@host/?token=s3cret", `datasource "ec2=http://host/?token=...": the address has more`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

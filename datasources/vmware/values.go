@@ -26,6 +26,8 @@ const maxOfEach = 64
 type reader struct {
 	ctx context.Context
 	env datasources.Env
+	// from fetches the document of a URL; it is the same at every attempt, so that it knows a slow server.
+	from *remote.Fetcher
 	// get gives the value of a variable, which is named without "guestinfo."; "" if it is not set.
 	get   func(key string) (string, error)
 	check claims.Checker
@@ -104,7 +106,7 @@ func (r *reader) userData(data *datasources.Data) {
 				continue
 			}
 			var doc remote.Document
-			if doc, r.err = remote.New(r.env, r.env.Trust).Document(r.ctx, url); r.err == nil && len(doc.Body) > 0 {
+			if doc, r.err = r.from.Document(r.ctx, url); r.err == nil && len(doc.Body) > 0 {
 				data.UserData, data.Proof, data.From = doc.Body, doc.Proof, url
 				return
 			}

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/remote"
 	"cloudconfig/datasources/xmltree"
 )
 
@@ -30,7 +31,7 @@ const (
 // New makes the datasource of the guestinfo variables, or of an OVF environment in a file, a path of the caller's.
 func New(env datasources.Env, file string) (datasources.Source, error) {
 	if file != "" {
-		return &ovf{env: env, file: file}, nil
+		return &ovf{env: env, from: remote.New(env, env.Trust), file: file}, nil
 	}
 	return &guest{env: env, open: openChannel}, nil
 }
@@ -40,6 +41,7 @@ type guest struct {
 	env  datasources.Env
 	open func(root string) (channel, error)
 	used []string // the variables to take away
+	from *remote.Fetcher
 }
 
 // Name is "vmware".
@@ -62,7 +64,10 @@ func (g *guest) fetch(ctx context.Context) (datasources.Data, error) {
 		return datasources.Data{}, err
 	}
 	defer c.close()
-	r := &reader{ctx: ctx, env: g.env, get: func(key string) (string, error) { return getInfo(ctx, c, key) }}
+	if g.from == nil {
+		g.from = remote.New(g.env, g.env.Trust)
+	}
+	r := &reader{ctx: ctx, env: g.env, from: g.from, get: func(key string) (string, error) { return getInfo(ctx, c, key) }}
 	environment, err := r.get("ovfenv")
 	if err != nil {
 		return datasources.Data{}, err
@@ -119,6 +124,7 @@ func (g *guest) Report(ctx context.Context, ready bool, _ string) error {
 // ovf is an OVF environment in a file.
 type ovf struct {
 	env  datasources.Env
+	from *remote.Fetcher
 	file string
 }
 
@@ -133,7 +139,7 @@ func (o *ovf) Fetch(ctx context.Context) (datasources.Data, error) {
 	}
 	var data datasources.Data
 	if err == nil {
-		r := &reader{ctx: ctx, env: o.env}
+		r := &reader{ctx: ctx, env: o.env, from: o.from}
 		if r.get, err = properties(text); err == nil {
 			data, err = r.data()
 		}
