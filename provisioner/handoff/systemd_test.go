@@ -48,10 +48,12 @@ func unit(t *testing.T, name, text string) {
 func TestRealSystemd(t *testing.T) {
 	s := connect(t)
 	unit(t, "t-old.service", "[Service]\nExecStart=/bin/sleep infinity\n")
-	systemctl(t, "start", "t-old.service") // from now on only a reload makes systemd read it again
+	unit(t, "t-up.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+	systemctl(t, "start", "t-old.service", "t-up.service") // from now on only a reload makes systemd read them again
 	unit(t, "t-old.service", "[Service]\nExecStart=/bin/sleep infinity\nEnvironment=NEW=yes\n")
 	unit(t, "t-ok.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n")
-	unit(t, "t-bad.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'exit 3'\n")
+	// It fails when the job of the next one is there already, which else would start it again.
+	unit(t, "t-bad.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'sleep 0.3; exit 3'\n")
 	unit(t, "t-needs-bad.service", "[Unit]\nRequires=t-bad.service\nAfter=t-bad.service\n[Service]\nExecStart=/bin/true\n")
 	unit(t, "t-late.service", "[Service]\nExecStart=/bin/sh -c 'sleep 0.2; exit 4'\n")
 	unit(t, "t-slow.service", "[Service]\nType=oneshot\nTimeoutStartSec=1\nExecStart=/bin/sleep 60\n")
@@ -62,7 +64,7 @@ func TestRealSystemd(t *testing.T) {
 		Reload:   true,
 		Jobs: jobs("restart", "t-old.service", "start", "t-late.service", "start", "t-ok.service", "start", "t-bad.service",
 			"start", "t-needs-bad.service", "start", "t-slow.service", "start", "t-condition.service",
-			"start", "t-none.service", "reload", "t-ok.service", "stop", "t-ok.service"),
+			"start", "t-none.service", "reload", "t-ok.service", "stop", "t-up.service"),
 		Scripts: []handoff.Script{
 			{Name: "one", Content: []byte("#! /usr/bin/env  bash \nsleep 0.3\necho first from \"$0\" $HOME\n")},
 			{Name: "two", Content: []byte("#!/bin/sh -eu\necho second $#\nexit 7\n")},
@@ -83,7 +85,7 @@ func TestRealSystemd(t *testing.T) {
 		"t-condition.service: start: done",
 		"t-none.service: start: failed (Unit t-none.service not found.)",
 		"t-ok.service: reload: failed (Job type reload is not applicable for unit t-ok.service.)",
-		"t-ok.service: stop: done",
+		"t-up.service: stop: done",
 		"provisioner-script-one-1.service: run: done",
 		"provisioner-script-two-2.service: run: failed (exit-code, status 7)",
 		"provisioner-script-no-home-3.service: run: done",
