@@ -120,7 +120,7 @@ func (t *teller) tell(reason string) {
 		return
 	}
 	t.told = now
-	line := fmt.Sprintf("waiting for %s, for up to %s", t.what, t.until.Sub(now).Round(time.Second))
+	line := fmt.Sprintf("waiting for %s, for up to %s", t.what, max(0, t.until.Sub(now).Round(time.Second)))
 	switch {
 	case reason != "":
 		line += ": " + reason

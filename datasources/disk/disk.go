@@ -197,10 +197,15 @@ func (f *Finder) end(name string) {
 
 // devices is the names of block devices that can have a configuration on them.
 func devices(root string) ([]string, error) {
-	d, err := os.Open(filepath.Join(root, "sys/class/block"))
-	if errors.Is(err, fs.ErrNotExist) {
+	dir := filepath.Join(root, "sys/class/block")
+	info, err := os.Stat(dir) // before it is opened: below the root of an image it may be a FIFO
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -313,6 +318,9 @@ func attribute(root, device, name string) string {
 }
 
 func head(path string, limit int) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errNotRegular)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,14 @@ type Tree struct {
 // OpenDir gives the files of a directory of the caller's. A link is followed as long as it stays below the directory.
 // It wraps fs.ErrNotExist if there is none.
 func OpenDir(path string) (*Tree, error) {
+	// It is looked at before it is opened: a FIFO would never be.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory", path)
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err

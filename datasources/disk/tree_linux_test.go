@@ -24,3 +24,14 @@ func TestDirFIFO(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A FIFO in place of the directory is refused, and not waited for.
+func TestDirThatIsAFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.OpenDir(path); err == nil || !strings.Contains(err.Error(), "is not a directory") {
+		t.Errorf("error %v", err)
+	}
+}

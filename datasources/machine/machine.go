@@ -118,17 +118,11 @@ func (r *reader) fail(err error) {
 // bytes is at most limit bytes of a file; nil if there is none. A serial number may be readable by root alone: who
 // is not root does without.
 func (r *reader) bytes(name string, limit int64) []byte {
-	f, err := os.Open(r.path(name))
-	if err != nil {
-		if !errors.Is(err, fs.ErrPermission) {
-			r.fail(err)
-		}
+	f := r.open(name, fs.FileMode.IsRegular)
+	if f == nil {
 		return nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
 	b, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil {
 		return nil // sysfs answers EIO or ENODEV for what the hardware does not have
@@ -140,13 +134,30 @@ func (r *reader) text(name string, limit int64) string {
 	return strings.TrimSpace(strings.TrimRight(string(r.bytes(name, limit)), "\x00"))
 }
 
-// names is the names in a directory, at most limit.
-func (r *reader) names(dir string, limit int) []string {
-	d, err := os.Open(r.path(dir))
+// open opens what is there and of the right kind, else it gives nil. It looks before it opens: a FIFO below the root of
+// an image would never be.
+func (r *reader) open(name string, isRight func(fs.FileMode) bool) *os.File {
+	info, err := os.Stat(r.path(name))
+	if err == nil && !isRight(info.Mode()) {
+		return nil
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(r.path(name))
+	}
 	if err != nil {
 		if !errors.Is(err, fs.ErrPermission) {
 			r.fail(err)
 		}
+		return nil
+	}
+	return f
+}
+
+// names is the names in a directory, at most limit.
+func (r *reader) names(dir string, limit int) []string {
+	d := r.open(dir, fs.FileMode.IsDir)
+	if d == nil {
 		return nil
 	}
 	defer d.Close()

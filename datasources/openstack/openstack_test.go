@@ -261,7 +261,8 @@ func TestEveryLink(t *testing.T) {
 					t.Errorf("asked %s", host)
 				}
 			}
-			if !slices.Contains(l.asked, v4) {
+			// Who is asked at the same time as one that answers well may not have been asked yet.
+			if tt.want != nil && !slices.Contains(l.asked, v4) {
 				t.Errorf("asked only %q", l.asked)
 			}
 		})
