@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,17 +219,17 @@ func TestRoutedServices(t *testing.T) {
 			{"http://169.254.169.254", false, true, ""},
 			{"", false, true, ""},
 		} {
-			asked := false
+			var asked atomic.Bool // some ask from several goroutines
 			env := datasources.Env{
 				Root: t.TempDir(), Limits: datasources.Limits{Overall: 200 * time.Millisecond}, Trust: trust.Policy{Insecure: tt.insecure},
 				Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-					asked = true
+					asked.Store(true)
 					return nil, errors.New("nobody there")
 				}),
 			}
 			data, _, err := catalog.Fetch(t.Context(), env, []string{strings.TrimSuffix(name+"="+tt.address, "=")})
-			if said := err != nil && strings.Contains(err.Error(), "trust: {insecure: yes}"); asked != tt.asked || said == tt.asked || data.Proof != tt.proof {
-				t.Errorf("%s=%s, insecure %v: asked %v, proof %q, error %v", name, tt.address, tt.insecure, asked, data.Proof, err)
+			if said := err != nil && strings.Contains(err.Error(), "trust: {insecure: yes}"); asked.Load() != tt.asked || said == tt.asked || data.Proof != tt.proof {
+				t.Errorf("%s=%s, insecure %v: asked %v, proof %q, error %v", name, tt.address, tt.insecure, asked.Load(), data.Proof, err)
 			}
 		}
 	}
