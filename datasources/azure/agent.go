@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -12,6 +11,7 @@ import (
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/claims"
+	"cloudconfig/datasources/file"
 	"cloudconfig/datasources/xmltree"
 	"cloudconfig/schema"
 )
@@ -70,22 +70,11 @@ func (dir agent) fetch() (datasources.Data, error) {
 
 // read gives nil for a file that is not there. Nothing but a regular file is read.
 func (dir agent) read(name string) ([]byte, error) {
-	path := filepath.Join(string(dir), name)
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := file.Read(filepath.Join(string(dir), name), maxFileBytes)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > maxFileBytes:
-		return nil, fmt.Errorf("%s is no regular file of up to %d MiB", path, maxFileBytes>>20)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFileBytes))
+	return data, err
 }
 
 // parseShared reads the addresses of this instance: its own, and the first public one of a load balancer.

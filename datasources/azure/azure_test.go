@@ -400,7 +400,7 @@ func TestAgentReadsFilesOnly(t *testing.T) {
 		}
 	}
 	s, _ := azure.New(datasources.Env{}, dir)
-	if _, err := s.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := s.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 		t.Errorf("error %v", err)
 	}
 }

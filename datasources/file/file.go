@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"cloudconfig/datasources"
 	"cloudconfig/schema"
@@ -31,7 +32,10 @@ func (source) Name() string { return "file" }
 // is no such file. Nothing but a regular file is read, since reading from anything else may never end.
 func (s source) Fetch(context.Context) (datasources.Data, error) {
 	path := s.path
-	data, err := read(path)
+	data, err := Read(path, MaxBytes)
+	if len(data) == 0 {
+		data = nil
+	}
 	answer := datasources.Answer{Method: "READ", URL: path, Body: data}
 	if err != nil {
 		answer.Err = err.Error()
@@ -46,8 +50,9 @@ func (s source) Fetch(context.Context) (datasources.Data, error) {
 	return datasources.Data{UserData: data, Name: path, Meta: schema.Metadata{Version: 1, Datasource: "file"}}, nil
 }
 
-// read gives nil for an empty file.
-func read(path string) ([]byte, error) {
+// Read reads a regular file of at most maxBytes whole. Anything else is refused and not opened, since that may never
+// end, or do something; what has become something else meanwhile is not waited for.
+func Read(path string, maxBytes int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -55,19 +60,17 @@ func read(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
-	switch {
-	case err != nil:
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err == nil && int64(len(data)) > maxBytes {
+		err = fmt.Errorf("%s is larger than %d MiB", path, maxBytes>>20)
+	}
+	if err != nil {
 		return nil, err
-	case len(data) > MaxBytes:
-		return nil, fmt.Errorf("%s is larger than %d MiB", path, MaxBytes>>20)
-	case len(data) == 0:
-		return nil, nil
 	}
 	return data, nil
 }

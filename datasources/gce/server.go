@@ -19,7 +19,7 @@ const maxAnswerBytes = 4 << 20
 // server asks the metadata server for paths. What was answered is kept until forget, so that a server that fails now and
 // then is asked only for what is missing.
 type server struct {
-	library *metadata.Client
+	google  *metadata.Client
 	answers map[string]string // present or, as "", absent
 }
 
@@ -33,7 +33,7 @@ func newServer(env datasources.Env, base string) *server {
 	}), base: u}
 	return &server{
 		answers: map[string]string{},
-		library: metadata.NewWithOptions(&metadata.Options{Client: &http.Client{Transport: w}}),
+		google:  metadata.NewWithOptions(&metadata.Options{Client: &http.Client{Transport: w}}),
 	}
 }
 
@@ -61,7 +61,7 @@ func (s *server) ask(ctx context.Context, paths ...string) (map[string]string, e
 
 func (s *server) askOne(ctx context.Context, path string) (string, error) {
 	var outcome error
-	text, err := s.library.GetWithContext(context.WithValue(ctx, outcomeKey{}, &outcome), path)
+	text, err := s.google.GetWithContext(context.WithValue(ctx, outcomeKey{}, &outcome), path)
 	switch {
 	case errors.Is(outcome, datasources.ErrAbsent):
 		return "", nil

@@ -9,9 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/file"
 )
 
 // maxFile is the largest record that is read: the bodies and the data, in base64.
@@ -44,26 +44,12 @@ func (s source) Fetch(context.Context) (datasources.Data, error) {
 }
 
 func read(path string) (rec Record, err error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return rec, fmt.Errorf("%w: %w", datasources.ErrAbsent, err)
-	case err != nil:
-		return rec, err
-	case !info.Mode().IsRegular():
-		return rec, fmt.Errorf("%s is not a regular file", path)
+	text, err := file.Read(path, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", datasources.ErrAbsent, err)
 	}
-	f, err := os.Open(path)
 	if err != nil {
 		return rec, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return rec, err
-	}
-	if len(text) > maxFile {
-		return rec, fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber() // a number of the platform's is what it was written as

@@ -15,10 +15,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"cloudconfig/datasources"
+	"cloudconfig/datasources/file"
 	"cloudconfig/datasources/remote"
 	"cloudconfig/datasources/xmltree"
 )
@@ -133,7 +133,7 @@ func (*ovf) Name() string { return "vmware" }
 
 // Fetch reads the file. It wraps datasources.ErrAbsent if it is not there, or has none of the properties.
 func (o *ovf) Fetch(ctx context.Context) (datasources.Data, error) {
-	text, err := readFile(o.file)
+	text, err := file.Read(o.file, maxValueBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", datasources.ErrAbsent, err)
 	}
@@ -148,23 +148,6 @@ func (o *ovf) Fetch(ctx context.Context) (datasources.Data, error) {
 		return datasources.Data{}, fmt.Errorf("vmware: %w", err)
 	}
 	return data, nil
-}
-
-// readFile reads nothing but a regular file.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxValueBytes {
-		return nil, fmt.Errorf("%s is no regular file of up to %d MiB", path, maxValueBytes>>20)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxValueBytes))
 }
 
 // properties reads an OVF environment: its properties have the names of the variables.

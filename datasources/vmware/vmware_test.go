@@ -254,7 +254,7 @@ func TestOVFRefused(t *testing.T) {
 			}
 		})
 	}
-	if _, err := fetchFile(t, t.TempDir()); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := fetchFile(t, t.TempDir()); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 		t.Errorf("error %v", err)
 	}
 }
