@@ -176,7 +176,7 @@ func TestAuthorities(t *testing.T) {
 	own := trust.Policy{CAs: []byte(ca)}
 	system, err := x509.SystemCertPool()
 	if err != nil {
-		t.Skip("this system has no authorities: ", err)
+		t.Skip("missing: the authorities of this system: ", err)
 	}
 	both := system.Clone()
 	both.AppendCertsFromPEM([]byte(ca))
