@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -242,53 +241,4 @@ func (w *slowWriter) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
-}
-
-// Listener is a TCP address that can stop and begin to listen, as that of a service not yet started: connections
-// are refused in between.
-type Listener struct {
-	Addr    string // "127.0.0.1:34567", "[::1]:34567"
-	handler http.Handler
-
-	mu     sync.Mutex
-	server *http.Server
-}
-
-// NewListener finds a free port of the loopback and does not listen on it yet.
-func NewListener(handler http.Handler) (*Listener, error) { return NewListenerAt(handler, "127.0.0.1") }
-
-// NewListenerAt is NewListener for an address of this machine: "::1".
-func NewListenerAt(handler http.Handler, host string) (*Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return nil, err
-	}
-	addr := l.Addr().(*net.TCPAddr)
-	return &Listener{Addr: net.JoinHostPort(host, strconv.Itoa(addr.Port)), handler: handler}, l.Close()
-}
-
-// Open begins to listen; it does nothing if that is so already.
-func (l *Listener) Open() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.server != nil {
-		return nil
-	}
-	listener, err := net.Listen("tcp", l.Addr)
-	if err != nil {
-		return err
-	}
-	l.server = &http.Server{Handler: l.handler, ReadHeaderTimeout: time.Minute}
-	go func(s *http.Server) { _ = s.Serve(listener) }(l.server)
-	return nil
-}
-
-// Close stops listening and ends all connections.
-func (l *Listener) Close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.server != nil {
-		_ = l.server.Close()
-		l.server = nil
-	}
 }

@@ -2,8 +2,10 @@ package metadatatest_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +83,28 @@ func TestEC2(t *testing.T) {
 	if code, _, _ := ask("GET", "/latest/meta-data/", map[string]string{token: good}); code != 401 {
 		t.Errorf("status %d for a token that has expired", code)
 	}
+}
+
+// A service that is not started yet refuses connections, and its port is its own meanwhile.
+func TestListener(t *testing.T) {
+	l, err := metadatatest.NewListener(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := http.Get("http://" + l.Addr); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("before it is started: error %v", err)
+	}
+	if other, err := net.Listen("tcp", l.Addr); err == nil && runtime.GOOS == "linux" {
+		_ = other.Close()
+		t.Error("another has got its port")
+	}
+	if err := l.Open(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + l.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
 }
