@@ -6,10 +6,12 @@
 package plan
 
 import (
+	"net/netip"
 	"time"
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema"
+	"cloudconfig/schema/network"
 	"cloudconfig/schema/source"
 )
 
@@ -127,6 +129,8 @@ type Facts struct {
 	DefaultRouteIPv4, DefaultRouteIPv6 string
 	// Salt is random bytes, for the hashes of passwords that are given in plain text.
 	Salt []byte
+	// Interfaces are those of a running system; nil below another root.
+	Interfaces []Interface
 	// SystemHostname is the kernel's hostname on a running system.
 	SystemHostname string
 }
@@ -166,4 +170,35 @@ type Input struct {
 	DefaultUser string
 	// Imported are the public keys fetched for users that name GitHub or a URL, by URL.
 	Imported map[string][]string
+	// Network is what the machine's network is to be; nil leaves it as it is.
+	Network *network.Network
+}
+
+// Interface is an interface that the machine has.
+type Interface struct {
+	Name  string
+	Index int
+	// MAC is its address now, PermanentMAC the card's own, "" of one without: in lower case with colons.
+	MAC, PermanentMAC string
+	// Kind is the kernel's of a made one: "bond", "vlan"; "" of a card.
+	Kind string
+	// Driver is the kernel module of a card: "virtio_net".
+	Driver string
+	// Up says that it is brought up, Carrier that something is at the other end of the cable.
+	Up, Carrier bool
+	MTU         int
+	// Master is the bond, bridge or VRF that it is in, Parent what a VLAN is on: names.
+	Master, Parent string
+	Addresses      []netip.Prefix
+	Routes         []InterfaceRoute
+}
+
+// InterfaceRoute is a route that the kernel has.
+type InterfaceRoute struct {
+	To     netip.Prefix // of no bits: the default route
+	Via    netip.Addr   // not valid: on the link
+	Table  uint32
+	Metric uint32
+	// Protocol is who made it: "kernel", "dhcp", "static", "ra", or a number.
+	Protocol string
 }

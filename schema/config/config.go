@@ -3,7 +3,14 @@
 // Nothing is read or checked here. Package schema, which fills a Config, has its types under the same names.
 package config
 
-import "cloudconfig/schema/source"
+import (
+	"cloudconfig/schema/network"
+	"cloudconfig/schema/secret"
+	"cloudconfig/schema/source"
+)
+
+// Secret is a password hash, a private key or a token.
+type Secret = secret.Text
 
 // Value is something the user wrote, with its place.
 type Value[T any] struct {
@@ -27,6 +34,8 @@ type Config struct {
 	Units             []Unit
 	System            System
 	Certificates      []Certificate
+	// Network is what is below network at the top level; nil if nothing is.
+	Network *network.Network
 	// Scripts are user-data that is a script, in order.
 	Scripts []Script
 	// Boothooks are scripts to run on every boot before the configuration is looked at whole, in order.

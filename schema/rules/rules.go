@@ -23,6 +23,7 @@ func All() []*diag.Rule {
 		accountRules(),
 		fileRules(),
 		unitRules(),
+		networkRules(),
 		agentRules(),
 		scriptRules(),
 		sudoersRules(),

@@ -1,0 +1,7 @@
+package network
+
+import "cloudconfig/schema/findings"
+
+// Check reports what of a network does not fit together.
+func Check(c *findings.Collector, n *Network) {
+}
