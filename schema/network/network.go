@@ -91,7 +91,7 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	Hardware Hardware
+	Hardware  Hardware
 
 	Addresses []Address
 	DHCP      DHCP
