@@ -91,7 +91,9 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	Hardware  Hardware
+	// IgnoreCarrier configures it without a carrier, and EmitLLDP tells the neighbours who this is.
+	IgnoreCarrier, EmitLLDP Toggle
+	Hardware                Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -330,6 +332,7 @@ type TunnelOptions struct {
 	FlowLabel     *uint32
 	DontFragment  Toggle
 	ARPProxy      Toggle
+	ShortCircuit  Toggle
 	PortRange     [2]uint16
 	Notifications []string // l2-miss, l3-miss
 	Checksums     []string // udp, zero-udp6-tx, zero-udp6-rx, remote-tx, remote-rx
