@@ -19,7 +19,7 @@ import (
 	"cloudconfig/schema/rules"
 )
 
-// floor commits what the platform itself says, keys and hostname, before anything else of user-data is looked
+// floor commits what the platform itself says, keys, hostname and network, before anything else of user-data is looked
 // at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
 // says of the default user, so that the account is made once and right.
 //
@@ -27,7 +27,8 @@ import (
 // that has the platform's part in it. What stands in its way is told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
 	meta := r.data.Meta
-	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 {
+	n, fromPlatform := r.networkOf(&schema.Config{})
+	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 && n == nil {
 		return report.Done
 	}
 	r.enter("access floor")
@@ -38,7 +39,11 @@ func (r *run) floor(ctx context.Context) report.State {
 		}
 		return report.Done
 	}
-	text, err := json.Marshal([]any{meta.Hostname, meta.SSHKeys})
+	said := []any{meta.Hostname, meta.SSHKeys}
+	if n != nil && fromPlatform {
+		said = append(said, string(r.platformNetwork.file.Bytes))
+	}
+	text, err := json.Marshal(said)
 	if err != nil {
 		return r.failed(err)
 	}
@@ -182,6 +187,7 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 		return plan.Plan{}, f, nil, err
 	}
 	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
+	in.Network, in.NetworkFromPlatform = r.networkOf(cfg)
 	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
 	for range rounds {
 		p, found := plan.Compute(in)

@@ -71,6 +71,7 @@ type run struct {
 	settings settings.Settings
 	host     *machine.Machine
 	choice
+	platformNetwork
 	decisions []datasources.Decision
 	taken     string // the spec of the datasource that was asked last: what there is of data is from there
 	recorder  *record.Recorder
@@ -215,6 +216,7 @@ func (r *run) fetch(ctx context.Context) error {
 		return conflict
 	}
 	r.data = data
+	r.describe()
 	r.Report.Proof = string(data.Proof)
 	if r.Env.Metadata != nil {
 		r.data.Meta = *r.Env.Metadata

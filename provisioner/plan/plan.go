@@ -172,6 +172,9 @@ type Input struct {
 	Imported map[string][]string
 	// Network is what the machine's network is to be; nil leaves it as it is.
 	Network *network.Network
+	// NetworkFromPlatform says that nobody wrote it for this machine alone: a link that a unit of the configuration
+	// configures is left to that.
+	NetworkFromPlatform bool
 }
 
 // Interface is an interface that the machine has.
