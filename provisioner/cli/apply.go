@@ -90,7 +90,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		return env, err
 	}
 	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
-		env.SetClock = firstboot.SetClock
+		env.SetClock, env.LookUp = firstboot.SetClock, firstboot.LookUp
 	}
 	env.Sources.Root = abs
 	env.Disks = func(ctx context.Context) ([]detect.Disk, error) { return labelledDisks(ctx, abs) }

@@ -50,6 +50,8 @@ type Env struct {
 	Sources datasources.Env
 	// SetClock sets the machine's clock; nil if that is not to be done. Plan and Render never do.
 	SetClock func(time.Time) error
+	// LookUp finds the addresses of a name; nil if no name is to be waited for.
+	LookUp func(ctx context.Context, name string) error
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.

@@ -33,6 +33,8 @@ type Plan struct {
 	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
+	// Hosts are names that the agents of Jobs have to look up.
+	Hosts []string
 	// Scripts are run after the commit, in order.
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
