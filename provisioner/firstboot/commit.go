@@ -27,7 +27,7 @@ import (
 // that has the platform's part in it. What stands in its way is told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
 	meta := r.data.Meta
-	n, fromPlatform := r.networkOf(&schema.Config{})
+	n := r.floorNetwork()
 	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 && n == nil {
 		return report.Done
 	}
@@ -40,7 +40,7 @@ func (r *run) floor(ctx context.Context) report.State {
 		return report.Done
 	}
 	said := []any{meta.Hostname, meta.SSHKeys}
-	if n != nil && fromPlatform {
+	if n != nil {
 		said = append(said, string(r.platformNetwork.file.Bytes))
 	}
 	text, err := json.Marshal(said)
@@ -79,8 +79,20 @@ func (r *run) floor(ctx context.Context) report.State {
 	return report.Done
 }
 
-// floorConfigs are the configurations to try for the access floor.
+// floorConfigs are the configurations to try for the access floor: with the platform's network, if there is one, and
+// without it, if a card is missing.
 func (r *run) floorConfigs() []*schema.Config {
+	configs := r.floorAccounts()
+	if n := r.floorNetwork(); n != nil {
+		first := *configs[0]
+		first.Network = n
+		configs = append([]*schema.Config{&first}, configs...)
+	}
+	return configs
+}
+
+// floorAccounts are those that differ in the account that the keys are for.
+func (r *run) floorAccounts() []*schema.Config {
 	if r.config == nil || r.found.HasErrors() {
 		return []*schema.Config{{}}
 	}

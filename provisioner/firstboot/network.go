@@ -51,14 +51,19 @@ func (r *run) findNetwork() {
 	}
 }
 
-// networkOf is the network of a configuration: its own, or the platform's. For the access floor it is the platform's, unless the
-// user has another and nothing is wrong with it: what comes first must not be undone by what comes next.
+// floorNetwork is the network of the access floor: the platform's, unless the user has another and nothing is wrong with that:
+// what comes first must not be undone by what comes next.
+func (r *run) floorNetwork() *network.Network {
+	if r.ownNetwork() && !r.found.HasErrors() || r.platformNetwork.found.HasErrors() {
+		return nil
+	}
+	return r.platformNetwork.network
+}
+
+// networkOf is the network that goes with a configuration: its own; else, of the user's, the platform's.
 func (r *run) networkOf(cfg *schema.Config) (n *network.Network, fromPlatform bool) {
-	switch {
-	case cfg.Network != nil:
+	if cfg.Network != nil || cfg != r.config {
 		return cfg.Network, false
-	case r.ownNetwork() && !r.found.HasErrors(), r.platformNetwork.found.HasErrors():
-		return nil, false
 	}
 	return r.platformNetwork.network, true
 }
