@@ -126,6 +126,9 @@ func (r *run) commit(ctx context.Context) report.State {
 	if st == report.Failed {
 		return st
 	}
+	if err := r.takeDown(ctx, p); err != nil {
+		st = worse(st, r.degraded(err))
+	}
 	ended, err := r.scriptsEnded()
 	if err != nil {
 		return worse(st, r.degraded(err))
