@@ -55,6 +55,12 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 	return f, ctx.Err()
 }
 
+// Online says that the running system has an address on the interface of a default route.
+func Online() bool {
+	v4, v6 := defaultRoute()
+	return v4 != "" || v6 != ""
+}
+
 // Clock is the time that dates in a configuration are held against, by what the machine's clock shows: none if that is
 // less than the age of this program. A machine without a clock must not refuse a certificate for its date, and whoever
 // checks the same text beforehand must say the same.

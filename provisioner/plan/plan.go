@@ -33,6 +33,8 @@ type Plan struct {
 	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
+	// Hosts are names that the agents of Jobs have to look up.
+	Hosts []string
 	// Scripts are run after the commit, in order.
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
@@ -172,6 +174,9 @@ type Input struct {
 	Imported map[string][]string
 	// Network is what the machine's network is to be; nil leaves it as it is.
 	Network *network.Network
+	// NetworkFromPlatform says that nobody wrote it for this machine alone: a link that a unit of the configuration
+	// configures is left to that.
+	NetworkFromPlatform bool
 }
 
 // Interface is an interface that the machine has.
