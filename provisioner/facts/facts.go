@@ -57,7 +57,8 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 
 // Online says that the running system has an address on the interface of a default route.
 func Online() bool {
-	v4, v6 := defaultRoute()
+	all, _ := links.Read(context.Background())
+	v4, v6 := defaultRoutes(all)
 	return v4 != "" || v6 != ""
 }
 
