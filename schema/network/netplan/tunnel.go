@@ -144,7 +144,9 @@ func (r *reader) vxlan(t *network.TunnelOptions, m mapping, entry *yamltree.Node
 	if m.found["id"] == nil {
 		r.ReportAt(rules.MissingKey, m.at, entry.Range, "%s needs %q", m.at, "id")
 	}
-	r.sameFamily(m, "local", "remote")
+	if t.Local.IsValid() && t.Remote.IsValid() && t.Local.Is4() != t.Remote.Is4() {
+		r.Report(rules.NetworkConflict, m.path("remote"), m.node("remote"), "both ends of VXLAN are of one family")
+	}
 	if t.Remote.IsMulticast() {
 		t.Group, t.Remote = t.Remote, t.Group
 	}
