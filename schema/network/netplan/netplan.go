@@ -95,13 +95,13 @@ func (r *reader) checkName(l *network.Link, key *yamltree.Node, at string) {
 	if l.Kind == network.Ethernet && !l.Match.IsZero() {
 		return
 	}
-	const most = 15
-	err := network.CheckName(l.ID)
-	if err == nil {
+	fault := network.CheckName(l.ID)
+	if fault == nil {
 		return
 	}
-	d := r.ReportAt(rules.NetworkName, at, key.Range, "%v", err)
-	if l.Kind == network.Ethernet && len(l.ID) > most && network.CheckName(l.ID[:most]) == nil {
+	d := r.ReportAt(rules.NetworkName, at, key.Range, "%s", fault.Summary)
+	d.Detail = fault.Detail
+	if l.Kind == network.Ethernet && len(l.ID) > network.MaxName && network.CheckPattern(l.ID) == nil {
 		d.Severity = diag.Warning
 	}
 }
@@ -177,7 +177,7 @@ func (r *reader) common(l *network.Link, m mapping) {
 	if n := m.node("nameservers"); n != nil {
 		servers := r.mapping(n, m.path("nameservers"))
 		for _, item := range servers.items("addresses") {
-			if a, err := network.ParseAddr(item.Value); err == nil {
+			if a, fault := network.ParseAddr(item.Value); fault == nil {
 				l.DNS.Servers = append(l.DNS.Servers, network.Server{Addr: a, Text: item.Value, At: item.Range})
 			}
 		}
@@ -193,8 +193,8 @@ func (r *reader) common(l *network.Link, m mapping) {
 
 func (r *reader) addresses(l *network.Link, m mapping) {
 	add := func(n *yamltree.Node) *network.Address {
-		p, err := network.ParsePrefix(n.Value)
-		if err != nil || r.Bad[n] {
+		p, fault := network.ParsePrefix(n.Value)
+		if fault != nil || r.Bad[n] {
 			return nil
 		}
 		l.Addresses = append(l.Addresses, network.Address{Prefix: p, Text: n.Value, At: n.Range})
@@ -265,8 +265,8 @@ func token(text string) string {
 
 // mac is a hardware address in its one spelling.
 func mac(text string) string {
-	made, err := network.ParseMAC(text)
-	if err != nil {
+	made, fault := network.ParseMAC(text)
+	if fault != nil {
 		return ""
 	}
 	return made

@@ -26,8 +26,8 @@ func (r *reader) routes(l *network.Link, m mapping) {
 		if n == nil {
 			continue
 		}
-		via, err := network.ParseAddr(n.Value)
-		if err != nil {
+		via, fault := network.ParseAddr(n.Value)
+		if fault != nil {
 			continue
 		}
 		route := network.Route{To: gateway.to, Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range}

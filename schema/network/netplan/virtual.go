@@ -29,7 +29,7 @@ func (r *reader) bond(l *network.Link, m mapping) {
 		ResendIGMP:       p.unsigned("resend_igmp"), LearnPacketSec: p.count("learn_packet_interval", "s"),
 	}
 	for _, target := range p.items("arp_ip_targets") {
-		if a, err := network.ParseAddr(target.Value); err == nil {
+		if a, fault := network.ParseAddr(target.Value); fault == nil {
 			o.ARPTargets = append(o.ARPTargets, a)
 		}
 	}
