@@ -77,7 +77,9 @@ func (r *reader) link(kind network.Kind, p yamltree.Pair, at string) {
 	case network.Bridge:
 		r.bridge(&l, m)
 	case network.VLAN:
-		l.Parent, l.VLANID = m.ref("link"), int(m.number("id"))
+		if id := m.unsigned("id"); id != nil { // without it, it would be compared with others of its parent
+			l.Parent, l.VLANID = m.ref("link"), int(*id)
+		}
 	case network.VRF:
 		r.vrf(&l, m)
 	case network.Veth:
