@@ -161,7 +161,9 @@ func (r *reader) common(l *network.Link, m mapping) {
 			l.MTUAt = n.Range
 		}
 	}
-	l.Activation = m.text("activation_mode")
+	if l.Activation = m.text("activation_mode"); l.Activation != "" && l.Activation != "manual" {
+		l.Activation = "off" // in whichever word of YAML
+	}
 	l.Optional = m.toggle("optional") == network.On || l.Activation != ""
 	l.IgnoreCarrier, l.EmitLLDP = m.toggle("ignore_carrier") == network.On, m.toggle("emit_lldp") == network.On
 	r.addresses(l, m)
