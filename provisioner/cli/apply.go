@@ -18,6 +18,7 @@ import (
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/disk"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -90,7 +91,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		return env, err
 	}
 	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
-		env.SetClock = firstboot.SetClock
+		env.SetClock, env.LookUp, env.Online = firstboot.SetClock, firstboot.LookUp, facts.Online
 	}
 	env.Sources.Root = abs
 	env.Disks = func(ctx context.Context) ([]detect.Disk, error) { return labelledDisks(ctx, abs) }

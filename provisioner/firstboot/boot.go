@@ -94,7 +94,7 @@ func (r *run) again(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	r.request.Reload = r.request.Reload || anyUnit(made)
+	r.request.Reload, r.request.Hosts = r.request.Reload || anyUnit(made), kept.Hosts
 	for _, c := range kept.Commands {
 		if !ended.has(c.Inputs, schema.PerInstance) {
 			r.request.Commands = append(r.request.Commands, handoff.Command{Argv: c.Argv, Inputs: c.Inputs})
@@ -385,6 +385,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 			st = report.Degraded // a later boot runs it again
 		}
 	}
+	r.awaitNames(ctx)
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		st = worse(st, r.degraded(err))

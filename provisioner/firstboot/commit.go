@@ -19,7 +19,7 @@ import (
 	"cloudconfig/schema/rules"
 )
 
-// floor commits what the platform itself says, keys and hostname, before anything else of user-data is looked
+// floor commits what the platform itself says, keys, hostname and network, before anything else of user-data is looked
 // at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
 // says of the default user, so that the account is made once and right.
 //
@@ -27,7 +27,8 @@ import (
 // that has the platform's part in it. What stands in its way is told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
 	meta := r.data.Meta
-	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 {
+	n := r.floorNetwork()
+	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 && n == nil {
 		return report.Done
 	}
 	r.enter("access floor")
@@ -38,7 +39,11 @@ func (r *run) floor(ctx context.Context) report.State {
 		}
 		return report.Done
 	}
-	text, err := json.Marshal([]any{meta.Hostname, meta.SSHKeys})
+	said := []any{meta.Hostname, meta.SSHKeys}
+	if n != nil {
+		said = append(said, string(r.platformNetwork.file.Bytes))
+	}
+	text, err := json.Marshal(said)
 	if err != nil {
 		return r.failed(err)
 	}
@@ -74,8 +79,20 @@ func (r *run) floor(ctx context.Context) report.State {
 	return report.Done
 }
 
-// floorConfigs are the configurations to try for the access floor.
+// floorConfigs are the configurations to try for the access floor: with the platform's network, if there is one, and
+// without it, if a card is missing.
 func (r *run) floorConfigs() []*schema.Config {
+	configs := r.floorAccounts()
+	if n := r.floorNetwork(); n != nil {
+		first := *configs[0]
+		first.Network = n
+		configs = append([]*schema.Config{&first}, configs...)
+	}
+	return configs
+}
+
+// floorAccounts are those that differ in the account that the keys are for.
+func (r *run) floorAccounts() []*schema.Config {
 	if r.config == nil || r.found.HasErrors() {
 		return []*schema.Config{{}}
 	}
@@ -108,6 +125,9 @@ func (r *run) commit(ctx context.Context) report.State {
 	}
 	if st == report.Failed {
 		return st
+	}
+	if err := r.takeDown(ctx, p); err != nil {
+		st = worse(st, r.degraded(err))
 	}
 	ended, err := r.scriptsEnded()
 	if err != nil {
@@ -182,6 +202,7 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 		return plan.Plan{}, f, nil, err
 	}
 	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
+	in.Network, in.NetworkFromPlatform = r.networkOf(cfg)
 	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
 	for range rounds {
 		p, found := plan.Compute(in)

@@ -50,6 +50,10 @@ type Env struct {
 	Sources datasources.Env
 	// SetClock sets the machine's clock; nil if that is not to be done. Plan and Render never do.
 	SetClock func(time.Time) error
+	// Online says that the machine has an address, so that no network need be brought up; nil if none is to be.
+	Online func() bool
+	// LookUp finds the addresses of a name; nil if no name is to be waited for.
+	LookUp func(ctx context.Context, name string) error
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -71,6 +75,7 @@ type run struct {
 	settings settings.Settings
 	host     *machine.Machine
 	choice
+	platformNetwork
 	decisions []datasources.Decision
 	taken     string // the spec of the datasource that was asked last: what there is of data is from there
 	recorder  *record.Recorder
@@ -215,6 +220,7 @@ func (r *run) fetch(ctx context.Context) error {
 		return conflict
 	}
 	r.data = data
+	r.describe()
 	r.Report.Proof = string(data.Proof)
 	if r.Env.Metadata != nil {
 		r.data.Meta = *r.Env.Metadata
@@ -250,6 +256,7 @@ func (r *run) fetch(ctx context.Context) error {
 func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.recorder = record.NewRecorder(r.Now)
 	r.Env.Sources.Answered = r.recorder.Answered
+	r.bringUp(ctx)
 	moved := r.Env.Sources.Clock.Moved()
 	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
 	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
@@ -343,7 +350,7 @@ func Render(ctx context.Context, env Env) (Rendered, error) {
 
 // look fetches the configuration, and makes it as whole as it can be without running or changing anything.
 func look(ctx context.Context, env Env) (*run, error) {
-	env.SetClock = nil
+	env.SetClock, env.Online = nil, nil // nothing changes
 	r := begin(env)
 	for _, stage := range []func() error{
 		r.configure,

@@ -73,6 +73,8 @@ type Request struct {
 	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
+	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
+	Hosts []string `json:"hosts,omitempty"`
 }
 
 // Command is a program of the distribution to run.
@@ -93,7 +95,7 @@ type Script struct {
 
 // Of is the request of a plan.
 func Of(p plan.Plan) Request {
-	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs}
+	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Hosts: p.Hosts}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}

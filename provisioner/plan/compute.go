@@ -45,6 +45,7 @@ func compute(in Input, hashLater bool) (Plan, diag.List) {
 	c.agents()
 	c.units()
 	c.reloads()
+	c.lookUps()
 	c.files(true)
 	c.scripts()
 	return c.finish()

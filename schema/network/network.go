@@ -13,6 +13,8 @@ import (
 
 // Network is the network of a machine.
 type Network struct {
+	// At is where the description begins.
+	At source.Range
 	// Links are in the order of the description. Each has an ID of its own.
 	Links []Link
 	// DNS is what all links are given, beside their own.
