@@ -36,7 +36,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Network")
 	r.protocols(t, l)
 	r.names(t, l)
-	if l.Kind != network.Ethernet || l.IgnoreCarrier {
+	if l.Kind != network.Ethernet || l.IgnoreCarrier == network.On {
 		t.set("ConfigureWithoutCarrier", "yes")
 	}
 	if l.DHCP.Critical {
@@ -133,7 +133,7 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 		t.set("IPv6Token", "prefixstable")
 	}
 	t.positive("IPv6MTUBytes", l.MTU6)
-	if l.EmitLLDP {
+	if l.EmitLLDP == network.On {
 		t.set("EmitLLDP", "yes")
 	}
 
