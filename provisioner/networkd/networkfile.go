@@ -223,8 +223,8 @@ func address(t *text, a network.Address) {
 }
 
 func route(t *text, r *network.Route) {
-	// A gateway alone is that of the default route.
-	if !r.IsDefault() || r.ToText != "" || !r.Via.IsValid() {
+	// A gateway alone is that of the default route. Where the description names the route, the file does too.
+	if !r.IsDefault() || !r.Via.IsValid() || r.ToText != "" || r.Metric != nil || r.Table != 0 {
 		t.set("Destination", writtenPrefix(r.ToText, r.To))
 	}
 	if r.Via.IsValid() {
