@@ -38,6 +38,7 @@ func (c *computation) network() {
 	p.removeStale()
 	p.checkMachine(files)
 	p.links()
+	p.taken()
 }
 
 // networkPlan is what of the plan is about the network.
