@@ -39,6 +39,7 @@ func (c *computation) network() {
 	p.removeStale()
 	p.checkMachine(files)
 	p.links(files)
+	p.taken()
 }
 
 // networkPlan is what of the plan is about the network.
