@@ -158,8 +158,9 @@ type Hardware struct {
 
 // Address is an address of a link.
 type Address struct {
-	// Prefix is the address itself, with its bits: 192.0.2.10/24.
+	// Prefix is the address itself, with its bits: 192.0.2.10/24. Text is how it was written, and may be empty.
 	Prefix netip.Prefix
+	Text   string
 	Label  string
 	// Peer is the other end of a point-to-point link.
 	Peer netip.Addr
@@ -214,6 +215,8 @@ type Route struct {
 	To   netip.Prefix
 	Via  netip.Addr
 	From netip.Addr
+	// ToText and ViaText are how they were written, and may be empty.
+	ToText, ViaText string
 	// Metric is nil if nothing is said.
 	Metric *uint32
 	// Table is 0 for the main table; MTU and the others are 0 where nothing is said.
@@ -236,6 +239,8 @@ func (r *Route) IsDefault() bool { return r.To.Bits() == 0 }
 // Rule is a policy routing rule. A prefix that is not valid is not asked for.
 type Rule struct {
 	From, To netip.Prefix
+	// FromText and ToText are how they were written, and may be empty.
+	FromText, ToText string
 	// Table is what is looked at; Priority is nil if nothing is said, and so Mark and TOS.
 	Table    uint32
 	Priority *uint32
@@ -254,6 +259,7 @@ type DNS struct {
 // Server is a name server, or a server of NTP.
 type Server struct {
 	Addr netip.Addr
+	Text string // how it was written; may be empty
 	At   source.Range
 }
 
