@@ -183,27 +183,45 @@ type Input struct {
 type Interface struct {
 	Name  string
 	Index int
+	// AltNames are the other names that it is known by.
+	AltNames []string
 	// MAC is its address now, PermanentMAC the card's own, "" of one without: in lower case with colons.
 	MAC, PermanentMAC string
 	// Kind is the kernel's of a made one: "bond", "vlan"; "" of a card.
 	Kind string
-	// Driver is the kernel module of a card: "virtio_net".
-	Driver string
+	// Driver is what makes it work, "virtio_net" or "veth"; networkd matches this name.
+	Driver   string
+	Loopback bool
 	// Up says that it is brought up, Carrier that something is at the other end of the cable.
 	Up, Carrier bool
 	MTU         int
 	// Master is the bond, bridge or VRF that it is in, Parent what a VLAN is on: names.
 	Master, Parent string
-	Addresses      []netip.Prefix
+	Addresses      []InterfaceAddress
 	Routes         []InterfaceRoute
+}
+
+// InterfaceAddress is an address that an interface has.
+type InterfaceAddress struct {
+	// Prefix is the address itself, with the bits of its network.
+	Prefix netip.Prefix
+	// Peer is the other end of a link of two ends; not valid of others.
+	Peer netip.Addr
+	// Dynamic says that it is there for a time only: DHCP gave it, or a router.
+	Dynamic bool
+	// Tentative says that it is not known yet whether somebody else has it, Duplicate that somebody has.
+	Tentative, Duplicate bool
+	// Deprecated ones are not for new connections, Temporary ones not for others to know us by.
+	Deprecated, Temporary bool
 }
 
 // InterfaceRoute is a route that the kernel has.
 type InterfaceRoute struct {
 	To     netip.Prefix // of no bits: the default route
 	Via    netip.Addr   // not valid: on the link
+	Source netip.Addr   // from which it sends, if it names one
 	Table  uint32
 	Metric uint32
-	// Protocol is who made it: "kernel", "dhcp", "static", "ra", or a number.
+	// Protocol is who made it: "kernel", "boot", "static", "dhcp", "ra", or a number.
 	Protocol string
 }

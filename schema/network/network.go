@@ -93,7 +93,11 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	Hardware  Hardware
+	// IgnoreCarrier configures a card although no cable is in it; links that are made always are.
+	IgnoreCarrier bool
+	// EmitLLDP announces the machine to the switch.
+	EmitLLDP bool
+	Hardware Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -142,7 +146,10 @@ type Match struct {
 	MAC string
 	// Names and Drivers may be patterns of glob(7).
 	Names, Drivers []string
-	At             source.Range
+	// Current says that MAC is the address that the card has now: some have no permanent one, as veth in a container.
+	// It is what a plan found out, and in no description.
+	Current bool
+	At      source.Range
 }
 
 // IsZero says that nothing is set.
@@ -332,6 +339,7 @@ type TunnelOptions struct {
 	Port          *uint32
 	Group         netip.Addr
 	MACLearning   Toggle
+	ShortCircuit  Toggle
 	Ageing        *uint32 // in seconds
 	Limit         *uint32
 	TypeOfService *uint32
