@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -45,9 +46,13 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	r.position(t, l)
 
+	addresses := map[netip.Prefix]bool{}
 	for _, a := range l.Addresses {
-		t.begin("Address")
-		address(t, a)
+		if !addresses[a.Prefix] { // networkd would take the first, and say so
+			addresses[a.Prefix] = true
+			t.begin("Address")
+			r.address(t, l, a)
+		}
 	}
 	for i := range l.Routes {
 		t.begin("Route")
@@ -135,7 +140,10 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 	case l.IPv6.Generation == "stable-privacy":
 		t.set("IPv6Token", "prefixstable")
 	}
-	t.positive("IPv6MTUBytes", l.MTU6)
+	if l.MTU6 != 0 {
+		mtu := uint32(l.MTU6)
+		t.within("IPv6MTUBytes", &mtu, 1280, math.MaxUint32)
+	}
 	if l.EmitLLDP {
 		t.set("EmitLLDP", "yes")
 	}
@@ -174,12 +182,33 @@ func (r *renderer) names(t *text, l *network.Link) {
 	domains := map[string]bool{}
 	for _, list := range [][]network.Domain{l.DNS.Search, r.dns.Search} {
 		for _, d := range list {
-			if !domains[d.Name] {
-				domains[d.Name] = true
+			switch why := domainProblem(d.Name); {
+			case domains[d.Name]:
+			case why != "":
+				r.report(rules.NetworkIgnored, d.At, "systemd-networkd would not take the domain %q: %s", d.Name, why)
+			default:
 				t.items("Domains", []string{d.Name})
 			}
+			domains[d.Name] = true
 		}
 	}
+}
+
+// domainProblem says why networkd would pass over a domain; empty if it does not.
+func domainProblem(domain string) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(domain, "~"), ".")
+	if own := "." + strings.TrimSuffix(strings.ToLower(name), ".localdomain"); strings.HasSuffix(own, ".localhost") {
+		return "it is this machine"
+	}
+	if len(name) > 253 {
+		return "it is too long"
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if len(label) > 63 || label == "" && name != "" {
+			return "a part between dots is empty, or of more than 63 characters"
+		}
+	}
+	return ""
 }
 
 // position is what the link is in, and what is made on it.
@@ -203,22 +232,26 @@ func (r *renderer) position(t *text, l *network.Link) {
 	}
 	if in.of != nil && in.of.Kind == network.Bridge {
 		t.begin("Bridge")
-		t.number("Cost", in.as.Cost)
-		t.number("Priority", in.as.Priority)
+		t.within("Cost", in.as.Cost, 1, 65535)
+		t.within("Priority", in.as.Priority, 0, 63)
 		t.toggle("HairPin", in.as.Hairpin)
 		t.toggle("Learning", in.as.Learning)
 		t.toggle("NeighborSuppression", in.as.NeighSuppress)
 	}
 }
 
-func address(t *text, a network.Address) {
+func (r *renderer) address(t *text, l *network.Link, a network.Address) {
 	t.set("Address", writtenPrefix(a.Text, a.Prefix))
-	t.set("Label", a.Label)
+	if a.Prefix.Addr().Is4() {
+		t.set("Label", a.Label)
+		if a.Broadcast.IsValid() {
+			t.set("Broadcast", a.Broadcast.String())
+		}
+	} else if a.Label != "" || a.Broadcast.IsValid() {
+		r.report(rules.NetworkIgnored, a.At, "an address of IPv6 has no label and no broadcast address: those of %q have no effect", l.ID)
+	}
 	if a.Peer.IsValid() {
 		t.set("Peer", netip.PrefixFrom(a.Peer, a.Prefix.Bits()).String())
-	}
-	if a.Broadcast.IsValid() {
-		t.set("Broadcast", a.Broadcast.String())
 	}
 	if a.Deprecated {
 		t.set("PreferredLifetime", "0")
@@ -258,8 +291,15 @@ func (r *renderer) route(t *text, l *network.Link, v *network.Route) {
 	}
 	t.positive("MTUBytes", v.MTU)
 	t.positive("TCPAdvertisedMaximumSegmentSize", v.AdvertisedMSS)
-	t.positive("InitialCongestionWindow", v.CongestionWindow)
-	t.positive("InitialAdvertisedReceiveWindow", v.AdvertisedReceiveWindow)
+	window(t, "InitialCongestionWindow", v.CongestionWindow)
+	window(t, "InitialAdvertisedReceiveWindow", v.AdvertisedReceiveWindow)
+}
+
+func window(t *text, key string, packets int) {
+	if packets != 0 {
+		n := uint32(packets)
+		t.within(key, &n, 1, 1023)
+	}
 }
 
 func policy(t *text, r network.Rule) {
@@ -276,8 +316,8 @@ func policy(t *text, r network.Rule) {
 		t.number("Table", &r.Table)
 	}
 	t.number("Priority", r.Priority)
-	t.number("FirewallMark", r.Mark)
-	t.number("TypeOfService", r.TOS)
+	t.within("FirewallMark", r.Mark, 1, math.MaxUint32)
+	t.within("TypeOfService", r.TOS, 0, 255)
 }
 
 // dhcp says what of the answers of DHCP servers and routers is taken.
