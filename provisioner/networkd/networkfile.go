@@ -148,7 +148,11 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 // names are the name servers and domains of a link, and those of all links.
 func (r *renderer) names(t *text, l *network.Link) {
 	seen := map[string]bool{}
-	for _, dns := range []network.DNS{l.DNS, r.network.DNS} {
+	all := r.network.DNS
+	if l.DNS.Alone {
+		all = network.DNS{}
+	}
+	for _, dns := range []network.DNS{l.DNS, all} {
 		for _, s := range dns.Servers {
 			if written := writtenAddr(s.Text, s.Addr); !seen[written] {
 				seen[written] = true
