@@ -82,7 +82,7 @@ func TestRead(t *testing.T) {
 			network.Link{ID: "eth0", Kind: network.Ethernet, LinkLocal: network.LinkLocal{Said: true}, IPv6: network.IPv6{
 				AcceptRA: network.Off, Privacy: network.On, Token: "::2", RA: network.Overrides{UseDomains: "route"}, RATable: 7}}},
 		{"what the boot waits for", "ethernets: {eth0: {activation-mode: no, mtu: 9000, ipv6-mtu: 1400, ignore-carrier: true, emit-lldp: true}}",
-			network.Link{ID: "eth0", Kind: network.Ethernet, Optional: true, Activation: "off", MTU: 9000, MTU6: 1400, IgnoreCarrier: true, EmitLLDP: true,
+			network.Link{ID: "eth0", Kind: network.Ethernet, Optional: true, Activation: "off", MTU: 9000, MTU6: 1400, IgnoreCarrier: network.On, EmitLLDP: network.On,
 				Hardware: network.Hardware{WakeOnLAN: network.Off}}},
 		{"name servers, in order", "ethernets: {eth0: {nameservers: {addresses: [192.0.2.2, 192.0.2.1], search: [b.example, ~a.example]}}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, DNS: network.DNS{
