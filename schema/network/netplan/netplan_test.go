@@ -76,7 +76,7 @@ func TestRead(t *testing.T) {
 		{"a lone address", "ethernets: {eth0: {addresses: 192.0.2.10/24}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{{Prefix: prefix("192.0.2.10/24"), Text: "192.0.2.10/24"}}}},
 		{"DHCP and what is taken of it", "ethernets: {eth0: {dhcp6: y, dhcp-identifier: mac, critical: true, dhcp6-overrides: {use-dns: no, use-domains: yes, route-metric: 0, hostname: web1}}}",
-			network.Link{ID: "eth0", Kind: network.Ethernet, DHCP: network.DHCP{V6: true, ByMAC: true, Critical: true,
+			network.Link{ID: "eth0", Kind: network.Ethernet, DHCP: network.DHCP{V6: true, ByMAC: true, Critical: network.On,
 				Overrides6: network.Overrides{UseDNS: network.Off, UseDomains: "yes", Metric: number(0), Hostname: "web1"}}}},
 		{"IPv6", `ethernets: {eth0: {accept-ra: false, ipv6-privacy: true, ipv6-address-token: "::0:2", link-local: [], ra-overrides: {use-domains: route, table: 7}}}`,
 			network.Link{ID: "eth0", Kind: network.Ethernet, LinkLocal: network.LinkLocal{Said: true}, IPv6: network.IPv6{
