@@ -76,13 +76,13 @@ func TestRead(t *testing.T) {
 		{"a lone address", "ethernets: {eth0: {addresses: 192.0.2.10/24}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{{Prefix: prefix("192.0.2.10/24"), Text: "192.0.2.10/24"}}}},
 		{"DHCP and what is taken of it", "ethernets: {eth0: {dhcp6: y, dhcp-identifier: mac, critical: true, dhcp6-overrides: {use-dns: no, use-domains: yes, route-metric: 0, hostname: web1}}}",
-			network.Link{ID: "eth0", Kind: network.Ethernet, DHCP: network.DHCP{V6: true, ByMAC: true, Critical: network.On,
+			network.Link{ID: "eth0", Kind: network.Ethernet, DHCP: network.DHCP{V6: true, ByMAC: true, Critical: true,
 				Overrides6: network.Overrides{UseDNS: network.Off, UseDomains: "yes", Metric: number(0), Hostname: "web1"}}}},
 		{"IPv6", `ethernets: {eth0: {accept-ra: false, ipv6-privacy: true, ipv6-address-token: "::0:2", link-local: [], ra-overrides: {use-domains: route, table: 7}}}`,
 			network.Link{ID: "eth0", Kind: network.Ethernet, LinkLocal: network.LinkLocal{Said: true}, IPv6: network.IPv6{
 				AcceptRA: network.Off, Privacy: network.On, Token: "::2", RA: network.Overrides{UseDomains: "route"}, RATable: 7}}},
 		{"what the boot waits for", "ethernets: {eth0: {activation-mode: no, mtu: 9000, ipv6-mtu: 1400, ignore-carrier: true, emit-lldp: true}}",
-			network.Link{ID: "eth0", Kind: network.Ethernet, Optional: true, Activation: "off", MTU: 9000, MTU6: 1400, IgnoreCarrier: true, EmitLLDP: true,
+			network.Link{ID: "eth0", Kind: network.Ethernet, Optional: true, Activation: "off", MTU: 9000, MTU6: 1400, IgnoreCarrier: network.On, EmitLLDP: network.On,
 				Hardware: network.Hardware{WakeOnLAN: network.Off}}},
 		{"name servers, in order", "ethernets: {eth0: {nameservers: {addresses: [192.0.2.2, 192.0.2.1], search: [b.example, ~a.example]}}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, DNS: network.DNS{
