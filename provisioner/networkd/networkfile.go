@@ -170,8 +170,12 @@ func (r *renderer) linkLocal(l *network.Link) network.LinkLocal {
 
 // names are the name servers and domains of a link, and those of all links.
 func (r *renderer) names(t *text, l *network.Link) {
+	all := r.dns
+	if l.DNS.Alone {
+		all = network.DNS{}
+	}
 	servers := map[netip.Addr]bool{}
-	for _, list := range [][]network.Server{l.DNS.Servers, r.dns.Servers} {
+	for _, list := range [][]network.Server{l.DNS.Servers, all.Servers} {
 		for _, s := range list {
 			if !servers[s.Addr] {
 				servers[s.Addr] = true
@@ -180,7 +184,7 @@ func (r *renderer) names(t *text, l *network.Link) {
 		}
 	}
 	domains := map[string]bool{}
-	for _, list := range [][]network.Domain{l.DNS.Search, r.dns.Search} {
+	for _, list := range [][]network.Domain{l.DNS.Search, all.Search} {
 		for _, d := range list {
 			switch why := domainProblem(d.Name); {
 			case domains[d.Name]:
