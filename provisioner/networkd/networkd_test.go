@@ -162,7 +162,7 @@ func networks() map[string]network.Network {
 		}}),
 		"states": {Links: []network.Link{
 			{ID: "down", Kind: network.Ethernet, Activation: "off"},
-			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: true, EmitLLDP: true},
+			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: network.On, EmitLLDP: network.On},
 			{ID: "left", Kind: network.Ethernet, Unmanaged: true, Addresses: addresses("192.0.2.10/24")},
 		}},
 		"tunnels": {Links: append(cards("eth0"),
