@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"cloudconfig/provisioner/fsroot"
@@ -238,8 +239,8 @@ func (in Input) apply(ctx context.Context, from, to []File, links []Link) error 
 // applyTime bounds how long kernel, udevd and networkd may take.
 const applyTime = 30 * time.Second
 
-// deleteStale deletes the interfaces whose .netdev file is other than it was. It names those that were tied to one.
-func (in Input) deleteStale(ctx context.Context, from, to []File) ([]string, error) {
+// deleteStale deletes the interfaces whose .netdev file is other than it was. It gives the numbers of those that were tied to one.
+func (in Input) deleteStale(ctx context.Context, from, to []File) ([]int, error) {
 	gone := staleNetdevs(from, to)
 	if len(gone) == 0 {
 		return nil, nil
@@ -248,13 +249,13 @@ func (in Input) deleteStale(ctx context.Context, from, to []File) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	var tied []string
+	var tied []int
 	var errs []error
 	for _, i := range all {
 		switch {
 		case gone[i.Name]:
-			if i.Parent != "" {
-				tied = append(tied, i.Parent)
+			if parent := named(all, i.Parent); parent != nil {
+				tied = append(tied, parent.Index)
 			}
 			// A card may have got the name, and is not to be deleted.
 			if i.Kind == "" {
@@ -264,7 +265,7 @@ func (in Input) deleteStale(ctx context.Context, from, to []File) ([]string, err
 				errs = append(errs, fmt.Errorf("delete %s: %w", i.Name, err))
 			}
 		case gone[i.Master]:
-			tied = append(tied, i.Name)
+			tied = append(tied, i.Index)
 		}
 	}
 	return tied, errors.Join(errs...)
@@ -328,28 +329,20 @@ func (in Input) setMTU(ctx context.Context, links []Link) error {
 	return errors.Join(errs...)
 }
 
-// reconfigure has networkd configure the links anew, and the interfaces of those names.
-func (in Input) reconfigure(ctx context.Context, links []Link, names []string) error {
+// reconfigure has networkd configure the links anew, and the interfaces of those numbers.
+func (in Input) reconfigure(ctx context.Context, links []Link, more []int) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
 		return err
 	}
-	wanted := map[int]bool{}
 	for _, l := range links {
 		if i := l.find(all); i != nil {
-			wanted[i.Index] = true
-		}
-	}
-	for _, name := range names {
-		for _, i := range all {
-			if i.Name == name {
-				wanted[i.Index] = true
-			}
+			more = append(more, i.Index)
 		}
 	}
 	var errs []error
 	for _, i := range all {
-		if wanted[i.Index] {
+		if slices.Contains(more, i.Index) {
 			if err := in.Networkd.Reconfigure(ctx, i.Index); err != nil {
 				errs = append(errs, fmt.Errorf("configure %s anew: %w", i.Name, err))
 			}

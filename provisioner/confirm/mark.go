@@ -343,4 +343,3 @@ func netdevName(text []byte) string {
 	}
 	return ""
 }
-
