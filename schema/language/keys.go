@@ -57,10 +57,9 @@ func walkFields(visit func(f *field, path, above string)) {
 	seen := map[*field]bool{}
 	var walk func(s *shape, above string)
 	walk = func(s *shape, above string) {
-		for i := range s.fields {
-			f := &s.fields[i]
+		for f := range s.all {
 			if seen[f] {
-				return
+				continue
 			}
 			seen[f] = true
 			path := Join(above, f.name)

@@ -93,7 +93,11 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	Hardware  Hardware
+	// IgnoreCarrier configures a card although no cable is in it; links that are made always are.
+	IgnoreCarrier bool
+	// EmitLLDP announces the machine to the switch.
+	EmitLLDP bool
+	Hardware Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -142,7 +146,10 @@ type Match struct {
 	MAC string
 	// Names and Drivers may be patterns of glob(7).
 	Names, Drivers []string
-	At             source.Range
+	// Current says that MAC is the address that the card has now: some have no permanent one, as veth in a container.
+	// It is what a plan found out, and in no description.
+	Current bool
+	At      source.Range
 }
 
 // IsZero says that nothing is set.
@@ -158,8 +165,9 @@ type Hardware struct {
 
 // Address is an address of a link.
 type Address struct {
-	// Prefix is the address itself, with its bits: 192.0.2.10/24.
+	// Prefix is the address itself, with its bits: 192.0.2.10/24. Text is how it was written, and may be empty.
 	Prefix netip.Prefix
+	Text   string
 	Label  string
 	// Peer is the other end of a point-to-point link.
 	Peer netip.Addr
@@ -214,6 +222,8 @@ type Route struct {
 	To   netip.Prefix
 	Via  netip.Addr
 	From netip.Addr
+	// ToText and ViaText are how they were written, and may be empty.
+	ToText, ViaText string
 	// Metric is nil if nothing is said.
 	Metric *uint32
 	// Table is 0 for the main table; MTU and the others are 0 where nothing is said.
@@ -236,6 +246,8 @@ func (r *Route) IsDefault() bool { return r.To.Bits() == 0 }
 // Rule is a policy routing rule. A prefix that is not valid is not asked for.
 type Rule struct {
 	From, To netip.Prefix
+	// FromText and ToText are how they were written, and may be empty.
+	FromText, ToText string
 	// Table is what is looked at; Priority is nil if nothing is said, and so Mark and TOS.
 	Table    uint32
 	Priority *uint32
@@ -254,6 +266,7 @@ type DNS struct {
 // Server is a name server, or a server of NTP.
 type Server struct {
 	Addr netip.Addr
+	Text string // how it was written; may be empty
 	At   source.Range
 }
 
@@ -326,12 +339,13 @@ type TunnelOptions struct {
 	Port          *uint32
 	Group         netip.Addr
 	MACLearning   Toggle
+	ShortCircuit  Toggle
+	ARPProxy      Toggle
 	Ageing        *uint32 // in seconds
 	Limit         *uint32
 	TypeOfService *uint32
 	FlowLabel     *uint32
 	DontFragment  Toggle
-	ARPProxy      Toggle
 	PortRange     [2]uint16
 	Notifications []string // l2-miss, l3-miss
 	Checksums     []string // udp, zero-udp6-tx, zero-udp6-rx, remote-tx, remote-rx

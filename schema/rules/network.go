@@ -6,34 +6,34 @@ import "cloudconfig/schema/diag"
 var (
 	NetworkVersion = &diag.Rule{ID: "network-version", Severity: diag.Error, Title: "a version of the network's language that does not exist",
 		Help:    "version is 2, the language of netplan, or 1 in a network-config of cloud-init's.",
-		Example: "network:\n  version: 3", Instead: "network:\n  version: 2"}
+		Example: "network:\n  version: 3\n  ethernets: {}", Instead: "network:\n  version: 2\n  ethernets: {}"}
 	NetworkSyntax = &diag.Rule{ID: "network-syntax", Severity: diag.Error, Title: "a description of the network that cannot be read",
 		Help: "The text is not what its name says: JSON of a platform, or a file in the form of interfaces(5)."}
 	NetworkName = &diag.Rule{ID: "network-name", Severity: diag.Error, Title: "not a name for an interface",
 		Help:    "The kernel takes names of 1 to 15 characters without blanks, slashes and colons; a name with * or ? is a pattern, and belongs below match.",
-		Example: "ethernets:\n  en*: {dhcp4: true}", Instead: "ethernets:\n  lan:\n    match: {name: en*}\n    dhcp4: true"}
+		Example: "network:\n  ethernets:\n    en*: {dhcp4: true}", Instead: "network:\n  ethernets:\n    lan:\n      match: {name: en*}\n      dhcp4: true"}
 	NetworkAddress = &diag.Rule{ID: "network-address", Severity: diag.Error, Title: "not an address of the form that is wanted",
 		Help:    "An address of an interface has the bits of its network behind a slash; that of a gateway or a name server has none.",
-		Example: "addresses: [192.0.2.10]", Instead: "addresses: [192.0.2.10/24]"}
+		Example: "network:\n  ethernets:\n    eth0: {addresses: [192.0.2.10]}", Instead: "network:\n  ethernets:\n    eth0: {addresses: [192.0.2.10/24]}"}
 	NetworkMAC = &diag.Rule{ID: "network-mac", Severity: diag.Error, Title: "not a hardware address",
 		Help:    "A hardware address is six pairs of hexadecimal digits with colons between, twenty on InfiniBand.",
-		Example: "macaddress: 52:54:00", Instead: "macaddress: 52:54:00:12:34:56"}
+		Example: "network:\n  ethernets:\n    eth0: {macaddress: 52:54:00:6b}", Instead: "network:\n  ethernets:\n    eth0: {macaddress: 52:54:00:6b:3c:58}"}
 	NetworkUndefined = &diag.Rule{ID: "network-undefined", Severity: diag.Error, Title: "a link that nothing describes",
 		Help:    "What a bond, a bridge, a VLAN or a tunnel is made on has an entry of its own, even an empty one.",
-		Example: "vlans:\n  web: {id: 10, link: eth1}", Instead: "ethernets:\n  eth1: {}\nvlans:\n  web: {id: 10, link: eth1}"}
+		Example: "network:\n  vlans:\n    web: {id: 10, link: eth1}", Instead: "network:\n  ethernets:\n    eth1: {}\n  vlans:\n    web: {id: 10, link: eth1}"}
 	NetworkTwice = &diag.Rule{ID: "network-twice", Severity: diag.Error, Title: "the same link in two places, or described twice",
 		Help:    "A card is in one bond, bridge or VRF at most, and two entries cannot be the same card.",
-		Example: "bonds:\n  bond0: {interfaces: [eth0]}\n  bond1: {interfaces: [eth0]}", Instead: "bonds:\n  bond0: {interfaces: [eth0]}\n  bond1: {interfaces: [eth1]}"}
+		Example: "network:\n  ethernets: {eth0: {}, eth1: {}}\n  bonds:\n    bond0: {interfaces: [eth0]}\n    bond1: {interfaces: [eth0]}", Instead: "network:\n  ethernets: {eth0: {}, eth1: {}}\n  bonds:\n    bond0: {interfaces: [eth0]}\n    bond1: {interfaces: [eth1]}"}
 	NetworkLoop = &diag.Rule{ID: "network-loop", Severity: diag.Error, Title: "links that are made on each other",
 		Help: "A bond, bridge or VLAN is made on others, and in the end on a card. One that is made on itself cannot be made at all."}
 	NetworkConflict = &diag.Rule{ID: "network-conflict", Severity: diag.Error, Title: "settings that exclude or need each other",
 		Help:    "set-name needs match, a primary must be a member, a tunnel of one family has ends of that family, and so on: the finding says which.",
-		Example: "eth0:\n  set-name: lan", Instead: "eth0:\n  match: {macaddress: 52:54:00:12:34:56}\n  set-name: lan"}
+		Example: "network:\n  ethernets:\n    eth0: {set-name: lan}", Instead: "network:\n  ethernets:\n    eth0:\n      match: {macaddress: 52:54:00:6b:3c:58}\n      set-name: lan"}
 	NetworkMember = &diag.Rule{ID: "network-member-address", Severity: diag.Warning, Title: "an address on a card that is in a bond or bridge",
 		Help: "Packets to the card go to the bond or bridge it is in, so nobody is reached at its own address. Give the address to the bond or bridge."}
 	NetworkGateway = &diag.Rule{ID: "network-gateway", Severity: diag.Warning, Title: "a gateway outside the networks of its card",
 		Help:    "The kernel refuses a route whose gateway is in no network of the link, unless the route is on-link or the network comes by DHCP. Look for a wrong digit or a wrong number of bits.",
-		Example: "addresses: [192.0.2.10/24]\nroutes: [{to: default, via: 192.0.3.1}]", Instead: "addresses: [192.0.2.10/24]\nroutes: [{to: default, via: 192.0.2.1}]"}
+		Example: "network:\n  ethernets:\n    eth0:\n      addresses: [192.0.2.10/24]\n      routes: [{to: default, via: 192.0.3.1}]", Instead: "network:\n  ethernets:\n    eth0:\n      addresses: [192.0.2.10/24]\n      routes: [{to: default, via: 192.0.2.1}]"}
 	NetworkDefaults = &diag.Rule{ID: "network-default-routes", Severity: diag.Warning, Title: "two default routes with the same metric",
 		Help: "Which of them is taken depends on which link is up first. Give one a higher metric, or a table of its own."}
 	NetworkOverlap = &diag.Rule{ID: "network-overlap", Severity: diag.Warning, Title: "the same network on two links",

@@ -1,0 +1,232 @@
+package networkd
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"cloudconfig/schema/network"
+	"cloudconfig/schema/rules"
+)
+
+// netdevFile is the .netdev by which networkd makes a link; nil of one that is made with another, or not by networkd.
+func (r *renderer) netdevFile(l *network.Link) *text {
+	if l.Unmanaged {
+		r.report(rules.NetworkUnsupported, l.At, "%q is not made, since nothing is to be configured on it", l.ID)
+		return nil
+	}
+	t := &text{}
+	t.begin("NetDev")
+	t.set("Name", l.ID)
+	t.set("Kind", kind(l))
+	t.set("MACAddress", l.MAC)
+	t.positive("MTUBytes", l.MTU)
+	switch l.Kind {
+	case network.Bond:
+		if l.Bond != nil {
+			t.begin("Bond")
+			bond(t, l.Bond)
+		}
+	case network.Bridge:
+		if l.Bridge != nil {
+			t.begin("Bridge")
+			bridge(t, l.Bridge)
+		}
+	case network.VLAN:
+		t.begin("VLAN")
+		t.set("Id", strconv.Itoa(l.VLANID))
+	case network.VRF:
+		t.begin("VRF")
+		t.number("Table", &l.Table)
+	case network.Veth:
+		// networkd makes both ends by the file of one.
+		switch other := r.network.Link(l.Peer.ID); {
+		case l.Peer.ID == "" || l.Peer.ID == l.ID:
+			r.report(rules.NetworkConflict, l.At, "%q has no other end", l.ID)
+			return nil
+		case other != nil && other.Kind == network.Veth && other.ID < l.ID:
+			return nil
+		}
+		t.begin("Peer")
+		t.set("Name", l.Peer.ID)
+		if other := r.network.Link(l.Peer.ID); other != nil {
+			t.set("MACAddress", other.MAC)
+		}
+	case network.Tunnel:
+		if l.Tunnel == nil {
+			r.report(rules.NetworkConflict, l.At, "%q has no mode", l.ID)
+			return nil
+		}
+		switch l.Tunnel.Mode {
+		case "vxlan":
+			vxlan(t, l)
+		case "wireguard":
+			wireguard(t, l.Tunnel)
+		default:
+			tunnel(t, l)
+		}
+	case network.Dummy:
+	default:
+		r.report(rules.NetworkUnsupported, l.At, "systemd-networkd makes no link of kind %q", string(l.Kind))
+		return nil
+	}
+	return t
+}
+
+// kind is the Kind= of systemd.netdev(5).
+func kind(l *network.Link) string {
+	if l.Kind != network.Tunnel || l.Tunnel == nil {
+		return string(l.Kind)
+	}
+	switch l.Tunnel.Mode {
+	case "ipip6", "ip6ip6":
+		return "ip6tnl"
+	case "isatap":
+		return "sit"
+	}
+	return l.Tunnel.Mode
+}
+
+func bond(t *text, b *network.BondOptions) {
+	t.set("Mode", b.Mode)
+	t.set("LACPTransmitRate", b.LACPRate)
+	t.set("TransmitHashPolicy", b.TransmitHash)
+	t.set("AdSelect", b.AdSelect)
+	t.milliseconds("MIIMonitorSec", b.MIIMonitor)
+	t.milliseconds("UpDelaySec", b.UpDelay)
+	t.milliseconds("DownDelaySec", b.DownDelay)
+	t.milliseconds("ARPIntervalSec", b.ARPInterval)
+	var targets []string
+	for _, a := range b.ARPTargets {
+		targets = append(targets, a.String())
+	}
+	t.items("ARPIPTargets", targets)
+	t.set("ARPValidate", b.ARPValidate)
+	t.set("ARPAllTargets", b.ARPAllTargets)
+	t.set("FailOverMACPolicy", b.FailOverMAC)
+	t.set("PrimaryReselectPolicy", b.PrimaryReselect)
+	t.number("MinLinks", b.MinLinks)
+	t.toggle("AllSlavesActive", b.AllMembersActive)
+	t.number("GratuitousARP", b.GratuitousARP)
+	t.number("PacketsPerSlave", b.PacketsPerMember)
+	t.number("ResendIGMP", b.ResendIGMP)
+	t.number("LearnPacketIntervalSec", b.LearnPacketSec)
+	t.toggle("DynamicTransmitLoadBalancing", b.DynamicLB)
+}
+
+func bridge(t *text, b *network.BridgeOptions) {
+	if b.STP == network.On { // the kernel's own is off
+		t.set("STP", "yes")
+	}
+	t.number("Priority", b.Priority)
+	t.number("AgeingTimeSec", b.AgeingTime)
+	t.number("ForwardDelaySec", b.ForwardDelay)
+	t.number("HelloTimeSec", b.HelloTime)
+	t.number("MaxAgeSec", b.MaxAge)
+	t.toggle("VLANFiltering", b.VLANFiltering)
+}
+
+// ends are the two addresses of a tunnel; a group of many is the far end of a VXLAN.
+func ends(t *text, o *network.TunnelOptions) {
+	if o.Local.IsValid() {
+		t.set("Local", o.Local.String())
+	}
+	switch {
+	case o.Mode == "vxlan" && (o.Remote.IsMulticast() || !o.Remote.IsValid() && o.Group.IsValid()):
+		group := o.Group
+		if o.Remote.IsValid() {
+			group = o.Remote
+		}
+		t.set("Group", group.String())
+	case o.Remote.IsValid():
+		t.set("Remote", o.Remote.String())
+	}
+	t.number("TTL", o.TTL)
+}
+
+func tunnel(t *text, l *network.Link) {
+	o := l.Tunnel
+	t.begin("Tunnel")
+	if l.Parent.ID == "" {
+		t.set("Independent", "yes")
+	}
+	switch o.Mode {
+	case "ipip6", "ip6ip6":
+		t.set("Mode", o.Mode)
+	case "isatap":
+		t.set("ISATAP", "yes")
+	}
+	ends(t, o)
+	t.set("InputKey", o.InputKey)
+	t.set("OutputKey", o.OutputKey)
+}
+
+func vxlan(t *text, l *network.Link) {
+	o := l.Tunnel
+	t.begin("VXLAN")
+	t.number("VNI", o.VNI)
+	if l.Parent.ID == "" {
+		t.set("Independent", "yes")
+	}
+	ends(t, o)
+	t.number("TOS", o.TypeOfService)
+	t.toggle("MacLearning", o.MACLearning)
+	t.number("FDBAgeingSec", o.Ageing)
+	t.number("MaximumFDBEntries", o.Limit)
+	t.toggle("ReduceARPProxy", o.ARPProxy)
+	t.toggle("RouteShortCircuit", o.ShortCircuit)
+	flags(t, o.Notifications, "l2-miss L2MissNotification", "l3-miss L3MissNotification")
+	flags(t, o.Checksums, "udp UDPChecksum", "zero-udp6-tx UDP6ZeroChecksumTx", "zero-udp6-rx UDP6ZeroChecksumRx", "remote-tx RemoteChecksumTx", "remote-rx RemoteChecksumRx")
+	flags(t, o.Extensions, "group-policy GroupPolicyExtension", "generic-protocol GenericProtocolExtension")
+	t.number("DestinationPort", o.Port)
+	if o.PortRange != [2]uint16{} {
+		t.set("PortRange", fmt.Sprintf("%d-%d", o.PortRange[0], o.PortRange[1]))
+	}
+	t.number("FlowLabel", o.FlowLabel)
+	t.toggle("IPDoNotFragment", o.DontFragment)
+}
+
+// flags sets those of some settings whose words are in a list; each is a word and a key.
+func flags(t *text, words []string, known ...string) {
+	for _, word := range words {
+		key := ""
+		for _, k := range known {
+			if w, setting, _ := strings.Cut(k, " "); w == word {
+				key = setting
+			}
+		}
+		if key == "" {
+			t.problems = append(t.problems, problem{fmt.Sprintf("%q", word), "networkd has no such setting"})
+			continue
+		}
+		t.set(key, "yes")
+	}
+}
+
+func wireguard(t *text, o *network.TunnelOptions) {
+	t.begin("WireGuard")
+	t.set("PrivateKey", o.PrivateKey.Reveal())
+	t.set("PrivateKeyFile", o.PrivateKeyFile)
+	t.number("ListenPort", o.ListenPort)
+	t.number("FirewallMark", o.Mark)
+	t.secret = o.PrivateKey != ""
+	for _, p := range o.Peers {
+		t.begin("WireGuardPeer")
+		t.set("PublicKey", p.PublicKey)
+		t.set("PresharedKey", p.PresharedKey.Reveal())
+		t.set("PresharedKeyFile", p.PresharedKeyFile)
+		t.set("Endpoint", p.Endpoint)
+		t.set("AllowedIPs", prefixes(p.AllowedIPs))
+		t.number("PersistentKeepalive", p.Keepalive)
+		t.secret = t.secret || p.PresharedKey != ""
+	}
+}
+
+func prefixes(list []netip.Prefix) string {
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = p.String()
+	}
+	return strings.Join(words, ",")
+}

@@ -1,0 +1,340 @@
+package networkd
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"cloudconfig/schema/network"
+	"cloudconfig/schema/rules"
+)
+
+// networkFile is the .network of a link: all that networkd itself sets.
+func (r *renderer) networkFile(l *network.Link) *text {
+	t := &text{}
+	t.begin("Match")
+	match(t, l)
+	t.begin("Link")
+	if l.Unmanaged {
+		t.set("Unmanaged", "yes")
+		return t
+	}
+	switch l.Activation {
+	case "off":
+		t.set("ActivationPolicy", "always-down")
+	default:
+		t.set("ActivationPolicy", l.Activation)
+	}
+	if l.Optional {
+		t.set("RequiredForOnline", "no")
+	}
+	t.set("MACAddress", l.MAC)
+	t.positive("MTUBytes", l.MTU)
+
+	t.begin("Network")
+	r.protocols(t, l)
+	r.names(t, l)
+	if l.Kind != network.Ethernet || l.IgnoreCarrier {
+		t.set("ConfigureWithoutCarrier", "yes")
+	}
+	if l.DHCP.Critical {
+		t.set("KeepConfiguration", "yes")
+	}
+	r.position(t, l)
+
+	for _, a := range l.Addresses {
+		t.begin("Address")
+		address(t, a)
+	}
+	for i := range l.Routes {
+		t.begin("Route")
+		route(t, &l.Routes[i])
+	}
+	for _, rule := range l.Rules {
+		t.begin("RoutingPolicyRule")
+		policy(t, rule)
+	}
+	for _, n := range l.Neighbors {
+		t.begin("Neighbor")
+		t.set("Address", n.To.String())
+		t.set("LinkLayerAddress", n.MAC)
+	}
+	r.dhcp(t, l)
+	if l.Hardware.Infiniband != "" {
+		t.begin("IPoIB")
+		t.set("Mode", l.Hardware.Infiniband)
+	}
+	return t
+}
+
+// match says which interface it is. A card that is known by its address is taken even where its new name did not come about.
+func match(t *text, l *network.Link) {
+	name := l.Name()
+	switch {
+	case l.Kind != network.Ethernet || l.Match.IsZero():
+		t.items("Name", []string{name})
+		return
+	case name != "" && l.Match.MAC == "":
+		t.items("Name", []string{name})
+	case name == "":
+		t.items("Name", l.Match.Names)
+		for _, pattern := range l.Match.Names {
+			if strings.IndexByte("*?[", pattern[0]) >= 0 {
+				t.set("Type", "ether infiniband") // not lo, nor the tunnels
+				break
+			}
+		}
+	}
+	t.items("Driver", l.Match.Drivers)
+	t.set(macKey(l.Match), l.Match.MAC)
+}
+
+// protocols are the ways to addresses that are not written down.
+func (r *renderer) protocols(t *text, l *network.Link) {
+	switch {
+	case l.DHCP.V4 && l.DHCP.V6:
+		t.set("DHCP", "yes")
+	case l.DHCP.V4:
+		t.set("DHCP", "ipv4")
+	case l.DHCP.V6:
+		t.set("DHCP", "ipv6")
+	}
+	local := l.LinkLocal
+	if !local.Said {
+		local.V6 = true
+	}
+	if in := r.master[l.ID].of; in != nil && (in.Kind == network.Bond || in.Kind == network.Bridge) {
+		local = network.LinkLocal{}
+	}
+	local.V6 = local.V6 && !l.IPv6.Disabled
+	switch {
+	case local.V4 && local.V6:
+		t.set("LinkLocalAddressing", "yes")
+	case local.V4:
+		t.set("LinkLocalAddressing", "ipv4")
+	case local.V6:
+		t.set("LinkLocalAddressing", "ipv6")
+	default:
+		t.set("LinkLocalAddressing", "no")
+	}
+	accept := l.IPv6.AcceptRA
+	switch {
+	case l.IPv6.Disabled:
+		accept = network.Off
+	case accept == network.Unset && l.DHCP.V6Stateless:
+		accept = network.On
+	}
+	t.toggle("IPv6AcceptRA", accept)
+	t.toggle("IPv6PrivacyExtensions", l.IPv6.Privacy)
+	switch {
+	case l.IPv6.Token != "":
+		t.set("IPv6Token", "static:"+l.IPv6.Token)
+	case l.IPv6.Generation == "stable-privacy":
+		t.set("IPv6Token", "prefixstable")
+	}
+	t.positive("IPv6MTUBytes", l.MTU6)
+	if l.EmitLLDP {
+		t.set("EmitLLDP", "yes")
+	}
+
+	switch {
+	case l.DHCP.V6 && !local.V6:
+		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: it begins from a link-local address, and there is none", l.ID)
+	case l.DHCP.V6 && accept == network.Off:
+		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: networkd begins it when a router is heard, and routers are not listened to", l.ID)
+	}
+}
+
+// names are the name servers and domains of a link, and those of all links.
+func (r *renderer) names(t *text, l *network.Link) {
+	seen := map[string]bool{}
+	for _, dns := range []network.DNS{l.DNS, r.network.DNS} {
+		for _, s := range dns.Servers {
+			if written := writtenAddr(s.Text, s.Addr); !seen[written] {
+				seen[written] = true
+				t.set("DNS", written)
+			}
+		}
+		for _, d := range dns.Search {
+			if !seen[d.Name] {
+				seen[d.Name] = true
+				t.each("Domains", []string{d.Name})
+			}
+		}
+	}
+}
+
+// position is what the link is in, and what is made on it.
+func (r *renderer) position(t *text, l *network.Link) {
+	in := r.master[l.ID]
+	if in.of != nil {
+		switch in.of.Kind {
+		case network.Bond:
+			t.set("Bond", in.of.ID)
+			if b := in.of.Bond; b != nil && b.Primary.ID == l.ID {
+				t.set("PrimarySlave", "yes")
+			}
+		case network.Bridge:
+			t.set("Bridge", in.of.ID)
+		case network.VRF:
+			t.set("VRF", in.of.ID)
+		}
+	}
+	for _, s := range r.stacked[l.ID] {
+		t.set(s.key, s.value)
+	}
+	if in.of != nil && in.of.Kind == network.Bridge {
+		t.begin("Bridge")
+		t.number("Cost", in.as.Cost)
+		t.number("Priority", in.as.Priority)
+		t.toggle("HairPin", in.as.Hairpin)
+		t.toggle("Learning", in.as.Learning)
+		t.toggle("NeighborSuppression", in.as.NeighSuppress)
+	}
+}
+
+func address(t *text, a network.Address) {
+	t.set("Address", writtenPrefix(a.Text, a.Prefix))
+	t.set("Label", a.Label)
+	if a.Peer.IsValid() {
+		t.set("Peer", netip.PrefixFrom(a.Peer, a.Prefix.Bits()).String())
+	}
+	if a.Broadcast.IsValid() {
+		t.set("Broadcast", a.Broadcast.String())
+	}
+	if a.Deprecated {
+		t.set("PreferredLifetime", "0")
+	}
+}
+
+func route(t *text, r *network.Route) {
+	// A gateway alone is that of the default route.
+	if !r.IsDefault() || r.ToText != "" || !r.Via.IsValid() {
+		t.set("Destination", writtenPrefix(r.ToText, r.To))
+	}
+	if r.Via.IsValid() {
+		t.set("Gateway", writtenAddr(r.ViaText, r.Via))
+	}
+	if r.OnLink == network.On {
+		t.set("GatewayOnLink", "yes")
+	}
+	if r.From.IsValid() {
+		t.set("PreferredSource", r.From.String())
+	}
+	t.number("Metric", r.Metric)
+	if r.Table != 0 {
+		t.number("Table", &r.Table)
+	}
+	if r.Scope != "global" {
+		t.set("Scope", r.Scope)
+	}
+	if r.Type != "unicast" {
+		t.set("Type", r.Type)
+	}
+	t.positive("MTUBytes", r.MTU)
+	t.positive("TCPAdvertisedMaximumSegmentSize", r.AdvertisedMSS)
+	t.positive("InitialCongestionWindow", r.CongestionWindow)
+	t.positive("InitialAdvertisedReceiveWindow", r.AdvertisedReceiveWindow)
+}
+
+func policy(t *text, r network.Rule) {
+	if r.From.IsValid() {
+		t.set("From", writtenPrefix(r.FromText, r.From))
+	}
+	if r.To.IsValid() {
+		t.set("To", writtenPrefix(r.ToText, r.To))
+	}
+	if !r.From.IsValid() && !r.To.IsValid() {
+		t.set("Family", "both") // networkd would take IPv4 alone
+	}
+	if r.Table != 0 {
+		t.number("Table", &r.Table)
+	}
+	t.number("Priority", r.Priority)
+	t.number("FirewallMark", r.Mark)
+	t.number("TypeOfService", r.TOS)
+}
+
+// dhcp says what of the answers of DHCP servers and routers is taken.
+func (r *renderer) dhcp(t *text, l *network.Link) {
+	d := l.DHCP
+	v4, v6, ra := d.Overrides4, d.Overrides6, l.IPv6.RA
+	// What is sent as the name is one setting for both.
+	if !d.V4 {
+		v4 = network.Overrides{SendHostname: v6.SendHostname, Hostname: v6.Hostname}
+	} else if d.V6 && (v6.SendHostname != network.Unset && v6.SendHostname != v4.SendHostname || v6.Hostname != "" && v6.Hostname != v4.Hostname) {
+		r.report(rules.NetworkIgnored, l.At, "networkd sends one name by DHCP on %q, that for IPv4", l.ID)
+	}
+	t.begin("DHCPv4")
+	if d.ByMAC && d.V4 {
+		t.set("ClientIdentifier", "mac")
+	}
+	taken(t, v4)
+	t.toggle("UseMTU", v4.UseMTU)
+	t.toggle("UseRoutes", v4.UseRoutes)
+	t.toggle("SendHostname", v4.SendHostname)
+	t.set("Hostname", v4.Hostname)
+	t.number("RouteMetric", v4.Metric)
+
+	if d.V6 {
+		t.begin("DHCPv6")
+		taken(t, v6)
+		// Routes do not come by DHCPv6 but by router advertisements: networkd takes the metric here as that of those.
+		if ra.Metric == nil {
+			t.number("RouteMetric", v6.Metric)
+		}
+		ra.UseMTU = first(ra.UseMTU, v6.UseMTU)
+		if v6.UseRoutes == network.Off {
+			ra.UseRoutes = first(ra.UseRoutes, network.Off)
+		}
+	}
+
+	t.begin("IPv6AcceptRA")
+	t.toggle("UseDNS", ra.UseDNS)
+	t.set("UseDomains", ra.UseDomains)
+	t.toggle("UseMTU", ra.UseMTU)
+	if ra.UseRoutes != network.Unset {
+		t.toggle("UseGateway", ra.UseRoutes)
+		t.toggle("UseRoutePrefix", ra.UseRoutes)
+	}
+	t.number("RouteMetric", ra.Metric)
+	if l.IPv6.RATable != 0 {
+		t.set("RouteTable", strconv.FormatUint(uint64(l.IPv6.RATable), 10))
+	}
+}
+
+// taken are the settings that DHCP has in both versions.
+func taken(t *text, o network.Overrides) {
+	t.toggle("UseDNS", o.UseDNS)
+	t.toggle("UseNTP", o.UseNTP)
+	t.toggle("UseHostname", o.UseHostname)
+	t.set("UseDomains", o.UseDomains)
+}
+
+// first is the first that is said.
+func first(a, b network.Toggle) network.Toggle {
+	if a != network.Unset {
+		return a
+	}
+	return b
+}
+
+// writtenAddr is an address as its author wrote it, if that is what was read.
+func writtenAddr(text string, addr netip.Addr) string {
+	if a, err := netip.ParseAddr(text); err == nil && a == addr {
+		return text
+	}
+	return addr.String()
+}
+
+// writtenPrefix is a prefix as its author wrote it, without bits for a host, if that is what was read.
+func writtenPrefix(text string, prefix netip.Prefix) string {
+	p, err := netip.ParsePrefix(text)
+	if a, hostErr := netip.ParseAddr(text); hostErr == nil {
+		p, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if err == nil && (p == prefix || p.Masked() == prefix) {
+		return text
+	}
+	return prefix.String()
+}
