@@ -24,6 +24,8 @@ type File struct {
 	// Name is without a folder: "05-provisioner-eth0.network".
 	Name string
 	Text string
+	// Link is the ID of the link that it is of.
+	Link string
 	// Secret says that a key is in it, so that only root and systemd-network may read it.
 	Secret bool
 	Why    source.Range
@@ -116,7 +118,7 @@ func (r *renderer) add(name string, l *network.Link, t *text) {
 	for _, p := range t.problems {
 		r.report(rules.NetworkUnsupported, l.At, "%s of %q cannot be written: %s", p.key, l.ID, p.why)
 	}
-	r.files = append(r.files, File{Name: name, Text: t.String(), Secret: t.secret, Why: l.At})
+	r.files = append(r.files, File{Name: name, Text: t.String(), Link: l.ID, Secret: t.secret, Why: l.At})
 }
 
 // named says whether systemd takes the names of a link, and reports those that it does not.

@@ -43,6 +43,7 @@ func compute(in Input, hashLater bool) (Plan, diag.List) {
 	c.etcFiles()
 	c.system()
 	c.agents()
+	c.network()
 	c.units()
 	c.reloads()
 	c.lookUps()

@@ -28,6 +28,8 @@ type Plan struct {
 	Reload bool
 	// Networkd says that a networkd file changed.
 	Networkd bool
+	// Network is what that means for the links of Input.Network.
+	Network NetworkChange
 	// Commands are programs of the distribution, run after the commit, in order, before the units of Jobs start
 	// and before Scripts.
 	Commands []Command
