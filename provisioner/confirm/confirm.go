@@ -62,12 +62,17 @@ type Prober interface {
 	Reach(ctx context.Context, url string) error
 }
 
-// Input is what a run works with.
-type Input struct {
-	Root     *fsroot.Root
+// System is a machine's network with those who look after it.
+type System struct {
 	Kernel   Kernel
 	Networkd Networkd
 	Prober   Prober
+}
+
+// Input is what a run works with.
+type Input struct {
+	System
+	Root *fsroot.Root
 	// BootID tells this boot from others: /proc/sys/kernel/random/boot_id.
 	BootID string
 	// Timeout is how long the check may take; 0 for what the mark says.

@@ -186,7 +186,7 @@ func (w *world) Reach(context.Context, string) error {
 
 func (w *world) input() confirm.Input {
 	return confirm.Input{
-		Root: w.root, Kernel: w, Networkd: w, Prober: w, BootID: w.boot,
+		Root: w.root, System: confirm.System{Kernel: w, Networkd: w, Prober: w}, BootID: w.boot,
 		Say: func(format string, args ...any) { w.said = append(w.said, fmt.Sprintf(format, args...)) },
 		Now: func() time.Time { return w.now },
 		Sleep: func(_ context.Context, d time.Duration) {
@@ -256,21 +256,20 @@ func TestOutcomes(t *testing.T) {
 		set  func(*world)
 		want confirm.Outcome
 		file string // what is there afterwards
-		late time.Duration
 	}{
-		{"all is well", "good", nil, confirm.Outcome{State: confirm.Confirmed}, "good", 0},
-		{"no cable", "dark", nil, restored("last-confirmed", "eth0: no carrier"), "old", 0},
-		{"kept down", "down", nil, restored("last-confirmed", "eth0: it is not up"), "old", 0},
-		{"no card", "absent", nil, restored("last-confirmed", "eth0: there is no such interface"), "old", 0},
-		{"no address", "bare", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is not there"), "old", 0},
-		{"an address that is never sure", "tentative", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is tentative"), "old", 0},
-		{"an address that another has", "twice", nil, restored("last-confirmed", "eth0: another machine has the address 192.0.2.10/24"), "old", 0},
-		{"a gateway that is none", "silent", nil, restored("last-confirmed", "eth0: the gateway 192.0.2.1 does not answer"), "old", 0},
-		{"the URL is not reached, whatever is put back", "good", func(w *world) { w.mute = true }, restored("last-confirmed", "192.0.2.80:80 cannot be reached"), "old", 0},
-		{"nobody presses Enter", "good", nil, restored("last-confirmed", "nobody has kept it"), "old", 0},
-		{"networkd is enabled and does not run", "good", func(w *world) { w.off, w.enabled = true, true }, confirm.Outcome{State: confirm.Confirmed}, "good", 0},
+		{"all is well", "good", nil, confirm.Outcome{State: confirm.Confirmed}, "good"},
+		{"no cable", "dark", nil, restored("last-confirmed", "eth0: no carrier"), "old"},
+		{"kept down", "down", nil, restored("last-confirmed", "eth0: it is not up"), "old"},
+		{"no card", "absent", nil, restored("last-confirmed", "eth0: there is no such interface"), "old"},
+		{"no address", "bare", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is not there"), "old"},
+		{"an address that is never sure", "tentative", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is tentative"), "old"},
+		{"an address that another has", "twice", nil, restored("last-confirmed", "eth0: another machine has the address 192.0.2.10/24"), "old"},
+		{"a gateway that is none", "silent", nil, restored("last-confirmed", "eth0: the gateway 192.0.2.1 does not answer"), "old"},
+		{"the URL is not reached, whatever is put back", "good", func(w *world) { w.mute = true }, restored("last-confirmed", "192.0.2.80:80 cannot be reached"), "old"},
+		{"nobody presses Enter", "good", nil, restored("last-confirmed", "nobody has kept it"), "old"},
+		{"networkd is enabled and does not run", "good", func(w *world) { w.off, w.enabled = true, true }, confirm.Outcome{State: confirm.Confirmed}, "good"},
 		{"nothing acts on files", "good", func(w *world) { w.off = true },
-			confirm.Outcome{State: confirm.Unconfirmed, Failed: []string{"systemd-networkd does not run and is not enabled, so nothing acts on the files"}}, "good", 0},
+			confirm.Outcome{State: confirm.Unconfirmed, Failed: []string{"systemd-networkd does not run and is not enabled, so nothing acts on the files"}}, "good"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)

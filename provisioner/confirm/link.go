@@ -2,7 +2,6 @@ package confirm
 
 import (
 	"net/netip"
-	"path"
 	"slices"
 	"time"
 
@@ -37,89 +36,47 @@ type Link struct {
 	DHCP6    bool         `json:"dhcp6,omitempty"`
 }
 
-// Of is what is to be done and checked of the links of n that changed, by their IDs, on a machine that has these interfaces.
-// A link that several cards match is one for each.
-func Of(n *network.Network, changed []string, now []plan.Interface) []Link {
+// Of is what is to be done and checked of the links that change, on a machine that has these interfaces. n is the network that they
+// are of.
+func Of(n *network.Network, change plan.NetworkChange, now []plan.Interface) []Link {
 	var out []Link
-	if n == nil {
-		return nil
-	}
-	members := map[string]bool{}
-	for i := range n.Links {
-		for _, m := range n.Links[i].Members {
-			members[m.ID] = true
+	for i := range change.Links {
+		c := &change.Links[i]
+		l := Link{
+			Name: c.Name, Was: c.Interface, Rename: c.Rename, MTU: c.MTU, Drop: c.DropAddresses,
+			Unchecked: c.Gone || c.Optional || c.Unmanaged || c.Activation != "",
+			NoCarrier: n != nil && mayBeDark(n, c.ID),
+			Addresses: c.Addresses, DHCP4: c.DHCP4, DHCP6: c.DHCP6,
 		}
+		if c.Kind == network.Ethernet || c.Gone && c.NetDev == "" {
+			l.MAC = c.MAC
+		}
+		if on := named(now, c.Interface); on != nil && c.MTU != 0 {
+			l.MTUWas = on.MTU
+		}
+		for _, r := range c.Routes {
+			if r.To.Bits() == 0 && r.Via.IsValid() && !slices.Contains(l.Gateways, r.Via) {
+				l.Gateways = append(l.Gateways, r.Via)
+			}
+		}
+		out = append(out, l)
 	}
+	return out
+}
+
+// mayBeDark says that a link may well be without a carrier: it is in another one, which does not need them all, or nothing
+// is in it.
+func mayBeDark(n *network.Network, id string) bool {
 	for i := range n.Links {
 		l := &n.Links[i]
-		if !slices.Contains(changed, l.ID) {
-			continue
+		if slices.ContainsFunc(l.Members, func(m network.Member) bool { return m.ID == id }) {
+			return true
 		}
-		claim := claimOf(l)
-		claim.NoCarrier = claim.NoCarrier || members[l.ID]
-		if l.Kind != network.Ethernet {
-			out = append(out, claim.on(named(now, l.ID)))
-			continue
-		}
-		cards := matching(l, now)
-		if len(cards) == 0 {
-			claim.MAC = l.Match.MAC
-			out = append(out, claim)
-		}
-		for _, card := range cards {
-			each := claim.on(card)
-			each.Rename = l.Rename != "" && card.Name != l.Rename
-			if each.Name == "" {
-				each.Name = card.Name
-			}
-			out = append(out, each)
+		if l.ID == id && (l.IgnoreCarrier || l.Kind == network.Bridge && len(l.Members) == 0) {
+			return true
 		}
 	}
-	return out
-}
-
-// claimOf is what the description itself says.
-func claimOf(l *network.Link) Link {
-	out := Link{
-		Name: l.Name(), MTU: l.MTU,
-		Unchecked: l.Optional || l.Unmanaged || l.Activation != "",
-		NoCarrier: l.Kind == network.Bridge && len(l.Members) == 0,
-		DHCP4:     l.DHCP.V4, DHCP6: l.DHCP.V6,
-	}
-	for _, a := range l.Addresses {
-		out.Addresses = append(out.Addresses, a.Prefix)
-	}
-	for i := range l.Routes {
-		r := &l.Routes[i]
-		if r.IsDefault() && r.Via.IsValid() && !slices.Contains(out.Gateways, r.Via) {
-			out.Gateways = append(out.Gateways, r.Via)
-		}
-	}
-	return out
-}
-
-// on adds what an interface is now.
-func (l Link) on(i *plan.Interface) Link {
-	if i == nil {
-		return l
-	}
-	l.Was, l.MTUWas = i.Name, i.MTU
-	if i.Kind == "" || i.PermanentMAC != "" {
-		l.MAC = macOf(i)
-	}
-	for _, a := range i.Addresses {
-		if !a.Dynamic && !a.Prefix.Addr().IsLinkLocalUnicast() && !slices.Contains(l.Addresses, a.Prefix) {
-			l.Drop = append(l.Drop, a.Prefix)
-		}
-	}
-	return l
-}
-
-func macOf(i *plan.Interface) string {
-	if i.PermanentMAC != "" {
-		return i.PermanentMAC
-	}
-	return i.MAC
+	return false
 }
 
 func named(all []plan.Interface, name string) *plan.Interface {
@@ -131,50 +88,27 @@ func named(all []plan.Interface, name string) *plan.Interface {
 	return nil
 }
 
-// matching are the cards that a link is.
-func matching(l *network.Link, all []plan.Interface) []*plan.Interface {
-	var out []*plan.Interface
-	for i := range all {
-		card := &all[i]
-		m := l.Match
-		switch {
-		case card.Loopback:
-		case m.IsZero():
-			if card.Name == l.ID {
-				out = append(out, card)
-			}
-		case m.MAC != "" && (m.MAC != macOf(card) || card.Kind == "bond" || card.Kind == "bridge" || card.Kind == "vlan"):
-		case len(m.Names) > 0 && !anyGlob(m.Names, append([]string{card.Name}, card.AltNames...)):
-		case len(m.Drivers) > 0 && !anyGlob(m.Drivers, []string{card.Driver}):
-		default:
-			out = append(out, card)
-		}
-	}
-	return out
-}
-
-func anyGlob(patterns, names []string) bool {
-	for _, p := range patterns {
-		for _, name := range names {
-			if ok, err := path.Match(p, name); ok && err == nil {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// find is the interface that the link is: by its card, else by the name that it gets, else by the one that it had.
+// find is the interface that the link is: by its card, else by the name that it gets, else by the one that it had. What is made
+// of a card has its address as well, so a name counts more.
 func (l *Link) find(all []plan.Interface) *plan.Interface {
+	var card *plan.Interface
 	for i := range all {
-		if l.MAC != "" && macOf(&all[i]) == l.MAC && (all[i].Kind == "" || all[i].Name == l.Was || all[i].Name == l.Name) {
-			return &all[i]
+		on := &all[i]
+		switch {
+		case l.MAC == "" || on.OwnMAC() != l.MAC:
+		case on.Name == l.Name || on.Name == l.Was:
+			return on
+		case card == nil && on.Kind == "":
+			card = on
 		}
 	}
-	if i := named(all, l.Name); i != nil {
-		return i
+	if card == nil {
+		card = named(all, l.Name)
 	}
-	return named(all, l.Was)
+	if card == nil {
+		card = named(all, l.Was)
+	}
+	return card
 }
 
 func (l *Link) drops(p netip.Prefix) bool { return slices.Contains(l.Drop, p) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -90,10 +91,15 @@ type Change struct {
 	// Timeout is how long the check may take.
 	Timeout time.Duration
 	Now     time.Time
+	// ByHand says that somebody is there who wants it tried, whatever became of it before.
+	ByHand bool
 }
 
+// ErrSpent is returned if a network has been tried, and is not to be tried again.
+var ErrSpent = errors.New("this network was tried before, and did not work")
+
 // Mark is what is to be committed together with the files, so that whoever finds them knows that nobody has confirmed them. It is
-// empty if no file of ours changes.
+// empty if no file of ours changes. The error is ErrSpent if these files failed before, unless it is done by hand.
 func Mark(root fsroot.FS, c Change) ([]plan.Change, error) {
 	have, err := ours(root)
 	if err != nil {
@@ -115,6 +121,9 @@ func Mark(root fsroot.FS, c Change) ([]plan.Change, error) {
 		m.Before = old.Before // what is there now was never checked
 	}
 	if old != nil && old.Digest == m.Digest {
+		if old.State == failed && !c.ByHand {
+			return nil, ErrSpent
+		}
 		m.Attempts += old.Attempts
 	}
 	return m.changes()

@@ -4,8 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+
+	"cloudconfig/provisioner/arp"
 )
+
+// Answers implements Prober. The packets are our own, and no look at the kernel's table of neighbours: an entry there may be of
+// the network before, and one that is made by sending a datagram goes by the routes, which are what is to be proved.
+func (Machine) Answers(ctx context.Context, index int, from, gateway netip.Addr) (bool, error) {
+	return arp.Answers(ctx, index, from, gateway)
+}
 
 // Reach implements Prober: it connects to the host of a URL, and asks nothing. What comes back over a connection says no more of
 // the network than the connection.
