@@ -34,11 +34,11 @@ func (in Input) check(ctx context.Context, m *mark) []string {
 				wrong = append(wrong, w)
 			}
 		}
-		if len(wrong) == 0 && in.URL != "" {
+		if len(wrong) == 0 && m.Host != "" {
 			ctx, cancel := context.WithTimeout(ctx, asking)
 			defer cancel()
-			if err := in.Prober.Reach(ctx, in.URL); err != nil {
-				wrong = append(wrong, err.Error())
+			if err := in.Prober.Reach(ctx, m.Host); err != nil {
+				wrong = append(wrong, fmt.Sprintf("%s cannot be reached: %v", m.Host, err))
 			}
 		}
 		return wrong

@@ -58,8 +58,8 @@ type Networkd interface {
 type Prober interface {
 	// Answers says whether a gateway answers on the link: to ARP, or to neighbour solicitation. It asks until ctx ends.
 	Answers(ctx context.Context, index int, from, gateway netip.Addr) (bool, error)
-	// Reach connects to the host of a URL.
-	Reach(ctx context.Context, url string) error
+	// Reach connects to "HOST:PORT".
+	Reach(ctx context.Context, host string) error
 }
 
 // System is a machine's network with those who look after it.
@@ -77,8 +77,6 @@ type Input struct {
 	BootID string
 	// Timeout is how long the check may take; 0 for what the mark says.
 	Timeout time.Duration
-	// URL, if not empty, must be reached.
-	URL string
 	// Keep, if not nil, is asked when all checks have passed; false puts everything back.
 	Keep func(ctx context.Context) bool
 	// Say writes a line for the console.

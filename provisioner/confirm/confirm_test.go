@@ -179,7 +179,7 @@ func (w *world) Answers(_ context.Context, _ int, from, to netip.Addr) (bool, er
 }
 func (w *world) Reach(context.Context, string) error {
 	if w.mute {
-		return errors.New("192.0.2.80:80 cannot be reached")
+		return errors.New("no route to host")
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func (w *world) write(files map[string]string, links ...confirm.Link) {
 		}
 		changes = append(changes, c)
 	}
-	mark, err := confirm.Mark(w.root, confirm.Change{BootID: w.boot, Links: links, Files: changes, Timeout: time.Minute, Now: w.now})
+	mark, err := confirm.Mark(w.root, confirm.Change{BootID: w.boot, Links: links, Files: changes, Timeout: time.Minute, Host: "192.0.2.80:80", Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestOutcomes(t *testing.T) {
 		{"an address that is never sure", "tentative", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is tentative"), "old"},
 		{"an address that another has", "twice", nil, restored("last-confirmed", "eth0: another machine has the address 192.0.2.10/24"), "old"},
 		{"a gateway that is none", "silent", nil, restored("last-confirmed", "eth0: the gateway 192.0.2.1 does not answer"), "old"},
-		{"the URL is not reached, whatever is put back", "good", func(w *world) { w.mute = true }, restored("last-confirmed", "192.0.2.80:80 cannot be reached"), "old"},
+		{"the URL is not reached, whatever is put back", "good", func(w *world) { w.mute = true }, restored("last-confirmed", "192.0.2.80:80 cannot be reached: no route to host"), "old"},
 		{"nobody presses Enter", "good", nil, restored("last-confirmed", "nobody has kept it"), "old"},
 		{"networkd is enabled and does not run", "good", func(w *world) { w.off, w.enabled = true, true }, confirm.Outcome{State: confirm.Confirmed}, "good"},
 		{"nothing acts on files", "good", func(w *world) { w.off = true },
@@ -285,7 +285,6 @@ func TestOutcomes(t *testing.T) {
 				test.set(w)
 			}
 			in := w.input()
-			in.URL = "http://192.0.2.80/"
 			if test.name == "nobody presses Enter" {
 				in.Keep = func(context.Context) bool { return false }
 			}
@@ -393,7 +392,6 @@ func TestPowerCut(t *testing.T) {
 	func() {
 		defer func() { _ = recover() }()
 		in := w.input()
-		in.URL = "http://192.0.2.80/"
 		confirm.Run(t.Context(), in)
 	}()
 	w.cancel = nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cloudconfig/provisioner/plan"
+	"cloudconfig/provisioner/settings"
 	"cloudconfig/schema/network"
 )
 
@@ -137,9 +138,6 @@ const (
 	forLACP   = 30 * time.Second
 	forwarded = 15 // seconds, a bridge's forward delay if none is said
 
-	// LongestTimeout is the most that may be asked for: with everything that has to be restored after it, it is less than what
-	// the unit of the boot is given.
-	LongestTimeout = 8 * time.Minute
 	// longestStep bounds the check of one restored network.
 	longestStep = 90 * time.Second
 )
@@ -166,5 +164,5 @@ func Bound(n *network.Network, bareMetal bool) time.Duration {
 			}
 		}
 	}
-	return min(bound+lacp+delay, LongestTimeout)
+	return min(bound+lacp+delay, settings.LongestNetworkTimeout)
 }

@@ -64,8 +64,10 @@ type mark struct {
 	Attempts int       `json:"attempts"`
 	Since    time.Time `json:"since"`
 	// TimeoutMS is how long the check may take.
-	TimeoutMS int64  `json:"timeout_ms"`
-	Links     []Link `json:"links,omitempty"`
+	TimeoutMS int64 `json:"timeout_ms"`
+	// Host is what must be reached, "HOST:PORT"; "" for nothing.
+	Host  string `json:"host,omitempty"`
+	Links []Link `json:"links,omitempty"`
 	// Before are the files that the machine ran with, and those that were put back once something was; Wanted those that are tried.
 	Before []File `json:"before,omitempty"`
 	Wanted []File `json:"wanted,omitempty"`
@@ -90,7 +92,9 @@ type Change struct {
 	Files []plan.Change
 	// Timeout is how long the check may take.
 	Timeout time.Duration
-	Now     time.Time
+	// Host is what must be reached then, "HOST:PORT"; empty for nothing.
+	Host string
+	Now  time.Time
 	// ByHand says that somebody is there who wants it tried, whatever became of it before.
 	ByHand bool
 }
@@ -106,7 +110,7 @@ func Mark(root fsroot.FS, c Change) ([]plan.Change, error) {
 		return nil, err
 	}
 	m := mark{
-		Version: 1, State: pending, BootID: c.BootID, Attempts: 1, Since: c.Now.UTC(), TimeoutMS: c.Timeout.Milliseconds(),
+		Version: 1, State: pending, BootID: c.BootID, Attempts: 1, Since: c.Now.UTC(), TimeoutMS: c.Timeout.Milliseconds(), Host: c.Host,
 		Links: c.Links, Before: have, Wanted: after(have, c.Files),
 	}
 	if same(m.Before, m.Wanted) {
