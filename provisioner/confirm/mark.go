@@ -164,6 +164,12 @@ func forget(ctx context.Context, root *fsroot.Root) error {
 	return transact(ctx, root, []plan.Change{{Kind: plan.Remove, Path: path.Join(dir, markFile), Origin: plan.OriginState}})
 }
 
+// IsPending says that there is a mark, which [Run] settles.
+func IsPending(root fsroot.FS) bool {
+	info, err := root.Stat(path.Join(dir, markFile))
+	return err != nil || info.Kind != fsroot.Absent // what cannot be seen is told by Run
+}
+
 // readMark is nil if there is none.
 func readMark(root fsroot.FS) (*mark, error) {
 	var m mark
