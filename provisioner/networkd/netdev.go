@@ -19,7 +19,7 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 	t := &text{}
 	t.begin("NetDev")
 	t.set("Name", l.ID)
-	t.set("Kind", kind(l))
+	t.word("Kind", kind(l), "bond bridge vlan vrf dummy veth gre gretap ipip ip6gre ip6gretap ip6tnl sit vti vti6 vxlan wireguard")
 	t.set("MACAddress", l.MAC)
 	t.positive("MTUBytes", l.MTU)
 	switch l.Kind {
@@ -41,7 +41,8 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		t.number("Table", &l.Table)
 	case network.Veth:
 		// networkd makes both ends by the file of one.
-		switch other := r.network.Link(l.Peer.ID); {
+		other := r.links[l.Peer.ID]
+		switch {
 		case l.Peer.ID == "" || l.Peer.ID == l.ID:
 			r.report(rules.NetworkConflict, l.At, "%q has no other end", l.ID)
 			return nil
@@ -50,7 +51,7 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		}
 		t.begin("Peer")
 		t.set("Name", l.Peer.ID)
-		if other := r.network.Link(l.Peer.ID); other != nil {
+		if other != nil {
 			t.set("MACAddress", other.MAC)
 		}
 	case network.Tunnel:
@@ -66,10 +67,6 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		default:
 			tunnel(t, l)
 		}
-	case network.Dummy:
-	default:
-		r.report(rules.NetworkUnsupported, l.At, "systemd-networkd makes no link of kind %q", string(l.Kind))
-		return nil
 	}
 	return t
 }
@@ -89,10 +86,10 @@ func kind(l *network.Link) string {
 }
 
 func bond(t *text, b *network.BondOptions) {
-	t.set("Mode", b.Mode)
-	t.set("LACPTransmitRate", b.LACPRate)
-	t.set("TransmitHashPolicy", b.TransmitHash)
-	t.set("AdSelect", b.AdSelect)
+	t.word("Mode", b.Mode, "balance-rr active-backup balance-xor broadcast 802.3ad balance-tlb balance-alb")
+	t.word("LACPTransmitRate", b.LACPRate, "slow fast")
+	t.word("TransmitHashPolicy", b.TransmitHash, "layer2 layer3+4 layer2+3 encap2+3 encap3+4")
+	t.word("AdSelect", b.AdSelect, "stable bandwidth count")
 	t.milliseconds("MIIMonitorSec", b.MIIMonitor)
 	t.milliseconds("UpDelaySec", b.UpDelay)
 	t.milliseconds("DownDelaySec", b.DownDelay)
@@ -102,10 +99,10 @@ func bond(t *text, b *network.BondOptions) {
 		targets = append(targets, a.String())
 	}
 	t.items("ARPIPTargets", targets)
-	t.set("ARPValidate", b.ARPValidate)
-	t.set("ARPAllTargets", b.ARPAllTargets)
-	t.set("FailOverMACPolicy", b.FailOverMAC)
-	t.set("PrimaryReselectPolicy", b.PrimaryReselect)
+	t.word("ARPValidate", b.ARPValidate, "none active backup all")
+	t.word("ARPAllTargets", b.ARPAllTargets, "any all")
+	t.word("FailOverMACPolicy", b.FailOverMAC, "none active follow")
+	t.word("PrimaryReselectPolicy", b.PrimaryReselect, "always better failure")
 	t.number("MinLinks", b.MinLinks)
 	t.toggle("AllSlavesActive", b.AllMembersActive)
 	t.number("GratuitousARP", b.GratuitousARP)

@@ -17,15 +17,17 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Link")
 	if l.Unmanaged {
 		t.set("Unmanaged", "yes")
+		if r.master[l.ID].of != nil || len(r.stacked[l.ID])+len(l.Addresses)+len(l.Routes)+len(l.Rules) > 0 || l.DHCP.V4 || l.DHCP.V6 {
+			r.report(rules.NetworkIgnored, l.At, "nothing is configured on %q, so what is said of it has no effect", l.ID)
+		}
 		return t
 	}
-	switch l.Activation {
-	case "off":
-		t.set("ActivationPolicy", "always-down")
-	default:
-		t.set("ActivationPolicy", l.Activation)
+	activation := l.Activation
+	if activation == "off" {
+		activation = "always-down"
 	}
-	if l.Optional {
+	t.word("ActivationPolicy", activation, "always-down manual")
+	if l.Optional || activation != "" {
 		t.set("RequiredForOnline", "no")
 	}
 	t.set("MACAddress", l.MAC)
@@ -34,7 +36,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Network")
 	r.protocols(t, l)
 	r.names(t, l)
-	if l.Kind != network.Ethernet || l.IgnoreCarrier {
+	if l.Kind != network.Ethernet || l.IgnoreCarrier == network.On {
 		t.set("ConfigureWithoutCarrier", "yes")
 	}
 	if l.DHCP.Critical {
@@ -62,7 +64,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	r.dhcp(t, l)
 	if l.Hardware.Infiniband != "" {
 		t.begin("IPoIB")
-		t.set("Mode", l.Hardware.Infiniband)
+		t.word("Mode", l.Hardware.Infiniband, "datagram connected")
 	}
 	return t
 }
@@ -91,22 +93,20 @@ func match(t *text, l *network.Link) {
 
 // protocols are the ways to addresses that are not written down.
 func (r *renderer) protocols(t *text, l *network.Link) {
+	wants6 := l.DHCP.V6 && !l.IPv6.Disabled
 	switch {
-	case l.DHCP.V4 && l.DHCP.V6:
+	case l.DHCP.V4 && wants6:
 		t.set("DHCP", "yes")
 	case l.DHCP.V4:
 		t.set("DHCP", "ipv4")
-	case l.DHCP.V6:
+	case wants6:
 		t.set("DHCP", "ipv6")
 	}
-	local := l.LinkLocal
-	if !local.Said {
-		local.V6 = true
+	local := r.linkLocal(l)
+	if wants6 && !local.V6 {
+		local.V6 = true // it begins from such an address, and networkd would pass it over
+		r.report(rules.NetworkIgnored, l.At, "%q gets a link-local address of IPv6 although it is to have none: DHCPv6 needs it", l.ID)
 	}
-	if in := r.master[l.ID].of; in != nil && (in.Kind == network.Bond || in.Kind == network.Bridge) {
-		local = network.LinkLocal{}
-	}
-	local.V6 = local.V6 && !l.IPv6.Disabled
 	switch {
 	case local.V4 && local.V6:
 		t.set("LinkLocalAddressing", "yes")
@@ -133,32 +133,47 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 		t.set("IPv6Token", "prefixstable")
 	}
 	t.positive("IPv6MTUBytes", l.MTU6)
-	if l.EmitLLDP {
+	if l.EmitLLDP == network.On {
 		t.set("EmitLLDP", "yes")
 	}
 
 	switch {
-	case l.DHCP.V6 && !local.V6:
-		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: it begins from a link-local address, and there is none", l.ID)
-	case l.DHCP.V6 && accept == network.Off:
+	case l.DHCP.V6 && !wants6:
+		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q, since it is to have no IPv6", l.ID)
+	case wants6 && accept == network.Off:
 		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: networkd begins it when a router is heard, and routers are not listened to", l.ID)
 	}
 }
 
+// linkLocal are the families in which a link gets an address that is good on the link alone. A port of a bond or bridge has none of its own.
+func (r *renderer) linkLocal(l *network.Link) network.LinkLocal {
+	local := network.LinkLocal{V6: true}
+	if in := r.master[l.ID].of; in != nil && (in.Kind == network.Bond || in.Kind == network.Bridge) {
+		local.V6 = false
+	} else if l.LinkLocal.Said {
+		local = l.LinkLocal
+	}
+	local.V6 = local.V6 && !l.IPv6.Disabled
+	return local
+}
+
 // names are the name servers and domains of a link, and those of all links.
 func (r *renderer) names(t *text, l *network.Link) {
-	seen := map[string]bool{}
-	for _, dns := range []network.DNS{l.DNS, r.network.DNS} {
-		for _, s := range dns.Servers {
-			if written := writtenAddr(s.Text, s.Addr); !seen[written] {
-				seen[written] = true
-				t.set("DNS", written)
+	servers := map[netip.Addr]bool{}
+	for _, list := range [][]network.Server{l.DNS.Servers, r.dns.Servers} {
+		for _, s := range list {
+			if !servers[s.Addr] {
+				servers[s.Addr] = true
+				t.set("DNS", writtenAddr(s.Text, s.Addr))
 			}
 		}
-		for _, d := range dns.Search {
-			if !seen[d.Name] {
-				seen[d.Name] = true
-				t.each("Domains", []string{d.Name})
+	}
+	domains := map[string]bool{}
+	for _, list := range [][]network.Domain{l.DNS.Search, r.dns.Search} {
+		for _, d := range list {
+			if !domains[d.Name] {
+				domains[d.Name] = true
+				t.items("Domains", []string{d.Name})
 			}
 		}
 	}
@@ -208,8 +223,8 @@ func address(t *text, a network.Address) {
 }
 
 func route(t *text, r *network.Route) {
-	// A gateway alone is that of the default route.
-	if !r.IsDefault() || r.ToText != "" || !r.Via.IsValid() {
+	// A gateway alone is that of the default route. Where the description names the route, the file does too.
+	if !r.IsDefault() || !r.Via.IsValid() || r.ToText != "" || r.Metric != nil || r.Table != 0 {
 		t.set("Destination", writtenPrefix(r.ToText, r.To))
 	}
 	if r.Via.IsValid() {
@@ -226,10 +241,10 @@ func route(t *text, r *network.Route) {
 		t.number("Table", &r.Table)
 	}
 	if r.Scope != "global" {
-		t.set("Scope", r.Scope)
+		t.word("Scope", r.Scope, "site link host nowhere")
 	}
 	if r.Type != "unicast" {
-		t.set("Type", r.Type)
+		t.word("Type", r.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
 	}
 	t.positive("MTUBytes", r.MTU)
 	t.positive("TCPAdvertisedMaximumSegmentSize", r.AdvertisedMSS)
@@ -283,19 +298,18 @@ func (r *renderer) dhcp(t *text, l *network.Link) {
 		if ra.Metric == nil {
 			t.number("RouteMetric", v6.Metric)
 		}
-		ra.UseMTU = first(ra.UseMTU, v6.UseMTU)
-		if v6.UseRoutes == network.Off {
-			ra.UseRoutes = first(ra.UseRoutes, network.Off)
-		}
 	}
 
 	t.begin("IPv6AcceptRA")
 	t.toggle("UseDNS", ra.UseDNS)
-	t.set("UseDomains", ra.UseDomains)
+	t.word("UseDomains", ra.UseDomains, "yes no route")
 	t.toggle("UseMTU", ra.UseMTU)
 	if ra.UseRoutes != network.Unset {
 		t.toggle("UseGateway", ra.UseRoutes)
 		t.toggle("UseRoutePrefix", ra.UseRoutes)
+	}
+	if ra.UseNTP != network.Unset || ra.UseHostname != network.Unset || ra.SendHostname != network.Unset || ra.Hostname != "" {
+		r.report(rules.NetworkIgnored, l.At, "routers say nothing of time servers and names of machines, so that of %q has no effect", l.ID)
 	}
 	t.number("RouteMetric", ra.Metric)
 	if l.IPv6.RATable != 0 {
@@ -308,15 +322,7 @@ func taken(t *text, o network.Overrides) {
 	t.toggle("UseDNS", o.UseDNS)
 	t.toggle("UseNTP", o.UseNTP)
 	t.toggle("UseHostname", o.UseHostname)
-	t.set("UseDomains", o.UseDomains)
-}
-
-// first is the first that is said.
-func first(a, b network.Toggle) network.Toggle {
-	if a != network.Unset {
-		return a
-	}
-	return b
+	t.word("UseDomains", o.UseDomains, "yes no route")
 }
 
 // writtenAddr is an address as its author wrote it, if that is what was read.

@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -23,6 +24,9 @@ type section struct {
 }
 
 type setting struct{ key, value string }
+
+// isFor says that the first section, which tells what the file is for, says so. A file without it would be for every interface.
+func (t *text) isFor() bool { return len(t.sections[0].settings) > 0 }
 
 // A problem is a value that was not written. It does not hold the value, which may be a key.
 type problem struct{ key, why string }
@@ -54,11 +58,13 @@ func (t *text) items(key string, items []string) {
 	t.set(key, strings.Join(items, " "))
 }
 
-// each writes a setting once for every item of a list.
-func (t *text) each(key string, items []string) {
-	for _, item := range items {
-		t.items(key, []string{item})
+// word writes one of the words that systemd has for a setting.
+func (t *text) word(key, value, known string) {
+	if value != "" && !slices.Contains(strings.Fields(known), value) {
+		t.problems = append(t.problems, problem{key, "it is not one of " + strings.ReplaceAll(known, " ", ", ")})
+		return
 	}
+	t.set(key, value)
 }
 
 func (t *text) toggle(key string, v network.Toggle) {

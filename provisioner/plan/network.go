@@ -8,6 +8,7 @@ import (
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/networkd"
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/rules"
@@ -29,7 +30,7 @@ func (c *computation) network() {
 	}
 	files, found := networkd.Render(n)
 	c.diags.Add(found...)
-	p := networkPlan{computation: c, wanted: map[string]bool{}, stems: map[string]bool{}, changed: map[string][]networkFile{}}
+	p := networkPlan{computation: c, wanted: map[string]bool{}, ids: map[string]string{}, changed: map[string][]networkFile{}}
 	files = slices.DeleteFunc(files, func(f networkd.File) bool { return p.isLeft(n.Link(f.Link), f) })
 	dir := p.dir()
 	for _, f := range files {
@@ -37,15 +38,16 @@ func (c *computation) network() {
 	}
 	p.removeStale()
 	p.checkMachine(files)
-	p.links()
+	p.links(files)
+	p.taken()
 }
 
 // networkPlan is what of the plan is about the network.
 type networkPlan struct {
 	*computation
-	left   []string        // IDs of links that are left to units of the configuration
-	wanted map[string]bool // paths
-	stems  map[string]bool // names of files without what follows the last dot
+	left   []string          // IDs of links that are left to units of the configuration
+	wanted map[string]bool   // paths
+	ids    map[string]string // of links, by the stems of their files
 	// changed are the files that come, change or go, by the ID of their link; or by their stem, where the network has no
 	// such link.
 	changed map[string][]networkFile
@@ -81,7 +83,7 @@ func (p *networkPlan) put(dir string, f networkd.File) {
 	if cl := p.claimAt(want.Path); cl != nil {
 		cl.asked = f.Why
 	}
-	p.wanted[want.Path], p.stems[stem(f.Name)] = true, true
+	p.wanted[want.Path], p.ids[stem(f.Name)] = true, f.Link
 	if s := p.see(want.Path); !want.IsAlready(s) {
 		p.note(f.Link, networkFile{path: want.Path, was: string(s.Data), now: f.Text})
 	}
@@ -94,10 +96,6 @@ func stem(name string) string { return strings.TrimSuffix(name, path.Ext(name)) 
 
 // removeStale plans that our files go which nothing asks for any more.
 func (p *networkPlan) removeStale() {
-	ids := map[string]string{} // of the links, by the stems of their files
-	for id, files := range p.changed {
-		ids[stem(path.Base(files[0].path))] = id
-	}
 	for _, dir := range []string{networkEtc, networkRun} {
 		for _, name := range p.list(dir) {
 			file := path.Join(dir, name)
@@ -106,7 +104,7 @@ func (p *networkPlan) removeStale() {
 			}
 			p.computation.put(&Change{Kind: Remove, Path: file, Why: []source.Range{p.Input.Network.At}, Origin: "network"})
 			of := stem(name)
-			if id, ok := ids[of]; ok {
+			if id, ok := p.ids[of]; ok {
 				of = id
 			}
 			p.note(of, networkFile{path: file, was: string(p.see(file).Data)})
@@ -165,8 +163,8 @@ func (p *networkPlan) checkMachine(files []networkd.File) {
 func (p *networkPlan) absent(l *network.Link) {
 	d := p.report(rules.NetworkAbsent, matchAt(l), "no interface has %s", wantedCard(l))
 	d.Detail = "the machine has " + p.cardNames()
-	if l.Optional || l.Match.MAC == "" && isPattern(l.Match) {
-		d.Severity = rules.NetworkShadowed.Severity
+	if l.Optional || isPattern(l.Match) {
+		d.Severity = diag.Warning
 	}
 }
 
@@ -288,25 +286,25 @@ func (p *networkPlan) shadowed(files []networkd.File) {
 }
 
 // links says what becomes of each link.
-func (p *networkPlan) links() {
+func (p *networkPlan) links(files []networkd.File) {
 	n := p.Input.Network
-	mine := map[*Interface]bool{}
+	owned := p.owned(files)
 	for i := range n.Links {
 		l := &n.Links[i]
-		interfaces := p.interfaces(l)
-		for _, on := range interfaces {
-			mine[on] = true
-		}
-		files := p.changed[l.ID]
+		changed := p.changed[l.ID]
 		delete(p.changed, l.ID)
-		if len(files) == 0 {
+		if len(changed) == 0 {
 			continue
 		}
-		if len(interfaces) == 0 {
-			interfaces = []*Interface{nil}
+		there := false
+		for _, on := range p.interfaces(l) {
+			if owned[on] == l.ID {
+				p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, changed, on))
+				there = true
+			}
 		}
-		for _, on := range interfaces {
-			p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, files, on))
+		if !there {
+			p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, changed, nil))
 		}
 	}
 	var gone []string
@@ -315,6 +313,23 @@ func (p *networkPlan) links() {
 	}
 	sort.Strings(gone)
 	for _, of := range gone {
-		p.plan.Network.Links = append(p.plan.Network.Links, p.linkGone(of, p.changed[of], mine)...)
+		p.plan.Network.Links = append(p.plan.Network.Links, p.linkGone(of, p.changed[of], owned)...)
 	}
+}
+
+// owned says which link each interface is configured as: that of the first file that fits, which is what networkd takes.
+func (p *networkPlan) owned(files []networkd.File) map[*Interface]string {
+	owned := map[*Interface]string{}
+	for _, f := range files {
+		l := p.Input.Network.Link(f.Link)
+		if l == nil || !strings.HasSuffix(f.Name, ".network") {
+			continue
+		}
+		for _, on := range p.interfaces(l) {
+			if owned[on] == "" {
+				owned[on] = l.ID
+			}
+		}
+	}
+	return owned
 }

@@ -69,8 +69,9 @@ func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Inter
 			n.NetDev = f.action()
 		}
 	}
-	master, table := p.master(l)
-	if !l.Unmanaged {
+	ours := !l.Unmanaged && !slices.Contains(p.left, l.ID)
+	if ours {
+		master, table := p.master(l)
 		n.DHCP4, n.DHCP6 = l.DHCP.V4, l.DHCP.V6
 		n.RA = l.IPv6.AcceptRA != network.Off && !l.IPv6.Disabled && !(l.LinkLocal.Said && !l.LinkLocal.V6) && (!master || l.IPv6.AcceptRA == network.On)
 		for _, a := range l.Addresses {
@@ -90,7 +91,7 @@ func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Inter
 	if on.MTU == l.MTU {
 		n.MTU = 0
 	}
-	if !l.Unmanaged {
+	if ours {
 		n.compare(on)
 	}
 	return n
@@ -202,7 +203,7 @@ func (r InterfaceRoute) isThere(has InterfaceRoute) bool {
 }
 
 // linkGone says what becomes of the link that files were of, and of its interface; nothing if that is another link's.
-func (p *networkPlan) linkGone(of string, files []networkFile, others map[*Interface]bool) []LinkChange {
+func (p *networkPlan) linkGone(of string, files []networkFile, others map[*Interface]string) []LinkChange {
 	n := LinkChange{ID: strings.TrimPrefix(of, networkd.Prefix), Gone: true, Why: []source.Range{p.Input.Network.At}}
 	var made netdev
 	var m match
@@ -228,7 +229,7 @@ func (p *networkPlan) linkGone(of string, files []networkFile, others map[*Inter
 		if on.Name != made.name && (made.name != "" || !m.fits(traitsOf(on))) {
 			continue
 		}
-		if others[on] {
+		if others[on] != "" {
 			owned = true
 			continue
 		}

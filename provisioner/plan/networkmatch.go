@@ -72,9 +72,9 @@ func (c *computation) byName(name string) *Interface {
 	return nil
 }
 
-// isPattern says that a match may be of several cards.
+// isPattern says that a match may be of several cards, or of none.
 func isPattern(m network.Match) bool {
-	return !slices.ContainsFunc(m.Names, func(name string) bool { return !strings.ContainsAny(name, "*?[") })
+	return !m.IsZero() && m.MAC == "" && !slices.ContainsFunc(m.Names, func(name string) bool { return !strings.ContainsAny(name, "*?[") })
 }
 
 // anyGlob says that a text is like one of the patterns of glob(7).
