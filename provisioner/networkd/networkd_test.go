@@ -154,6 +154,7 @@ func networks() map[string]network.Network {
 			{To: p("10.0.0.0/8"), Via: a("192.0.2.1"), From: a("192.0.2.10"), Metric: n(4294967294), Table: 100, MTU: 1400, AdvertisedMSS: 1360, CongestionWindow: 20, AdvertisedReceiveWindow: 30, Scope: "global", Type: "unicast", OnLink: network.Off},
 			{To: p("10.1.0.0/16"), Type: "unreachable"}, {To: p("10.2.0.0/16"), Scope: "link"},
 			{To: p("0.0.0.0/0"), ToText: "0.0.0.0/0", Type: "local", Scope: "host", Table: 99},
+			{To: p("2001:db8:2::/64"), Scope: "link"}, {To: p("::/0"), Type: "local", Scope: "host", Table: 99},
 			{To: p("2001:db8:1::/64"), ToText: "2001:DB8:1::5/64", Via: a("fe80::1"), Metric: n(0)},
 		}}),
 		"rules": one(network.Link{ID: "eth0", Kind: network.Ethernet, Rules: []network.Rule{
@@ -161,7 +162,7 @@ func networks() map[string]network.Network {
 		}}),
 		"states": {Links: []network.Link{
 			{ID: "down", Kind: network.Ethernet, Activation: "off"},
-			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: network.On, EmitLLDP: network.On},
+			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: true, EmitLLDP: true},
 			{ID: "left", Kind: network.Ethernet, Unmanaged: true, Addresses: addresses("192.0.2.10/24")},
 		}},
 		"tunnels": {Links: append(cards("eth0"),

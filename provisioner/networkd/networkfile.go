@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/rules"
 )
@@ -36,7 +37,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Network")
 	r.protocols(t, l)
 	r.names(t, l)
-	if l.Kind != network.Ethernet || l.IgnoreCarrier == network.On {
+	if l.Kind != network.Ethernet || l.IgnoreCarrier {
 		t.set("ConfigureWithoutCarrier", "yes")
 	}
 	if l.DHCP.Critical {
@@ -50,7 +51,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	for i := range l.Routes {
 		t.begin("Route")
-		route(t, &l.Routes[i])
+		r.route(t, l, &l.Routes[i])
 	}
 	for _, rule := range l.Rules {
 		t.begin("RoutingPolicyRule")
@@ -63,8 +64,10 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	r.dhcp(t, l)
 	if l.Hardware.Infiniband != "" {
-		t.begin("IPoIB")
-		t.word("Mode", l.Hardware.Infiniband, "datagram connected")
+		// systemd.network(5) of 252 has a section IPoIB, which networkd itself calls unknown.
+		d := diag.New(rules.NetworkUnsupported, l.At, "systemd-networkd does not set the InfiniBand mode of %q", l.ID)
+		d.Severity = diag.Warning
+		r.found.Add(d)
 	}
 	return t
 }
@@ -133,7 +136,7 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 		t.set("IPv6Token", "prefixstable")
 	}
 	t.positive("IPv6MTUBytes", l.MTU6)
-	if l.EmitLLDP == network.On {
+	if l.EmitLLDP {
 		t.set("EmitLLDP", "yes")
 	}
 
@@ -222,34 +225,41 @@ func address(t *text, a network.Address) {
 	}
 }
 
-func route(t *text, r *network.Route) {
+func (r *renderer) route(t *text, l *network.Link, v *network.Route) {
 	// A gateway alone is that of the default route. Where the description names the route, the file does too.
-	if !r.IsDefault() || !r.Via.IsValid() || r.ToText != "" || r.Metric != nil || r.Table != 0 {
-		t.set("Destination", writtenPrefix(r.ToText, r.To))
+	if !v.IsDefault() || !v.Via.IsValid() || v.ToText != "" || v.Metric != nil || v.Table != 0 {
+		t.set("Destination", writtenPrefix(v.ToText, v.To))
 	}
-	if r.Via.IsValid() {
-		t.set("Gateway", writtenAddr(r.ViaText, r.Via))
+	if v.Via.IsValid() {
+		t.set("Gateway", writtenAddr(v.ViaText, v.Via))
 	}
-	if r.OnLink == network.On {
+	switch alone := v.Via.IsValid() && len(l.Addresses) == 0; {
+	case v.OnLink == network.On || alone && v.OnLink == network.Unset: // networkd takes the second for granted, and says so each time
 		t.set("GatewayOnLink", "yes")
+	case alone:
+		t.set("GatewayOnLink", "no")
 	}
-	if r.From.IsValid() {
-		t.set("PreferredSource", r.From.String())
+	if v.From.IsValid() {
+		t.set("PreferredSource", v.From.String())
 	}
-	t.number("Metric", r.Metric)
-	if r.Table != 0 {
-		t.number("Table", &r.Table)
+	t.number("Metric", v.Metric)
+	if v.Table != 0 {
+		t.number("Table", &v.Table)
 	}
-	if r.Scope != "global" {
-		t.word("Scope", r.Scope, "site link host nowhere")
+	switch {
+	case v.Scope == "" || v.Scope == "global":
+	case v.To.Addr().Is4():
+		t.word("Scope", v.Scope, "site link host nowhere")
+	case v.Type != "local": // whose scope goes without saying
+		r.report(rules.NetworkIgnored, v.At, "routes of IPv6 have no scope: %q of %q has no effect", v.Scope, l.ID)
 	}
-	if r.Type != "unicast" {
-		t.word("Type", r.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
+	if v.Type != "unicast" {
+		t.word("Type", v.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
 	}
-	t.positive("MTUBytes", r.MTU)
-	t.positive("TCPAdvertisedMaximumSegmentSize", r.AdvertisedMSS)
-	t.positive("InitialCongestionWindow", r.CongestionWindow)
-	t.positive("InitialAdvertisedReceiveWindow", r.AdvertisedReceiveWindow)
+	t.positive("MTUBytes", v.MTU)
+	t.positive("TCPAdvertisedMaximumSegmentSize", v.AdvertisedMSS)
+	t.positive("InitialCongestionWindow", v.CongestionWindow)
+	t.positive("InitialAdvertisedReceiveWindow", v.AdvertisedReceiveWindow)
 }
 
 func policy(t *text, r network.Rule) {

@@ -93,9 +93,11 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	// IgnoreCarrier configures it without a carrier, and EmitLLDP tells the neighbours who this is.
-	IgnoreCarrier, EmitLLDP Toggle
-	Hardware                Hardware
+	// IgnoreCarrier configures a card although no cable is in it; links that are made always are.
+	IgnoreCarrier bool
+	// EmitLLDP announces the machine to the switch.
+	EmitLLDP bool
+	Hardware Hardware
 
 	Addresses []Address
 	DHCP      DHCP
