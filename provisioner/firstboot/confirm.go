@@ -18,6 +18,7 @@ import (
 	"cloudconfig/provisioner/settings"
 	"cloudconfig/schema"
 	"cloudconfig/schema/network"
+	"cloudconfig/schema/source"
 )
 
 // trial is what a run knows of networks that it tries.
@@ -179,4 +180,63 @@ func (r *run) isSpent(err error, cfg *schema.Config) bool {
 	r.spent, _ = r.networkOf(cfg)
 	r.say("network", "%v; it is left as it is", err)
 	return true
+}
+
+// Try is a network that somebody tries by hand.
+type Try struct {
+	// File is a description of the network of this kind, as schema.DecodeNetwork takes it; or a cloud-config with network: in it,
+	// if the kind is empty.
+	File *source.File
+	Kind string
+	// Timeout is how long the check may take; 0 for what the settings say.
+	Timeout time.Duration
+	// Wanted, if not nil, is asked once everything is well; false puts back what was there.
+	Wanted func(context.Context) bool
+}
+
+// TryNetwork writes one network and nothing else, and keeps it only if the machine is reachable with it.
+func TryNetwork(ctx context.Context, env Env, t Try) *report.Report {
+	r := begin(env)
+	r.byHand, r.timeout, r.wanted = true, t.Timeout, t.Wanted
+	st := r.underLock(ctx, func() report.State {
+		r.publish(ctx)
+		if err := r.configure(); err != nil {
+			return r.failed(err)
+		}
+		if err := r.lookAtMachine(); err != nil {
+			return r.failed(err)
+		}
+		n, err := r.toTry(ctx, t)
+		switch {
+		case err != nil:
+			return r.failed(err)
+		case r.found.HasErrors():
+			return r.refused()
+		case n == nil:
+			return r.failed(fmt.Errorf("%s describes no network", t.File.Name))
+		}
+		r.enter("plan")
+		_, found, st := r.transact(ctx, &schema.Config{Network: n}, func(plan.Plan) ([]plan.Change, error) { return nil, nil })
+		if r.find(found); st == report.Refused {
+			return r.refused()
+		}
+		return st
+	})
+	r.end(ctx, worse(st, r.networkState()))
+	return r.Report
+}
+
+// toTry reads the description.
+func (r *run) toTry(ctx context.Context, t Try) (*network.Network, error) {
+	r.enter("check")
+	if t.Kind != "" {
+		n, found := schema.DecodeNetwork(t.File, t.Kind)
+		r.find(found)
+		return n, nil
+	}
+	r.data.UserData, r.data.Name = t.File.Bytes, t.File.Name
+	if err := r.decode(ctx); err != nil {
+		return nil, err
+	}
+	return r.config.Network, nil
 }
