@@ -103,7 +103,7 @@ type Change struct {
 var ErrSpent = errors.New("this network was tried before, and did not work")
 
 // Mark is what is to be committed together with the files, so that whoever finds them knows that nobody has confirmed them. It is
-// empty if no file of ours changes. The error is ErrSpent if these files failed before, unless it is done by hand.
+// empty if no file of ours changes; if what was put back once is what is wanted now, the mark of that is taken away. The error is ErrSpent if these files failed before, unless it is done by hand.
 func Mark(root fsroot.FS, c Change) ([]plan.Change, error) {
 	have, err := ours(root)
 	if err != nil {
@@ -113,14 +113,17 @@ func Mark(root fsroot.FS, c Change) ([]plan.Change, error) {
 		Version: 1, State: pending, BootID: c.BootID, Attempts: 1, Since: c.Now.UTC(), TimeoutMS: c.Timeout.Milliseconds(), Host: c.Host,
 		Links: c.Links, Before: have, Wanted: after(have, c.Files),
 	}
-	if same(m.Before, m.Wanted) {
-		return nil, nil
-	}
-	m.Digest = digest(m.Wanted)
 	old, err := readMark(root)
 	if err != nil {
 		return nil, err
 	}
+	if same(m.Before, m.Wanted) {
+		if old != nil && old.State != pending {
+			return []plan.Change{unmarked}, nil // what was put back is what is wanted now
+		}
+		return nil, nil
+	}
+	m.Digest = digest(m.Wanted)
 	if old != nil && old.State == pending {
 		m.Before = old.Before // what is there now was never checked
 	}
@@ -141,6 +144,8 @@ func (m *mark) changes() ([]plan.Change, error) {
 
 var directory = plan.Change{Kind: plan.MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700}, Origin: plan.OriginState}
 
+var unmarked = plan.Change{Kind: plan.Remove, Path: dir + "/" + markFile, Origin: plan.OriginState}
+
 // write commits the mark together with the files that go with it.
 func (m *mark) write(ctx context.Context, root *fsroot.Root, files []File) error {
 	changes, err := m.changes()
@@ -156,12 +161,12 @@ func (m *mark) confirm(ctx context.Context, root *fsroot.Root) error {
 	if err != nil {
 		return err
 	}
-	return transact(ctx, root, []plan.Change{directory, file, {Kind: plan.Remove, Path: path.Join(dir, markFile), Origin: plan.OriginState}})
+	return transact(ctx, root, []plan.Change{directory, file, unmarked})
 }
 
 // forget forgets the mark.
 func forget(ctx context.Context, root *fsroot.Root) error {
-	return transact(ctx, root, []plan.Change{{Kind: plan.Remove, Path: path.Join(dir, markFile), Origin: plan.OriginState}})
+	return transact(ctx, root, []plan.Change{unmarked})
 }
 
 // IsPending says that there is a mark, which [Run] settles.

@@ -41,10 +41,10 @@ func (r *run) tries() bool { return r.Live && r.Network != nil }
 
 // mark is what goes into the transaction of a plan whose network is to be confirmed.
 func (r *run) mark(p plan.Plan, f plan.Facts, cfg *schema.Config) ([]plan.Change, error) {
-	if !r.tries() || len(p.Network.Links) == 0 {
+	n, _ := r.networkOf(cfg)
+	if !r.tries() || n == nil {
 		return nil, nil
 	}
-	n, _ := r.networkOf(cfg)
 	timeout := r.timeout
 	if timeout == 0 {
 		timeout = r.settings.NetworkTimeout
@@ -123,10 +123,8 @@ func (r *run) resume(ctx context.Context) report.State {
 // settle checks what is marked, and keeps what became of it.
 func (r *run) settle(ctx context.Context) confirm.Outcome {
 	out := confirm.Run(ctx, r.trying())
+	r.Report.Network = nil
 	r.keepOutcome(out)
-	if out.State == confirm.Restored {
-		r.failed(fmt.Errorf("the network did not work and is not the one asked for (%s is in its place): %s", out.Restored, strings.Join(out.Failed, "; ")))
-	}
 	if out.Err != nil {
 		r.trouble = true
 		r.failed(fmt.Errorf("network: %w", out.Err))
@@ -140,8 +138,12 @@ func (r *run) keepOutcome(out confirm.Outcome) {
 	}
 }
 
-// networkState is what the network makes of the state of the run.
+// networkState is what the network makes of the state of the run, once it has done all else.
 func (r *run) networkState() report.State {
+	if r.isRestored() {
+		n := r.Report.Network
+		r.failed(fmt.Errorf("the network is not the one asked for, which did not work (%s is in its place): %s", n.Restored, strings.Join(n.Failed, "; ")))
+	}
 	if r.isRestored() || r.trouble {
 		return report.Degraded
 	}

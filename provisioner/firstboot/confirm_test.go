@@ -54,17 +54,19 @@ func (n *fakeNet) Interfaces(context.Context) ([]plan.Interface, error) {
 	}
 	return []plan.Interface{card, dummy}, nil
 }
-func (n *fakeNet) Delete(context.Context, int) error                                  { return nil }
-func (n *fakeNet) Rename(int, string) error                                           { return nil }
-func (n *fakeNet) SetMTU(int, int) error                                              { return nil }
-func (n *fakeNet) RemoveAddress(int, netip.Prefix) error                              { return nil }
-func (n *fakeNet) ReloadUdev(context.Context) error                                   { return nil }
-func (n *fakeNet) Running(context.Context) (bool, error)                              { return !n.off, nil }
-func (n *fakeNet) Enabled(context.Context) (bool, error)                              { return true, nil }
-func (n *fakeNet) Start(context.Context) error                                        { return nil }
-func (n *fakeNet) Reconfigure(context.Context, int) error                             { return nil }
-func (n *fakeNet) Answers(context.Context, int, netip.Addr, netip.Addr) (bool, error) { return true, nil }
-func (n *fakeNet) Reach(context.Context, string) error                                { return nil }
+func (n *fakeNet) Delete(context.Context, int) error      { return nil }
+func (n *fakeNet) Rename(int, string) error               { return nil }
+func (n *fakeNet) SetMTU(int, int) error                  { return nil }
+func (n *fakeNet) RemoveAddress(int, netip.Prefix) error  { return nil }
+func (n *fakeNet) ReloadUdev(context.Context) error       { return nil }
+func (n *fakeNet) Running(context.Context) (bool, error)  { return !n.off, nil }
+func (n *fakeNet) Enabled(context.Context) (bool, error)  { return true, nil }
+func (n *fakeNet) Start(context.Context) error            { return nil }
+func (n *fakeNet) Reconfigure(context.Context, int) error { return nil }
+func (n *fakeNet) Answers(context.Context, int, netip.Addr, netip.Addr) (bool, error) {
+	return true, nil
+}
+func (n *fakeNet) Reach(context.Context, string) error { return nil }
 
 // networkd is asked twice under the name of Reload: PID 1 has one too, and the machine counts that.
 func (n *fakeNet) Reload(context.Context) error {
@@ -101,6 +103,12 @@ func TestNetworkIsTried(t *testing.T) {
 	}
 	if text := n.read("run/provisioner/status.json"); !strings.Contains(text, `"restored": "last-confirmed"`) {
 		t.Errorf("status: %s", text)
+	}
+
+	// What was put back is what is asked for again: nothing is wrong any more.
+	n.write("usr/share/oem/cloud-config.yml", onDummy("192.0.2.10/24"))
+	if r, _ = n.run(firstboot.Apply, n.with); r.ExitStatus != report.ExitDone || r.Network != nil || n.read(markFile) != "(none)" {
+		t.Errorf("exit status %d, network %+v, errors %q\n%s", r.ExitStatus, r.Network, r.Errors, &n.console)
 	}
 }
 
@@ -191,7 +199,9 @@ func TestTryNetwork(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			n := newFakeNet(t, "")
 			test.try.Timeout = time.Minute
-			r, _ := n.run(func(ctx context.Context, env firstboot.Env) *report.Report { return firstboot.TryNetwork(ctx, env, test.try) }, n.with)
+			r, _ := n.run(func(ctx context.Context, env firstboot.Env) *report.Report {
+				return firstboot.TryNetwork(ctx, env, test.try)
+			}, n.with)
 			if kept := n.read(ourFile) != "(none)"; r.ExitStatus != test.status || kept != test.kept {
 				t.Errorf("exit status %d, kept: %v, errors %q\n%s", r.ExitStatus, kept, r.Errors, &n.console)
 			}
@@ -201,4 +211,3 @@ func TestTryNetwork(t *testing.T) {
 		})
 	}
 }
-
