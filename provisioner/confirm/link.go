@@ -73,7 +73,7 @@ func mayBeDark(n *network.Network, id string) bool {
 		if slices.ContainsFunc(l.Members, func(m network.Member) bool { return m.ID == id }) {
 			return true
 		}
-		if l.ID == id && (l.IgnoreCarrier || l.Kind == network.Bridge && len(l.Members) == 0) {
+		if l.ID == id && (l.IgnoreCarrier == network.On || l.Kind == network.Bridge && len(l.Members) == 0) {
 			return true
 		}
 	}
