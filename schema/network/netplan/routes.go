@@ -92,7 +92,7 @@ func reaches(l *network.Link, via netip.Addr) bool {
 	return own == 0 || via.IsLinkLocalUnicast()
 }
 
-// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere.
+// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere, or, of a route without a gateway, for the link.
 func scope(r *network.Route) string {
 	switch {
 	case r.Scope == "global":
@@ -105,10 +105,6 @@ func scope(r *network.Route) string {
 		return "host"
 	case "broadcast", "multicast", "anycast":
 		return "link"
-	case "", "unicast":
-		if !r.Via.IsValid() && r.To.Addr().Is4() {
-			return "link"
-		}
 	}
 	return ""
 }
