@@ -8,6 +8,9 @@ import (
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/network/netplan"
+	"cloudconfig/schema/network/openstack"
+	"cloudconfig/schema/network/rackspace"
+	"cloudconfig/schema/network/v1"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -61,13 +64,32 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	switch kind {
 	case "cloud-init":
 		n = networkConfig(c, f)
+	case "openstack":
+		n = readJSON(c, f, openstack.Read)
+	case "rackspace":
+		n = readJSON(c, f, rackspace.Read)
 	default:
 		c.ReportAt(rules.NetworkUnsupported, "", f.Range(0, 0), "a description of the network in the form of %s is not known", kind)
 	}
 	if n != nil {
 		network.Check(c, n)
 	}
+	c.More(f)
 	return n, c.Sorted()
+}
+
+// readJSON reads a description of a platform's, which is a mapping in JSON. YAML has JSON in it, so places come for free.
+func readJSON(c *findings.Collector, f *source.File, read func(*findings.Collector, *yamltree.Node) *network.Network) *network.Network {
+	root, found := yamltree.Parse(f)
+	c.Diags.Add(found...)
+	if root == nil || root.Kind == yamltree.Null {
+		return nil
+	}
+	if root.Kind != yamltree.Mapping {
+		c.Report(rules.NetworkSyntax, "", root, "the description of the network is not a mapping")
+		return nil
+	}
+	return read(c, root)
 }
 
 // networkConfig reads a network-config of cloud-init's, in YAML or JSON: version and what belongs to it stand below
@@ -91,12 +113,20 @@ func networkConfig(c *findings.Collector, f *source.File) *network.Network {
 
 // describedNetwork reads what is below network and held against the language. It is nil if that is nothing.
 func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network {
-	config := n.Get("config")
-	switch {
-	case n.Kind != yamltree.Mapping || c.Bad[n] || config != nil && config.Value == "disabled":
+	if n.Kind != yamltree.Mapping || c.Bad[n] {
 		return nil
-	case config != nil || language.PairOf(n, "version").Value != nil && n.Get("version").Value == "1":
-		return nil // TODO v1.Read(c, n)
+	}
+	first := false
+	if version := n.Get("version"); version != nil {
+		first = version.Value == "1"
+	}
+	switch config := n.Get("config"); {
+	case config != nil && config.Kind == yamltree.Scalar: // "disabled"
+		return nil
+	case first:
+		return v1.Read(c, n)
+	case config != nil && !c.Bad[config]:
+		c.Report(rules.NetworkConflict, "network.config", config, "config is version 1, and another part is version 2").Subject = findings.FirstLine(config.Range)
 	}
 	return netplan.Read(c, n)
 }

@@ -136,6 +136,7 @@ func (r *run) commit(ctx context.Context) report.State {
 	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
+	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
 	}
@@ -168,6 +169,15 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		if err != nil {
 			return p, found, r.failed(err)
 		}
+		n, _ := r.networkOf(cfg)
+		mark, err := r.mark(p, f, cfg)
+		if r.isSpent(err, cfg) {
+			continue
+		}
+		if err != nil {
+			return p, found, r.failed(err)
+		}
+		extra = append(extra, mark...)
 		if err := r.addMissing(&p, f, extra); err != nil {
 			return p, found, r.failed(err)
 		}
@@ -190,6 +200,9 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		if err := r.label(ctx, append(slices.Clone(p.Changes), p.Runtime...)); err != nil {
 			return p, found, r.degraded(err)
 		}
+		if len(mark) > 0 {
+			r.confirm(ctx, n)
+		}
 		return p, found, report.Done
 	}
 }
@@ -211,6 +224,8 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 			if err := facts.Look(r.Root, &in.Facts, p.Unseen); err != nil {
 				return p, in.Facts, nil, err
 			}
+		case len(p.Unasked) > 0 && !found.HasErrors():
+			r.askForHolders(ctx, p.Unasked, &in.Facts)
 		case r.awaitsAddress(found, in.Facts) && r.waitForAddress(ctx, &in.Facts):
 		default:
 			return p, in.Facts, found, nil

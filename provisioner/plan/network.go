@@ -40,6 +40,7 @@ func (c *computation) network() {
 	p.removeStale()
 	p.checkMachine(files)
 	p.links(files)
+	p.taken()
 }
 
 // networkPlan is what of the plan is about the network.

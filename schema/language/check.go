@@ -465,14 +465,6 @@ func (s *shape) field(name string) *field {
 	return nil
 }
 
-// first is the first key of a mapping, by which the mapping is known.
-func (s *shape) first() *field {
-	for f := range s.all {
-		return f
-	}
-	return nil
-}
-
 // all visits the keys of a mapping.
 func (s *shape) all(visit func(*field) bool) {
 	for _, fields := range [...][]field{s.fields, s.also} {

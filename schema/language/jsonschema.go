@@ -172,9 +172,12 @@ func (w *schemaWriter) reference(s *shape, path string) object {
 		count(out, s, "Properties")
 		return out
 	}
-	first := s.first()
+	var first *field // nil of a mapping that has the keys of others alone
+	if len(s.fields) > 0 {
+		first = &s.fields[0]
+	}
 	name, known := w.names[first]
-	if !known {
+	if !known || first == nil {
 		name = path
 		for i := 2; w.defs[name] != nil; i++ {
 			name = fmt.Sprintf("%s-%d", path, i)
@@ -209,7 +212,13 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 	out := object{"type": "object", "properties": properties, "patternProperties": patterns, "additionalProperties": false}
 	var required []string
 	var either []any // of keys that have two spellings
-	for f := range s.all {
+	if s.also != nil {
+		delete(out, "additionalProperties")
+		out["unevaluatedProperties"] = false
+		out["$ref"] = "#/$defs/" + w.common(s.also, path)
+	}
+	for i := range s.fields {
+		f := &s.fields[i]
 		bare := w.shape(f.shape, Join(path, f.name))
 		properties[f.name] = w.property(f, bare)
 		if pattern := spellings(f.name); pattern != "" {
@@ -238,6 +247,19 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 		}
 	}
 	return out
+}
+
+// common is the name of the definition of keys that several mappings have. It refuses no others.
+func (w *schemaWriter) common(fields []field, path string) string {
+	name, known := w.names[&fields[0]]
+	if !known {
+		name = path + "-common"
+		w.names[&fields[0]] = name
+		out := w.mapping(&shape{kind: mapping, fields: fields}, path)
+		delete(out, "additionalProperties")
+		w.defs[name] = out
+	}
+	return name
 }
 
 // property is the schema of a value with what the table says of its key.

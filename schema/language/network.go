@@ -66,6 +66,7 @@ var (
 	unsigned16   = shape{kind: integer, high: math.MaxUint16}
 	octet        = shape{kind: integer, high: 255}
 	anyAddress   = shape{kind: text, rule: isIP}
+	tunnelEnd    = shape{kind: text, rule: isEnd}
 	destination  = shape{kind: text, rule: isNetwork}
 	linkName     = shape{kind: text, rule: isLinkID}
 	linkNames    = shape{kind: list, lone: true, item: &linkName}
@@ -76,9 +77,9 @@ var (
 
 var ethernetFields = []field{
 	{name: "match", shape: &shape{kind: mapping, fields: []field{
-		{name: "name", shape: &shape{kind: text, rule: isPattern}, doc: "The name of the interface, or a pattern of names", example: "enp2*"},
+		{name: "name", shape: &shape{kind: text, rule: isNamePattern}, doc: "The name of the interface, or a pattern of names", example: "enp2*"},
 		{name: "macaddress", shape: &shape{kind: text, rule: isMAC}, doc: "The card's own hardware address", example: "52:54:00:6b:3c:58"},
-		{name: "driver", shape: &shape{kind: list, lone: true, min: 1, item: &shape{kind: text, rule: isPattern}}, doc: "Drivers of the kernel, or patterns of them", example: "[ixgbe, virtio*]"},
+		{name: "driver", shape: &shape{kind: list, lone: true, min: 1, item: &shape{kind: text, rule: isDriver}}, doc: "Drivers of the kernel, or patterns of them", example: "[ixgbe, virtio*]"},
 	}}, doc: "Which cards are meant: all that it says must fit", example: "{macaddress: 52:54:00:6b:3c:58}"},
 	{name: "set_name", shape: &shape{kind: text, rule: isInterfaceName}, doc: "The name that the interface is given", example: "lan"},
 	{name: "wakeonlan", shape: &anyBoolean, doc: "Wake the machine by a packet", example: "true"},
@@ -236,8 +237,8 @@ var vethFields = []field{
 
 var tunnelFields = []field{
 	{name: "mode", required: true, shape: &shape{kind: text, oneOf: []string{"gre", "gretap", "ip6gre", "ip6gretap", "ip6ip6", "ipip", "ipip6", "isatap", "sit", "vti", "vti6", "vxlan", "wireguard"}}, doc: "The kind of tunnel", example: "gre"},
-	{name: "local", shape: &anyAddress, doc: "This end", example: "192.0.2.1"},
-	{name: "remote", shape: &anyAddress, doc: "The other end; a group of VXLAN", example: "198.51.100.1"},
+	{name: "local", shape: &tunnelEnd, doc: "This end", example: "192.0.2.1"},
+	{name: "remote", shape: &tunnelEnd, doc: "The other end; a group of VXLAN", example: "198.51.100.1"},
 	{name: "ttl", shape: &octet, doc: "How many routers packets may pass", example: "64"},
 	{name: "key", shape: &tunnelKeys, doc: "The key of the tunnel, or the private one of WireGuard or its file", example: "1234"},
 	{name: "keys", shape: &tunnelKeys, doc: "As key", example: "{input: 1234, output: 5678}"},

@@ -56,50 +56,64 @@ func isLinkID(c *Checker, path string, n *yamltree.Node) {
 
 // isInterfaceName checks a name that the kernel is to take.
 func isInterfaceName(c *Checker, path string, n *yamltree.Node) {
-	if err := network.CheckName(n.Value); err != nil {
-		c.Report(rules.NetworkName, path, n, "%v", err)
+	if fault := network.CheckName(n.Value); fault != nil {
+		network.Refuse(c.Collector, rules.NetworkName, path, n, fault)
 	}
 }
 
-// isPattern checks what names of interfaces or drivers are held against. A ! in front would turn it round, and with
-// it all others of the list.
-func isPattern(c *Checker, path string, n *yamltree.Node) {
-	switch {
-	case n.Value == "" || strings.ContainsFunc(n.Value, isBlankOrControl):
-		c.Report(rules.NetworkName, path, n, "%s is no pattern: it has a blank in it, or nothing", quote(n, &shape{}))
-	case strings.HasPrefix(n.Value, "!") || strings.ContainsAny(n.Value, `"'\`) || len(n.Value) > 255:
-		c.Report(rules.NetworkName, path, n, "%s is no pattern", quote(n, &shape{})).Detail = "letters, digits, *, ? and sets in brackets"
+// isNamePattern checks what names of interfaces are held against.
+func isNamePattern(c *Checker, path string, n *yamltree.Node) {
+	if fault := network.CheckPattern(n.Value); fault != nil {
+		network.Refuse(c.Collector, rules.NetworkName, path, n, fault)
+	}
+}
+
+// isDriver checks what names of drivers are held against. A ! in front would turn round the whole list.
+func isDriver(c *Checker, path string, n *yamltree.Node) {
+	fault := network.CheckWord(n.Value)
+	if fault == nil && strings.HasPrefix(n.Value, "!") {
+		fault = &network.Fault{Summary: network.Quoted(n.Value) + " begins with !, which would turn the meaning round", Detail: "name the drivers that are meant"}
+	}
+	if fault != nil {
+		network.Refuse(c.Collector, rules.NetworkName, path, n, fault)
 	}
 }
 
 func isBlankOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 func isMAC(c *Checker, path string, n *yamltree.Node) {
-	if _, err := network.ParseMAC(n.Value); err != nil {
-		c.Report(rules.NetworkMAC, path, n, "%v", err)
+	if _, fault := network.ParseMAC(n.Value); fault != nil {
+		network.Refuse(c.Collector, rules.NetworkMAC, path, n, fault)
 	}
 }
 
 // badAddress reports a value that is no address of the form that is wanted.
-func (c *Checker) badAddress(path string, n *yamltree.Node, err error, form string) {
-	c.Report(rules.NetworkAddress, path, n, "%v", err).Detail = form
+func (c *Checker) badAddress(path string, n *yamltree.Node, fault *network.Fault) {
+	network.Refuse(c.Collector, rules.NetworkAddress, path, n, fault)
 }
 
 // isInterfaceAddress checks an address with the bits of its network.
 func isInterfaceAddress(c *Checker, path string, n *yamltree.Node) {
-	p, err := network.ParsePrefix(n.Value)
+	p, fault := network.ParsePrefix(n.Value)
 	switch {
-	case err != nil:
-		c.badAddress(path, n, err, "such as 192.0.2.10/24 or 2001:db8::10/64")
+	case fault != nil:
+		c.badAddress(path, n, fault)
 	case p.Bits() == 0:
 		c.Report(rules.NetworkAddress, path, n, "%s is in a network without end", quote(n, &shape{})).Detail = "write the bits of its network, such as /24"
 	}
 }
 
-// isIP checks an address alone.
+// isIP checks the address of a host.
 func isIP(c *Checker, path string, n *yamltree.Node) {
-	if _, err := network.ParseAddr(n.Value); err != nil {
-		c.badAddress(path, n, err, "such as 192.0.2.1 or 2001:db8::1")
+	if _, fault := network.ParseAddr(n.Value); fault != nil {
+		c.badAddress(path, n, fault)
+	}
+}
+
+// isEnd checks the end of a tunnel, which may be a group or nothing at all.
+func isEnd(c *Checker, path string, n *yamltree.Node) {
+	if _, fault := network.ParseAnyAddr(n.Value); fault != nil {
+		c.badAddress(path, n, fault)
 	}
 }
 
@@ -107,52 +121,41 @@ func isIPv4(c *Checker, path string, n *yamltree.Node) { c.family(path, n, true)
 func isIPv6(c *Checker, path string, n *yamltree.Node) { c.family(path, n, false) }
 
 func (c *Checker) family(path string, n *yamltree.Node, v4 bool) {
-	isIP(c, path, n)
-	if a, err := network.ParseAddr(n.Value); err == nil && a.Is4() != v4 {
-		want, form := "IPv6", "such as 2001:db8::1"
-		if v4 {
-			want, form = "IPv4", "such as 192.0.2.1"
-		}
-		c.Report(rules.NetworkAddress, path, n, "%s is no address of %s", quote(n, &shape{}), want).Detail = form
+	a, fault := network.ParseAddr(n.Value)
+	switch {
+	case fault != nil:
+		c.badAddress(path, n, fault)
+	case v4 && !a.Is4():
+		c.Report(rules.NetworkAddress, path, n, "%s is not an address of IPv4", quote(n, &shape{})).Detail = "such as 192.0.2.1"
+	case !v4 && a.Is4():
+		c.Report(rules.NetworkAddress, path, n, "%s is not an address of IPv6", quote(n, &shape{})).Detail = "such as 2001:db8::1"
 	}
 }
 
 // AsNetwork reads where a route leads: a network, an address, or nothing at all for default, whose family only the
 // rest of the route says.
-func AsNetwork(text string) (netip.Prefix, error) {
+func AsNetwork(text string) (netip.Prefix, *network.Fault) {
 	switch text {
 	case "default":
 		return netip.Prefix{}, nil
 	case "0/0":
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), nil
 	}
-	if !strings.Contains(text, "/") {
-		a, err := network.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := network.ParsePrefix(text)
-	return p.Masked(), err
+	return network.ParseNetwork(text)
 }
 
 func isNetwork(c *Checker, path string, n *yamltree.Node) {
-	p, err := AsNetwork(n.Value)
-	if err == nil && !p.IsValid() && !strings.HasSuffix(path, ".to") {
-		_, err = network.ParseAddr(n.Value)
-	}
-	if err != nil {
-		c.badAddress(path, n, err, "such as 192.0.2.0/24 or 2001:db8::/32")
+	if _, fault := AsNetwork(n.Value); fault != nil {
+		c.badAddress(path, n, fault)
 	}
 }
 
 // isToken checks the last half of an IPv6 address.
 func isToken(c *Checker, path string, n *yamltree.Node) {
-	a, err := network.ParseAddr(n.Value)
+	a, fault := network.ParseAnyAddr(n.Value)
 	switch {
-	case err != nil:
-		c.badAddress(path, n, err, "such as ::1:2")
+	case fault != nil:
+		c.badAddress(path, n, fault)
 	case !a.Is6() || netip.PrefixFrom(a, 64).Masked().Addr() != netip.IPv6Unspecified() || a.IsUnspecified():
 		c.Report(rules.NetworkAddress, path, n, "%s is not the last half of an IPv6 address", quote(n, &shape{})).Detail = "such as ::1:2"
 	}

@@ -93,11 +93,9 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	// IgnoreCarrier configures a card although no cable is in it; links that are made always are.
-	IgnoreCarrier bool
-	// EmitLLDP announces the machine to the switch.
-	EmitLLDP bool
-	Hardware Hardware
+	// IgnoreCarrier configures it without a carrier, and EmitLLDP tells the neighbours who this is.
+	IgnoreCarrier, EmitLLDP Toggle
+	Hardware                Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -261,6 +259,8 @@ type DNS struct {
 	Servers []Server
 	// Search are domains; "~" in front is of those that are only routed, "~." all.
 	Search []Domain
+	// Alone says, of a link, that it is not given what all links are.
+	Alone bool
 }
 
 // Server is a name server, or a server of NTP.
@@ -339,13 +339,13 @@ type TunnelOptions struct {
 	Port          *uint32
 	Group         netip.Addr
 	MACLearning   Toggle
-	ShortCircuit  Toggle
-	ARPProxy      Toggle
 	Ageing        *uint32 // in seconds
 	Limit         *uint32
 	TypeOfService *uint32
 	FlowLabel     *uint32
 	DontFragment  Toggle
+	ARPProxy      Toggle
+	ShortCircuit  Toggle
 	PortRange     [2]uint16
 	Notifications []string // l2-miss, l3-miss
 	Checksums     []string // udp, zero-udp6-tx, zero-udp6-rx, remote-tx, remote-rx

@@ -23,7 +23,7 @@ import (
 // Read is the network that a mapping with ethernets and the others describes; what was found bad in it reads as not
 // written. If an error was found the network must not be used.
 func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
-	r := &reader{Collector: c, names: map[string]*yamltree.Node{}}
+	r := &reader{Collector: c, names: map[string]bool{}}
 	for _, p := range root.Pairs {
 		name := language.Fold(p.Key.Value)
 		kind, known := kinds[name]
@@ -52,7 +52,7 @@ var needs = map[network.Kind]string{network.VLAN: "id", network.VRF: "table", ne
 type reader struct {
 	*findings.Collector
 	network network.Network
-	names   map[string]*yamltree.Node // the links so far, with where each is named
+	names   map[string]bool // the links so far
 	ports   []port
 }
 
@@ -62,12 +62,7 @@ func (r *reader) link(kind network.Kind, p yamltree.Pair, at string) {
 		return
 	}
 	id := p.Key.Value
-	if first := r.names[id]; first != nil {
-		d := r.Report(rules.NetworkTwice, at, p.Key, "%q is described already", id)
-		d.Related = []diag.Related{{Message: "the first one", At: first.Range}}
-		return
-	}
-	r.names[id] = p.Key
+	r.names[id] = true
 	if key := needs[kind]; key != "" && p.Value.Kind == yamltree.Null {
 		r.ReportAt(rules.MissingKey, at, p.Key.Range, "%s needs %q", at, key)
 	}
@@ -82,7 +77,9 @@ func (r *reader) link(kind network.Kind, p yamltree.Pair, at string) {
 	case network.Bridge:
 		r.bridge(&l, m)
 	case network.VLAN:
-		l.Parent, l.VLANID = m.ref("link"), int(m.number("id"))
+		if id := m.unsigned("id"); id != nil { // without it, it would be compared with others of its parent
+			l.Parent, l.VLANID = m.ref("link"), int(*id)
+		}
 	case network.VRF:
 		r.vrf(&l, m)
 	case network.Veth:
@@ -100,13 +97,13 @@ func (r *reader) checkName(l *network.Link, key *yamltree.Node, at string) {
 	if l.Kind == network.Ethernet && !l.Match.IsZero() {
 		return
 	}
-	const most = 15
-	err := network.CheckName(l.ID)
-	if err == nil {
+	fault := network.CheckName(l.ID)
+	if fault == nil {
 		return
 	}
-	d := r.ReportAt(rules.NetworkName, at, key.Range, "%v", err)
-	if l.Kind == network.Ethernet && len(l.ID) > most && network.CheckName(l.ID[:most]) == nil {
+	d := r.ReportAt(rules.NetworkName, at, key.Range, "%s", fault.Summary)
+	d.Detail = fault.Detail
+	if l.Kind == network.Ethernet && len(l.ID) > network.MaxName && network.CheckPattern(l.ID) == nil {
 		d.Severity = diag.Warning
 	}
 }
@@ -129,7 +126,6 @@ func (r *reader) ethernet(l *network.Link, m mapping) {
 			r.Report(rules.NetworkConflict, m.path("set_name"), n, "set-name without match").Detail = "say which card it is: match: {macaddress: ...}"
 		}
 	}
-	l.Hardware.WakeOnLAN = m.toggle("wakeonlan")
 	l.Hardware.Infiniband = m.text("infiniband_mode")
 	for key, name := range offloads {
 		if t := m.toggle(key); t != network.Unset {
@@ -138,6 +134,10 @@ func (r *reader) ethernet(l *network.Link, m mapping) {
 			}
 			l.Hardware.Offloads[name] = t == network.On
 		}
+	}
+	l.Hardware.WakeOnLAN = m.toggle("wakeonlan")
+	if l.Hardware.WakeOnLAN == network.Unset && (l.Rename != "" || l.MTU != 0 || l.Hardware.Offloads != nil) {
+		l.Hardware.WakeOnLAN = network.Off // netplan's own, wherever it writes a .link file
 	}
 }
 
@@ -161,9 +161,11 @@ func (r *reader) common(l *network.Link, m mapping) {
 			l.MTUAt = n.Range
 		}
 	}
-	l.Activation = m.text("activation_mode")
+	if l.Activation = m.text("activation_mode"); l.Activation != "" && l.Activation != "manual" {
+		l.Activation = "off" // in whichever word of YAML
+	}
 	l.Optional = m.toggle("optional") == network.On || l.Activation != ""
-	l.IgnoreCarrier, l.EmitLLDP = m.toggle("ignore_carrier") == network.On, m.toggle("emit_lldp") == network.On
+	l.IgnoreCarrier, l.EmitLLDP = m.toggle("ignore_carrier"), m.toggle("emit_lldp")
 	r.addresses(l, m)
 	r.dhcp(l, m)
 	r.ipv6(l, m)
@@ -179,8 +181,8 @@ func (r *reader) common(l *network.Link, m mapping) {
 	if n := m.node("nameservers"); n != nil {
 		servers := r.mapping(n, m.path("nameservers"))
 		for _, item := range servers.items("addresses") {
-			if a, err := network.ParseAddr(item.Value); err == nil {
-				l.DNS.Servers = append(l.DNS.Servers, network.Server{Addr: a, At: item.Range})
+			if a, fault := network.ParseAddr(item.Value); fault == nil {
+				l.DNS.Servers = append(l.DNS.Servers, network.Server{Addr: a, Text: item.Value, At: item.Range})
 			}
 		}
 		for _, item := range servers.items("search") {
@@ -195,11 +197,11 @@ func (r *reader) common(l *network.Link, m mapping) {
 
 func (r *reader) addresses(l *network.Link, m mapping) {
 	add := func(n *yamltree.Node) *network.Address {
-		p, err := network.ParsePrefix(n.Value)
-		if err != nil || r.Bad[n] {
+		p, fault := network.ParsePrefix(n.Value)
+		if fault != nil || r.Bad[n] {
 			return nil
 		}
-		l.Addresses = append(l.Addresses, network.Address{Prefix: p, At: n.Range})
+		l.Addresses = append(l.Addresses, network.Address{Prefix: p, Text: n.Value, At: n.Range})
 		return &l.Addresses[len(l.Addresses)-1]
 	}
 	for i, item := range m.items("addresses") {
@@ -267,8 +269,8 @@ func token(text string) string {
 
 // mac is a hardware address in its one spelling.
 func mac(text string) string {
-	made, err := network.ParseMAC(text)
-	if err != nil {
+	made, fault := network.ParseMAC(text)
+	if fault != nil {
 		return ""
 	}
 	return made

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"cloudconfig/schema/diag"
 	"cloudconfig/schema/findings"
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
@@ -27,9 +26,15 @@ func (r *reader) routes(l *network.Link, m mapping) {
 		if n == nil {
 			continue
 		}
-		if via, err := network.ParseAddr(n.Value); err == nil {
-			l.Routes = append(l.Routes, network.Route{To: gateway.to, Via: via, At: n.Range, ViaAt: n.Range})
+		via, fault := network.ParseAddr(n.Value)
+		if fault != nil {
+			continue
 		}
+		route := network.Route{To: gateway.to, Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range}
+		if !reaches(l, via) {
+			route.OnLink = network.On // as cloud-init has it, for hosts with a network of their own: 192.0.2.1/32
+		}
+		l.Routes = append(l.Routes, route)
 	}
 	for i, item := range m.items("routes") {
 		if item.Kind == yamltree.Mapping {
@@ -47,12 +52,14 @@ func (r *reader) route(l *network.Link, n *yamltree.Node, at string) {
 	route := network.Route{
 		Metric: m.unsigned("metric"), Table: m.number("table"), MTU: int(m.number("mtu")), AdvertisedMSS: int(m.number("advertised_mss")),
 		CongestionWindow: int(m.number("congestion_window")), AdvertisedReceiveWindow: int(m.number("advertised_receive_window")),
-		OnLink: m.toggle("on_link"), Type: m.text("type"), Scope: m.text("scope"), At: findings.FirstLine(n.Range),
+		Type: m.text("type"), Scope: m.text("scope"), At: findings.FirstLine(n.Range), ToText: to.Value,
 	}
-	family := r.sameFamily(m, "to", "via", "from")
+	if m.toggle("on_link") == network.On {
+		route.OnLink = network.On
+	}
 	if via := m.node("via"); via != nil {
 		route.Via, _ = network.ParseAddr(via.Value)
-		route.ViaAt = via.Range
+		route.ViaText, route.ViaAt = via.Value, via.Range
 	}
 	if from := m.node("from"); from != nil {
 		route.From, _ = network.ParseAddr(from.Value)
@@ -60,7 +67,7 @@ func (r *reader) route(l *network.Link, n *yamltree.Node, at string) {
 	route.To, _ = language.AsNetwork(to.Value)
 	if !route.To.IsValid() {
 		route.To = everywhere4
-		if family == 6 {
+		if route.Via.Is6() || !route.Via.IsValid() && route.From.Is6() {
 			route.To = everywhere6
 		}
 	}
@@ -69,6 +76,20 @@ func (r *reader) route(l *network.Link, n *yamltree.Node, at string) {
 		route.Type = ""
 	}
 	l.Routes = append(l.Routes, route)
+}
+
+// reaches says that an address is in a network of a link, as far as the link says which those are.
+func reaches(l *network.Link, via netip.Addr) bool {
+	own := 0
+	for _, a := range l.Addresses {
+		if a.Prefix.Addr().Is4() != via.Is4() {
+			continue
+		}
+		if own++; a.Prefix.Contains(via) {
+			return true
+		}
+	}
+	return own == 0 || via.IsLinkLocalUnicast()
 }
 
 // scope is how far a route leads, which its type decides where nothing is said; empty for everywhere.
@@ -85,40 +106,11 @@ func scope(r *network.Route) string {
 	case "broadcast", "multicast", "anycast":
 		return "link"
 	case "", "unicast":
-		if !r.Via.IsValid() {
+		if !r.Via.IsValid() && r.To.Addr().Is4() {
 			return "link"
 		}
 	}
 	return ""
-}
-
-// sameFamily holds the addresses at some keys against each other: 4 or 6 is the family of the first that has one, 0
-// if none has.
-func (r *reader) sameFamily(m mapping, keys ...string) int {
-	var first *yamltree.Node
-	family := 0
-	for _, key := range keys {
-		n := m.node(key)
-		if n == nil {
-			continue
-		}
-		p, err := language.AsNetwork(n.Value)
-		if err != nil || !p.IsValid() {
-			continue
-		}
-		own := 6
-		if p.Addr().Is4() {
-			own = 4
-		}
-		switch {
-		case family == 0:
-			first, family = n, own
-		case family != own:
-			d := r.Report(rules.NetworkConflict, m.path(key), n, "%s is IPv%d, and what it belongs to IPv%d", n.Value, own, family)
-			d.Related = []diag.Related{{Message: "the other address", At: first.Range}}
-		}
-	}
-	return family
 }
 
 // rules reads routing-policy.
@@ -132,16 +124,17 @@ func (r *reader) rules(l *network.Link, m mapping) {
 			r.ReportAt(rules.MissingKey, p.at, findings.FirstLine(item.Range), "a rule needs \"from\" or \"to\"")
 			continue
 		}
-		r.sameFamily(p, "from", "to")
 		rule := network.Rule{Table: p.number("table"), Priority: p.unsigned("priority"), TOS: p.unsigned("type_of_service"), At: findings.FirstLine(item.Range)}
 		if mark := p.unsigned("mark"); mark != nil && *mark != 0 {
 			rule.Mark = mark
 		}
 		if n := p.node("from"); n != nil {
 			rule.From, _ = language.AsNetwork(n.Value)
+			rule.FromText = n.Value
 		}
 		if n := p.node("to"); n != nil {
 			rule.To, _ = language.AsNetwork(n.Value)
+			rule.ToText = n.Value
 		}
 		l.Rules = append(l.Rules, rule)
 	}

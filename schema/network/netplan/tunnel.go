@@ -17,10 +17,10 @@ func (r *reader) tunnel(l *network.Link, m mapping, key *yamltree.Node) {
 	t := &network.TunnelOptions{Mode: m.text("mode"), TTL: m.unsigned("ttl")}
 	l.Tunnel, l.Parent = t, m.ref("link")
 	if n := m.node("local"); n != nil {
-		t.Local, _ = network.ParseAddr(n.Value)
+		t.Local, _ = network.ParseAnyAddr(n.Value)
 	}
 	if n := m.node("remote"); n != nil {
-		t.Remote, _ = network.ParseAddr(n.Value)
+		t.Remote, _ = network.ParseAnyAddr(n.Value)
 	}
 	switch t.Mode {
 	case "":
@@ -53,7 +53,7 @@ func (r *reader) ends(t *network.TunnelOptions, m mapping, entry *yamltree.Node)
 		if n == nil {
 			continue
 		}
-		if a, err := network.ParseAddr(n.Value); err == nil && a.Is4() == v6 {
+		if a, fault := network.ParseAnyAddr(n.Value); fault == nil && a.Is4() == v6 {
 			r.Report(rules.NetworkConflict, m.path(end), n, "the ends of %s are addresses of %s", t.Mode, family)
 		}
 	}
@@ -132,7 +132,7 @@ func (r *reader) peer(t *network.TunnelOptions, n *yamltree.Node, at string) {
 		r.ReportAt(rules.MissingKey, at, p.At, "%s needs %q", at, "allowed_ips")
 	}
 	for _, item := range m.items("allowed_ips") {
-		if to, err := language.AsNetwork(item.Value); err == nil && to.IsValid() {
+		if to, fault := language.AsNetwork(item.Value); fault == nil && to.IsValid() {
 			p.AllowedIPs = append(p.AllowedIPs, to)
 		}
 	}
@@ -144,7 +144,9 @@ func (r *reader) vxlan(t *network.TunnelOptions, m mapping, entry *yamltree.Node
 	if m.found["id"] == nil {
 		r.ReportAt(rules.MissingKey, m.at, entry.Range, "%s needs %q", m.at, "id")
 	}
-	r.sameFamily(m, "local", "remote")
+	if t.Local.IsValid() && t.Remote.IsValid() && t.Local.Is4() != t.Remote.Is4() {
+		r.Report(rules.NetworkConflict, m.path("remote"), m.node("remote"), "both ends of VXLAN are of one family")
+	}
 	if t.Remote.IsMulticast() {
 		t.Group, t.Remote = t.Remote, t.Group
 	}

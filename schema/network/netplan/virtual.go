@@ -29,7 +29,7 @@ func (r *reader) bond(l *network.Link, m mapping) {
 		ResendIGMP:       p.unsigned("resend_igmp"), LearnPacketSec: p.count("learn_packet_interval", "s"),
 	}
 	for _, target := range p.items("arp_ip_targets") {
-		if a, err := network.ParseAddr(target.Value); err == nil {
+		if a, fault := network.ParseAddr(target.Value); fault == nil {
 			o.ARPTargets = append(o.ARPTargets, a)
 		}
 	}
@@ -123,7 +123,7 @@ func (r *reader) setPorts() {
 		switch m := members[[2]string{p.bridge, p.id}]; {
 		case m != nil:
 			p.set(m)
-		case r.names[p.id] == nil:
+		case !r.names[p.id]:
 			r.Report(rules.NetworkUndefined, p.path, p.name, "%q is not described", p.id).Detail = "give it an entry of its own, and name it in interfaces"
 		default:
 			r.ReportAt(rules.NetworkIgnored, p.path, p.name.Range, "%q is not in the bridge", p.id).Detail = "name it in interfaces"
@@ -143,14 +143,6 @@ func (r *reader) vrf(l *network.Link, m mapping) {
 	for i := range l.Rules {
 		if l.Rules[i].Table == 0 {
 			l.Rules[i].Table = l.Table
-		}
-	}
-	for _, list := range []string{"routes", "routing_policy"} {
-		for i, item := range m.items(list) {
-			own := r.mapping(item, fmt.Sprintf("%s[%d]", m.path(list), i))
-			if table := own.number("table"); table != 0 && l.Table != 0 && table != l.Table {
-				r.Report(rules.NetworkConflict, own.path("table"), own.node("table"), "table %d in a VRF whose table is %d", table, l.Table).Detail = "leave table out"
-			}
 		}
 	}
 }
