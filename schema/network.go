@@ -8,6 +8,9 @@ import (
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/network/netplan"
+	"cloudconfig/schema/network/openstack"
+	"cloudconfig/schema/network/rackspace"
+	"cloudconfig/schema/network/v1"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -61,6 +64,10 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	switch kind {
 	case "cloud-init":
 		n = networkConfig(c, f)
+	case "openstack":
+		n = readJSON(c, f, openstack.Read)
+	case "rackspace":
+		n = readJSON(c, f, rackspace.Read)
 	default:
 		c.ReportAt(rules.NetworkUnsupported, "", f.Range(0, 0), "a description of the network in the form of %s is not known", kind)
 	}
@@ -69,6 +76,20 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	}
 	c.More(f)
 	return n, c.Sorted()
+}
+
+// readJSON reads a description of a platform's, which is a mapping in JSON. YAML has JSON in it, so places come for free.
+func readJSON(c *findings.Collector, f *source.File, read func(*findings.Collector, *yamltree.Node) *network.Network) *network.Network {
+	root, found := yamltree.Parse(f)
+	c.Diags.Add(found...)
+	if root == nil || root.Kind == yamltree.Null {
+		return nil
+	}
+	if root.Kind != yamltree.Mapping {
+		c.Report(rules.NetworkSyntax, "", root, "the description of the network is not a mapping")
+		return nil
+	}
+	return read(c, root)
 }
 
 // networkConfig reads a network-config of cloud-init's, in YAML or JSON: version and what belongs to it stand below
@@ -103,8 +124,7 @@ func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network 
 	case config != nil && config.Kind == yamltree.Scalar: // "disabled"
 		return nil
 	case first:
-		c.ReportAt(rules.NetworkUnsupported, "network.version", n.Get("version").Range, "version 1 is not read") // v1.Read(c, n)
-		return nil
+		return v1.Read(c, n)
 	case config != nil && !c.Bad[config]:
 		c.Report(rules.NetworkConflict, "network.config", config, "config is version 1, and another part is version 2").Subject = findings.FirstLine(config.Range)
 	}

@@ -443,7 +443,7 @@ func TestNetworkChanges(t *testing.T) {
 		{
 			name: "a bond that is made of a card", interfaces: []plan.Interface{has("ens3", macA, leased, lease)},
 			network: networkOf(network.Link{At: where(2), ID: "lan0", Kind: network.Ethernet, Match: network.Match{MAC: macA}}, bondOf(4, "lan0")),
-			want:    "ens3 (" + macA + "): - 10.0.0.5/24, - default via 10.0.0.1 metric 1024, dhcp off\nbond0: made, + 192.0.2.10/24",
+			want:    "ens3 (" + macA + "): in bond0, - 10.0.0.5/24, - default via 10.0.0.1 metric 1024, dhcp off\nbond0: made, + 192.0.2.10/24",
 		},
 		{
 			name: "a bond that is made otherwise", disk: map[string]string{"etc/systemd/network/05-provisioner-bond0.netdev": "[NetDev]\nName=bond0\nKind=bond\n[Bond]\nMode=802.3ad\n"},
@@ -475,6 +475,15 @@ func TestNetworkChanges(t *testing.T) {
 			interfaces: []plan.Interface{has("ens3", macA, byHand)},
 			network:    networkOf(static(3, "eth0", macA)),
 			want:       "ens3 (" + macA + "): + 192.0.2.10/24, + default via 192.0.2.1, - 198.51.100.7/24",
+		},
+		{
+			name: "a VLAN in a VRF, with name servers", interfaces: []plan.Interface{has("ens3", macA, nil)}, network: networkOf(
+				dhcp(2, "ens3", network.Match{}),
+				network.Link{At: where(3), ID: "web", Kind: network.VLAN, VLANID: 7, Parent: network.Ref{ID: "ens3"}, Routes: static(1, "", "").Routes,
+					DNS: network.DNS{Servers: []network.Server{{Addr: addr("192.0.2.53")}, {Addr: addr("192.0.2.54")}}}},
+				network.Link{At: where(4), ID: "red", Kind: network.VRF, Table: 10, Members: []network.Member{{Ref: network.Ref{ID: "web"}}}},
+			),
+			want: "ens3 (" + macA + "): dhcp ipv4\nweb: made, in red, on ens3, + default via 192.0.2.1 table 10, dns 192.0.2.53 192.0.2.54\nred: made",
 		},
 		{
 			name: "a card that need not be there", interfaces: []plan.Interface{card("ens4", macB)},
@@ -529,6 +538,7 @@ func TestLinkChange(t *testing.T) {
 func TestDrawNetworkJSON(t *testing.T) {
 	link := static(3, "eth0", macA)
 	link.DHCP.V6, link.MTU = true, 9000
+	link.DNS.Servers = []network.Server{{Addr: netip.MustParseAddr("192.0.2.53")}}
 	on := card("ens3", macA)
 	on.Addresses = []plan.InterfaceAddress{{Prefix: netip.MustParsePrefix("10.0.0.5/24")}, {Prefix: netip.MustParsePrefix("192.0.2.10/24")}}
 	p, _ := newDisk(map[string]string{"etc/systemd/network/05-provisioner-wan.network": "[Match]\nName=wan\n"}).compute(t, live(networkOf(link), on))
@@ -543,7 +553,7 @@ func TestDrawNetworkJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(`[
 		{"link": "eth0", "interface": "ens3", "name": "ens3", "mac": "52:54:00:00:00:0a", "mtu": 9000, "dhcp": ["ipv6"],
 		 "addresses": [{"action": "kept", "address": "192.0.2.10/24"}, {"action": "removed", "address": "10.0.0.5/24"}],
-		 "routes": [{"action": "added", "to": "default", "via": "192.0.2.1"}], "why": ["network-config:3:1"]},
+		 "routes": [{"action": "added", "to": "default", "via": "192.0.2.1"}], "dns": ["192.0.2.53"], "why": ["network-config:3:1"]},
 		{"link": "wan", "action": "removed", "why": ["network-config:1:1"]}]`), &want); err != nil {
 		t.Fatal(err)
 	}

@@ -47,10 +47,14 @@ type LinkChange struct {
 	DHCP4, DHCP6, RA, DHCPOff bool
 	Optional, Unmanaged       bool
 	Activation                string // as of network.Link
+	// Master is the bond, bridge or VRF that it will be in, Parent what a VLAN or tunnel will be on: IDs.
+	Master, Parent string
 	// Addresses and Routes are what the description gives it, Gateways those of the routes, of default routes first.
 	Addresses []netip.Prefix
 	Routes    []InterfaceRoute
 	Gateways  []netip.Addr
+	// DNS are its name servers, in order; those of all links are not among them.
+	DNS []netip.Addr
 	// What is new on Interface, and what of it will not be there any more.
 	AddAddresses, DropAddresses []netip.Prefix
 	AddRoutes, DropRoutes       []InterfaceRoute
@@ -69,13 +73,24 @@ func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Inter
 			n.NetDev = f.action()
 		}
 	}
-	ours := !l.Unmanaged && !slices.Contains(p.left, l.ID)
+	ours := !l.Unmanaged && !p.left[l.ID]
 	if ours {
-		master, table := p.master(l)
+		in := p.masters[l.ID]
+		n.Parent = l.Parent.ID
 		n.DHCP4, n.DHCP6 = l.DHCP.V4, l.DHCP.V6
-		n.RA = l.IPv6.AcceptRA != network.Off && !l.IPv6.Disabled && !(l.LinkLocal.Said && !l.LinkLocal.V6) && (!master || l.IPv6.AcceptRA == network.On)
+		n.RA = l.IPv6.AcceptRA != network.Off && !l.IPv6.Disabled && !(l.LinkLocal.Said && !l.LinkLocal.V6) && (in == nil || in.Kind == network.VRF || l.IPv6.AcceptRA == network.On)
 		for _, a := range l.Addresses {
 			n.Addresses = append(n.Addresses, a.Prefix)
+		}
+		for _, server := range l.DNS.Servers {
+			n.DNS = append(n.DNS, server.Addr)
+		}
+		table := uint32(tableMain)
+		if in != nil {
+			n.Master = in.ID
+			if in.Kind == network.VRF {
+				table = in.Table
+			}
 		}
 		n.routes(l, table)
 	}
@@ -107,29 +122,11 @@ func (f *networkFile) action() string {
 	return "changed"
 }
 
-// master says whether a link is in a bond or bridge, and which table a VRF gives its routes; 0 for none.
-func (p *networkPlan) master(l *network.Link) (in bool, table uint32) {
-	for i := range p.Input.Network.Links {
-		m := &p.Input.Network.Links[i]
-		if !slices.ContainsFunc(m.Members, func(r network.Member) bool { return r.ID == l.ID }) {
-			continue
-		}
-		if m.Kind == network.VRF {
-			return false, m.Table
-		}
-		return true, 0
-	}
-	return false, 0
-}
-
 // tableMain is the kernel's main routing table.
 const tableMain = 254
 
-// routes takes the routes of a link, and their gateways.
+// routes takes the routes of a link, and their gateways. table is that of routes which name none.
 func (n *LinkChange) routes(l *network.Link, table uint32) {
-	if table == 0 {
-		table = tableMain
-	}
 	var others []netip.Addr
 	for i := range l.Routes {
 		r := &l.Routes[i]
@@ -153,9 +150,10 @@ func (n *LinkChange) routes(l *network.Link, table uint32) {
 		}
 	}
 	var once []netip.Addr
+	seen := map[netip.Addr]bool{}
 	for _, g := range append(n.Gateways, others...) {
-		if !slices.Contains(once, g) {
-			once = append(once, g)
+		if !seen[g] {
+			once, seen[g] = append(once, g), true
 		}
 	}
 	n.Gateways = once
@@ -164,13 +162,18 @@ func (n *LinkChange) routes(l *network.Link, table uint32) {
 // compare holds what is wanted against what an interface has: networkd takes away whatever it is not told of. What the kernel
 // does by itself is nobody's.
 func (n *LinkChange) compare(on *Interface) {
+	there, wanted := map[netip.Prefix]bool{}, map[netip.Prefix]bool{}
+	for _, has := range on.Addresses {
+		there[has.Prefix] = true
+	}
 	for _, a := range n.Addresses {
-		if !slices.ContainsFunc(on.Addresses, func(has InterfaceAddress) bool { return has.Prefix == a }) {
+		wanted[a] = true
+		if !there[a] {
 			n.AddAddresses = append(n.AddAddresses, a)
 		}
 	}
 	for _, has := range on.Addresses {
-		if has.Prefix.Addr().IsLinkLocalUnicast() || slices.Contains(n.Addresses, has.Prefix) || has.Dynamic && n.gives(has.Prefix.Addr()) {
+		if has.Prefix.Addr().IsLinkLocalUnicast() || wanted[has.Prefix] || has.Dynamic && n.gives(has.Prefix.Addr()) {
 			continue
 		}
 		n.DropAddresses = append(n.DropAddresses, has.Prefix)

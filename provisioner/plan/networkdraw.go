@@ -2,7 +2,6 @@ package plan
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +17,9 @@ type DrawnLink struct {
 	Action string `json:"action,omitempty"`
 	// NetDev is "added", "changed" or "removed" of one that is made, and is not as it was.
 	NetDev string `json:"netdev,omitempty"`
+	// Master is the bond, bridge or VRF that it will be in, Parent what a VLAN or tunnel will be on.
+	Master string `json:"master,omitempty"`
+	Parent string `json:"parent,omitempty"`
 	// MTU is what it is set to, missing if it has that.
 	MTU int `json:"mtu,omitempty"`
 	// DHCP are the families that are asked for: "ipv4", "ipv6". DHCPOff says that it was on, and is not any more.
@@ -27,7 +29,9 @@ type DrawnLink struct {
 	Unmanaged bool           `json:"unmanaged,omitempty"`
 	Addresses []DrawnAddress `json:"addresses,omitempty"`
 	Routes    []DrawnRoute   `json:"routes,omitempty"`
-	Why       []string       `json:"why,omitempty"`
+	// DNS are its name servers, in order.
+	DNS []string `json:"dns,omitempty"`
+	Why []string `json:"why,omitempty"`
 }
 
 // DrawnAddress is an address with its bits: "added", "removed", or "kept".
@@ -50,7 +54,7 @@ type DrawnRoute struct {
 func (n *LinkChange) drawn() DrawnLink {
 	d := DrawnLink{
 		Link: n.ID, Interface: n.Interface, Name: n.Name, MAC: n.MAC, NetDev: n.NetDev, MTU: n.MTU, DHCPOff: n.DHCPOff,
-		Unmanaged: n.Unmanaged, Why: reasons(n.Why, ""),
+		Unmanaged: n.Unmanaged, Master: n.Master, Parent: n.Parent, Why: reasons(n.Why, ""),
 	}
 	if n.Gone {
 		d.Action = "removed"
@@ -77,11 +81,25 @@ func (n *LinkChange) drawn() DrawnLink {
 		}
 		d.Routes = append(d.Routes, to)
 	}
-	for _, a := range n.Addresses {
-		address(kept(slices.Contains(n.AddAddresses, a)), a)
+	for _, server := range n.DNS {
+		d.DNS = append(d.DNS, server.String())
 	}
+	// What is new is a part of what is wanted, in the same order.
+	fresh := n.AddAddresses
+	for _, a := range n.Addresses {
+		isNew := len(fresh) > 0 && fresh[0] == a
+		if isNew {
+			fresh = fresh[1:]
+		}
+		address(kept(isNew), a)
+	}
+	ways := n.AddRoutes
 	for _, r := range n.Routes {
-		route(kept(slices.Contains(n.AddRoutes, r)), r)
+		isNew := len(ways) > 0 && ways[0] == r
+		if isNew {
+			ways = ways[1:]
+		}
+		route(kept(isNew), r)
 	}
 	for _, a := range n.DropAddresses {
 		address("removed", a)
@@ -149,6 +167,12 @@ func (n *DrawnLink) words() []string {
 	if n.Interface != "" && n.Name != "" && n.Name != n.Interface {
 		words = append(words, "renamed to "+n.Name)
 	}
+	if n.Master != "" {
+		words = append(words, "in "+n.Master)
+	}
+	if n.Parent != "" {
+		words = append(words, "on "+n.Parent)
+	}
 	var items []string
 	for _, removed := range []bool{false, true} { // what goes comes last
 		for _, a := range n.Addresses {
@@ -173,6 +197,9 @@ func (n *DrawnLink) words() []string {
 		words = append(words, "dhcp "+n.DHCP[0])
 	case n.DHCPOff:
 		words = append(words, "dhcp off")
+	}
+	if len(n.DNS) > 0 {
+		words = append(words, "dns "+strings.Join(n.DNS, " "))
 	}
 	if n.MTU != 0 {
 		words = append(words, "mtu "+strconv.Itoa(n.MTU))

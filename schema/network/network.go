@@ -259,6 +259,8 @@ type DNS struct {
 	Servers []Server
 	// Search are domains; "~" in front is of those that are only routed, "~." all.
 	Search []Domain
+	// Alone says, of a link, that it is not given what all links are.
+	Alone bool
 }
 
 // Server is a name server, or a server of NTP.
