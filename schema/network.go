@@ -7,7 +7,9 @@ import (
 	"cloudconfig/schema/findings"
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
+	"cloudconfig/schema/network/interfaces"
 	"cloudconfig/schema/network/netplan"
+	"cloudconfig/schema/network/platform"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -61,6 +63,20 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	switch kind {
 	case "cloud-init":
 		n = networkConfig(c, f)
+	case "debian":
+		n = interfaces.Read(c, f)
+	case "vmware":
+		n = platform.VMware(c, f)
+	case "ec2":
+		n = platform.EC2(c, networkTree(c, f))
+	case "digitalocean":
+		n = platform.DigitalOcean(c, networkTree(c, f))
+	case "azure":
+		n = platform.Azure(c, networkTree(c, f))
+	case "gce":
+		n = platform.GCE(c, networkTree(c, f))
+	case "hetzner":
+		n = platform.Hetzner(c, networkTree(c, f))
 	default:
 		c.ReportAt(rules.NetworkUnsupported, "", f.Range(0, 0), "a description of the network in the form of %s is not known", kind)
 	}
@@ -68,6 +84,13 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 		network.Check(c, n)
 	}
 	return n, c.Sorted()
+}
+
+// networkTree parses JSON or YAML; nil if it is none, which is reported.
+func networkTree(c *findings.Collector, f *source.File) *yamltree.Node {
+	root, found := yamltree.Parse(f)
+	c.Diags.Add(found...)
+	return root
 }
 
 // networkConfig reads a network-config of cloud-init's, in YAML or JSON: version and what belongs to it stand below
