@@ -211,6 +211,8 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 			if err := facts.Look(r.Root, &in.Facts, p.Unseen); err != nil {
 				return p, in.Facts, nil, err
 			}
+		case len(p.Unasked) > 0 && !found.HasErrors():
+			r.askForHolders(ctx, p.Unasked, &in.Facts)
 		case r.awaitsAddress(found, in.Facts) && r.waitForAddress(ctx, &in.Facts):
 		default:
 			return p, in.Facts, found, nil

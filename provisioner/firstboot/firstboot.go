@@ -91,6 +91,7 @@ type run struct {
 	once, included map[string][]byte
 	hooked         map[string]bool // boothooks that have run, by the digest of their text
 	imported       map[string][]string
+	holders        map[plan.Claim]string // who has the addresses that were asked for
 	found          diag.List
 	request        handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked         bool

@@ -108,7 +108,7 @@ func interfaces(messages [][]byte) *set {
 			Index: int(msg.Index), Loopback: msg.Flags&unix.IFF_LOOPBACK != 0,
 			Up: msg.Flags&unix.IFF_UP != 0, Carrier: msg.Flags&unix.IFF_LOWER_UP != 0,
 		}
-		elsewhere := false
+		elsewhere, own := false, ""
 		for _, a := range attrs {
 			switch a.Attr.Type &^ unix.NLA_F_NESTED {
 			case unix.IFLA_IFNAME:
@@ -127,9 +127,13 @@ func interfaces(messages [][]byte) *set {
 				elsewhere = true
 			case unix.IFLA_LINKINFO:
 				i.Kind = cstring(nested(a.Value, unix.IFLA_INFO_KIND))
+				own = ownOfMember(a.Value)
 			case unix.IFLA_PROP_LIST:
 				i.AltNames = altNames(a.Value)
 			}
+		}
+		if i.PermanentMAC == "" {
+			i.PermanentMAC = own
 		}
 		if elsewhere || below[i.Index] == i.Index { // the other end is in another namespace, or there is none
 			delete(below, i.Index)
@@ -145,6 +149,15 @@ func interfaces(messages [][]byte) *set {
 		i.Master, i.Parent = s.name(above[i.Index]), s.name(below[i.Index])
 	}
 	return s
+}
+
+// ownOfMember is the address that a card of a bond had before, as the bond remembers it; "" of others. The kernel has no other
+// memory of it where the card is not a real one.
+func ownOfMember(info []byte) string {
+	if cstring(nested(info, unix.IFLA_INFO_SLAVE_KIND)) != "bond" {
+		return ""
+	}
+	return mac(nested(nested(info, unix.IFLA_INFO_SLAVE_DATA), nl.IFLA_BOND_SLAVE_PERM_HWADDR))
 }
 
 // find is the interface with a number; nil if there is none.
@@ -328,7 +341,7 @@ func altNames(list []byte) []string {
 func nested(list []byte, of uint16) []byte {
 	attrs, _ := nl.ParseRouteAttr(list)
 	for _, a := range attrs {
-		if a.Attr.Type == of {
+		if a.Attr.Type&^unix.NLA_F_NESTED == of {
 			return a.Value
 		}
 	}

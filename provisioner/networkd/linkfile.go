@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"cloudconfig/schema/network"
-	"cloudconfig/schema/rules"
 )
 
 // offloads are those of systemd.link(5) that take yes or no.
@@ -14,7 +13,7 @@ const offloads = " ReceiveChecksumOffload TransmitChecksumOffload TCPSegmentatio
 	"ReceiveVLANCTAGHardwareAcceleration TransmitVLANCTAGHardwareAcceleration ReceiveVLANCTAGFilter TransmitVLANSTAGHardwareAcceleration NTupleFilter "
 
 // linkFile is the .link of a card: what udev sets before networkd sees it. It is nil if there is nothing of that kind.
-func (r *renderer) linkFile(l *network.Link) *text {
+func linkFile(l *network.Link) *text {
 	h := l.Hardware
 	if l.Unmanaged || l.Rename == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
 		return nil
@@ -48,7 +47,7 @@ func (r *renderer) linkFile(l *network.Link) *text {
 	t.positive("MTUBytes", l.MTU)
 	for _, key := range sorted(h.Offloads) {
 		if !strings.Contains(offloads, " "+key+" ") {
-			r.report(rules.NetworkUnsupported, l.At, "systemd has no setting for the offload %q", key)
+			t.problems = append(t.problems, problem{"an offload", "systemd has no such setting"})
 			continue
 		}
 		t.toggle(key, network.ToggleOf(h.Offloads[key]))

@@ -2,8 +2,8 @@ package networkd
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"cloudconfig/schema/network"
@@ -19,7 +19,7 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 	t := &text{}
 	t.begin("NetDev")
 	t.set("Name", l.ID)
-	t.set("Kind", kind(l))
+	t.word("Kind", kind(l), "bond bridge vlan vrf dummy veth gre gretap ipip ip6gre ip6gretap ip6tnl sit vti vti6 vxlan wireguard")
 	t.set("MACAddress", l.MAC)
 	t.positive("MTUBytes", l.MTU)
 	switch l.Kind {
@@ -35,13 +35,15 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		}
 	case network.VLAN:
 		t.begin("VLAN")
-		t.set("Id", strconv.Itoa(l.VLANID))
+		id := uint32(l.VLANID)
+		t.within("Id", &id, 0, 4094)
 	case network.VRF:
 		t.begin("VRF")
-		t.number("Table", &l.Table)
+		t.within("Table", &l.Table, 1, math.MaxUint32)
 	case network.Veth:
 		// networkd makes both ends by the file of one.
-		switch other := r.network.Link(l.Peer.ID); {
+		other := r.links[l.Peer.ID]
+		switch {
 		case l.Peer.ID == "" || l.Peer.ID == l.ID:
 			r.report(rules.NetworkConflict, l.At, "%q has no other end", l.ID)
 			return nil
@@ -50,7 +52,7 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		}
 		t.begin("Peer")
 		t.set("Name", l.Peer.ID)
-		if other := r.network.Link(l.Peer.ID); other != nil {
+		if other != nil {
 			t.set("MACAddress", other.MAC)
 		}
 	case network.Tunnel:
@@ -66,10 +68,6 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		default:
 			tunnel(t, l)
 		}
-	case network.Dummy:
-	default:
-		r.report(rules.NetworkUnsupported, l.At, "systemd-networkd makes no link of kind %q", string(l.Kind))
-		return nil
 	}
 	return t
 }
@@ -89,10 +87,10 @@ func kind(l *network.Link) string {
 }
 
 func bond(t *text, b *network.BondOptions) {
-	t.set("Mode", b.Mode)
-	t.set("LACPTransmitRate", b.LACPRate)
-	t.set("TransmitHashPolicy", b.TransmitHash)
-	t.set("AdSelect", b.AdSelect)
+	t.word("Mode", b.Mode, "balance-rr active-backup balance-xor broadcast 802.3ad balance-tlb balance-alb")
+	t.word("LACPTransmitRate", b.LACPRate, "slow fast")
+	t.word("TransmitHashPolicy", b.TransmitHash, "layer2 layer3+4 layer2+3 encap2+3 encap3+4")
+	t.word("AdSelect", b.AdSelect, "stable bandwidth count")
 	t.milliseconds("MIIMonitorSec", b.MIIMonitor)
 	t.milliseconds("UpDelaySec", b.UpDelay)
 	t.milliseconds("DownDelaySec", b.DownDelay)
@@ -102,16 +100,16 @@ func bond(t *text, b *network.BondOptions) {
 		targets = append(targets, a.String())
 	}
 	t.items("ARPIPTargets", targets)
-	t.set("ARPValidate", b.ARPValidate)
-	t.set("ARPAllTargets", b.ARPAllTargets)
-	t.set("FailOverMACPolicy", b.FailOverMAC)
-	t.set("PrimaryReselectPolicy", b.PrimaryReselect)
+	t.word("ARPValidate", b.ARPValidate, "none active backup all")
+	t.word("ARPAllTargets", b.ARPAllTargets, "any all")
+	t.word("FailOverMACPolicy", b.FailOverMAC, "none active follow")
+	t.word("PrimaryReselectPolicy", b.PrimaryReselect, "always better failure")
 	t.number("MinLinks", b.MinLinks)
 	t.toggle("AllSlavesActive", b.AllMembersActive)
-	t.number("GratuitousARP", b.GratuitousARP)
-	t.number("PacketsPerSlave", b.PacketsPerMember)
-	t.number("ResendIGMP", b.ResendIGMP)
-	t.number("LearnPacketIntervalSec", b.LearnPacketSec)
+	t.within("GratuitousARP", b.GratuitousARP, 0, 255)
+	t.within("PacketsPerSlave", b.PacketsPerMember, 0, 65535)
+	t.within("ResendIGMP", b.ResendIGMP, 0, 255)
+	t.within("LearnPacketIntervalSec", b.LearnPacketSec, 1, math.MaxInt32)
 	t.toggle("DynamicTransmitLoadBalancing", b.DynamicLB)
 }
 
@@ -119,7 +117,7 @@ func bridge(t *text, b *network.BridgeOptions) {
 	if b.STP == network.On { // the kernel's own is off
 		t.set("STP", "yes")
 	}
-	t.number("Priority", b.Priority)
+	t.within("Priority", b.Priority, 0, 65535)
 	t.number("AgeingTimeSec", b.AgeingTime)
 	t.number("ForwardDelaySec", b.ForwardDelay)
 	t.number("HelloTimeSec", b.HelloTime)
@@ -142,7 +140,7 @@ func ends(t *text, o *network.TunnelOptions) {
 	case o.Remote.IsValid():
 		t.set("Remote", o.Remote.String())
 	}
-	t.number("TTL", o.TTL)
+	t.within("TTL", o.TTL, 0, 255)
 }
 
 func tunnel(t *text, l *network.Link) {
@@ -165,12 +163,12 @@ func tunnel(t *text, l *network.Link) {
 func vxlan(t *text, l *network.Link) {
 	o := l.Tunnel
 	t.begin("VXLAN")
-	t.number("VNI", o.VNI)
+	t.within("VNI", o.VNI, 1, 1<<24-1)
 	if l.Parent.ID == "" {
 		t.set("Independent", "yes")
 	}
 	ends(t, o)
-	t.number("TOS", o.TypeOfService)
+	t.within("TOS", o.TypeOfService, 0, 255)
 	t.toggle("MacLearning", o.MACLearning)
 	t.number("FDBAgeingSec", o.Ageing)
 	t.number("MaximumFDBEntries", o.Limit)
@@ -179,11 +177,11 @@ func vxlan(t *text, l *network.Link) {
 	flags(t, o.Notifications, "l2-miss L2MissNotification", "l3-miss L3MissNotification")
 	flags(t, o.Checksums, "udp UDPChecksum", "zero-udp6-tx UDP6ZeroChecksumTx", "zero-udp6-rx UDP6ZeroChecksumRx", "remote-tx RemoteChecksumTx", "remote-rx RemoteChecksumRx")
 	flags(t, o.Extensions, "group-policy GroupPolicyExtension", "generic-protocol GenericProtocolExtension")
-	t.number("DestinationPort", o.Port)
+	t.within("DestinationPort", o.Port, 1, 65535)
 	if o.PortRange != [2]uint16{} {
 		t.set("PortRange", fmt.Sprintf("%d-%d", o.PortRange[0], o.PortRange[1]))
 	}
-	t.number("FlowLabel", o.FlowLabel)
+	t.within("FlowLabel", o.FlowLabel, 0, 1<<20-1)
 	t.toggle("IPDoNotFragment", o.DontFragment)
 }
 
@@ -208,8 +206,8 @@ func wireguard(t *text, o *network.TunnelOptions) {
 	t.begin("WireGuard")
 	t.set("PrivateKey", o.PrivateKey.Reveal())
 	t.set("PrivateKeyFile", o.PrivateKeyFile)
-	t.number("ListenPort", o.ListenPort)
-	t.number("FirewallMark", o.Mark)
+	t.within("ListenPort", o.ListenPort, 1, 65535)
+	t.within("FirewallMark", o.Mark, 1, math.MaxUint32)
 	t.secret = o.PrivateKey != ""
 	for _, p := range o.Peers {
 		t.begin("WireGuardPeer")
@@ -218,7 +216,7 @@ func wireguard(t *text, o *network.TunnelOptions) {
 		t.set("PresharedKeyFile", p.PresharedKeyFile)
 		t.set("Endpoint", p.Endpoint)
 		t.set("AllowedIPs", prefixes(p.AllowedIPs))
-		t.number("PersistentKeepalive", p.Keepalive)
+		t.within("PersistentKeepalive", p.Keepalive, 0, 65535)
 		t.secret = t.secret || p.PresharedKey != ""
 	}
 }
@@ -226,7 +224,7 @@ func wireguard(t *text, o *network.TunnelOptions) {
 func prefixes(list []netip.Prefix) string {
 	words := make([]string, len(list))
 	for i, p := range list {
-		words[i] = p.String()
+		words[i] = p.Masked().String()
 	}
 	return strings.Join(words, ",")
 }

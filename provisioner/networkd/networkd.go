@@ -24,6 +24,8 @@ type File struct {
 	// Name is without a folder: "05-provisioner-eth0.network".
 	Name string
 	Text string
+	// Link is the ID of the link that it is of.
+	Link string
 	// Secret says that a key is in it, so that only root and systemd-network may read it.
 	Secret bool
 	Why    source.Range
@@ -33,7 +35,12 @@ type File struct {
 //
 // The settings are those of systemd 252; systemd.network(5), systemd.netdev(5) and systemd.link(5) of 2022-10-31.
 func Render(n *network.Network) ([]File, diag.List) {
-	r := renderer{network: n, master: map[string]membership{}, stacked: map[string][]setting{}, taken: map[string]bool{}}
+	r := renderer{dns: n.DNS, links: map[string]*network.Link{}, master: map[string]membership{}, stacked: map[string][]setting{}, taken: map[string]bool{}}
+	for i := range n.Links {
+		if l := &n.Links[i]; r.links[l.ID] == nil {
+			r.links[l.ID] = l
+		}
+	}
 	for i := range n.Links {
 		r.relate(&n.Links[i])
 	}
@@ -45,10 +52,11 @@ func Render(n *network.Network) ([]File, diag.List) {
 }
 
 type renderer struct {
-	network *network.Network
-	master  map[string]membership // by the ID of the member
-	stacked map[string][]setting  // what is made on a link, by its ID: VLAN=web
-	taken   map[string]bool       // names of files
+	dns     network.DNS              // of all links
+	links   map[string]*network.Link // by their IDs
+	master  map[string]membership    // by the ID of the member
+	stacked map[string][]setting     // what is made on a link, by its ID: VLAN=web
+	taken   map[string]bool          // names of files
 	files   []File
 	found   diag.List
 }
@@ -71,9 +79,22 @@ func (r *renderer) relate(l *network.Link) {
 			continue
 		}
 		r.master[m.ID] = membership{l, m}
+		r.exists(m.Ref, l)
 	}
-	if key := stackedKey(l); key != "" && l.Parent.ID != "" {
+	switch key := stackedKey(l); {
+	case key == "":
+	case l.Parent.ID != "":
 		r.stacked[l.Parent.ID] = append(r.stacked[l.Parent.ID], setting{key, l.Name()})
+		r.exists(l.Parent, l)
+	case l.Kind == network.VLAN:
+		r.report(rules.NetworkConflict, l.At, "%q is a VLAN on nothing", l.ID)
+	}
+}
+
+// exists reports a reference to what is not described: it would never come about.
+func (r *renderer) exists(ref network.Ref, of *network.Link) {
+	if r.links[ref.ID] == nil {
+		r.report(rules.NetworkUndefined, ref.At, "%q of %q is not described", ref.ID, of.ID)
 	}
 }
 
@@ -101,48 +122,61 @@ func (r *renderer) link(l *network.Link) {
 		return
 	}
 	if l.Kind == network.Ethernet {
-		r.add(name+".link", l, r.linkFile(l))
+		r.add(name+".link", l, linkFile(l))
 	} else {
 		r.add(name+".netdev", l, r.netdevFile(l))
 	}
 	r.add(name+".network", l, r.networkFile(l))
 }
 
-// add keeps a file; one without a section is none.
+// add keeps a file. One that lacks a value that it should have is none: it might be for other interfaces.
 func (r *renderer) add(name string, l *network.Link, t *text) {
-	if t == nil || len(t.sections) == 0 {
+	switch {
+	case t == nil:
+		return
+	case len(t.problems) > 0:
+		for _, p := range t.problems {
+			r.report(rules.NetworkUnsupported, l.At, "%s of %q cannot be written: %s", p.key, l.ID, p.why)
+		}
+		return
+	case !t.isFor():
+		r.report(rules.NetworkConflict, l.At, "nothing says which card %q is", l.ID)
 		return
 	}
-	for _, p := range t.problems {
-		r.report(rules.NetworkUnsupported, l.At, "%s of %q cannot be written: %s", p.key, l.ID, p.why)
-	}
-	r.files = append(r.files, File{Name: name, Text: t.String(), Secret: t.secret, Why: l.At})
+	r.files = append(r.files, File{Name: name, Text: t.String(), Link: l.ID, Secret: t.secret, Why: l.At})
 }
 
 // named says whether systemd takes the names of a link, and reports those that it does not.
 func (r *renderer) named(l *network.Link) bool {
-	names := l.Match.Names
-	if name := l.Name(); name != "" {
-		names = append([]string{name}, names...)
-	}
-	for i, name := range names {
-		why := ""
-		if i == 0 && name == l.Name() {
-			if why = nameProblem(name); why == "" && (l.Kind != network.Ethernet || l.Rename != "") && len(name) > 15 {
-				why = "it has more than 15 characters"
-			}
-			if strings.ContainsAny(name, "*?[") {
-				why = "it is a pattern"
-			}
-		} else {
-			why = nameProblem(name)
-		}
+	var bad bool
+	check := func(name, why string) {
 		if why != "" {
 			r.report(rules.NetworkName, l.At, "%q cannot be the name of an interface: %s", name, why)
-			return false
+			bad = true
 		}
 	}
-	return true
+	if name := l.Name(); name != "" || l.Match.IsZero() {
+		check(name, exactProblem(name, l.Kind != network.Ethernet || l.Rename != ""))
+	}
+	if l.Peer.ID != "" {
+		check(l.Peer.ID, exactProblem(l.Peer.ID, true))
+	}
+	for _, name := range l.Match.Names {
+		check(name, nameProblem(name))
+	}
+	return !bad
+}
+
+// exactProblem says why systemd would not take a name of one interface; given says that the interface gets it. Alternative names, which
+// cards have beside their own, may be longer.
+func exactProblem(name string, given bool) string {
+	switch {
+	case given && len(name) > 15:
+		return "it has more than 15 characters"
+	case strings.ContainsAny(name, "*?["):
+		return "it is a pattern"
+	}
+	return nameProblem(name)
 }
 
 // nameProblem says why systemd would not take a name of an interface, or a pattern of one; empty if it does.
@@ -156,6 +190,8 @@ func nameProblem(name string) string {
 		digits = digits && '0' <= c && c <= '9'
 	}
 	switch {
+	case name == "":
+		return "it is empty"
 	case digits:
 		return "it has digits only"
 	case len(name) > 127:

@@ -1,10 +1,12 @@
 package networkd
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/rules"
 )
@@ -17,15 +19,17 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Link")
 	if l.Unmanaged {
 		t.set("Unmanaged", "yes")
+		if r.master[l.ID].of != nil || len(r.stacked[l.ID])+len(l.Addresses)+len(l.Routes)+len(l.Rules) > 0 || l.DHCP.V4 || l.DHCP.V6 {
+			r.report(rules.NetworkIgnored, l.At, "nothing is configured on %q, so what is said of it has no effect", l.ID)
+		}
 		return t
 	}
-	switch l.Activation {
-	case "off":
-		t.set("ActivationPolicy", "always-down")
-	default:
-		t.set("ActivationPolicy", l.Activation)
+	activation := l.Activation
+	if activation == "off" {
+		activation = "always-down"
 	}
-	if l.Optional {
+	t.word("ActivationPolicy", activation, "always-down manual")
+	if l.Optional || activation != "" {
 		t.set("RequiredForOnline", "no")
 	}
 	t.set("MACAddress", l.MAC)
@@ -42,13 +46,17 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	r.position(t, l)
 
+	addresses := map[netip.Prefix]bool{}
 	for _, a := range l.Addresses {
-		t.begin("Address")
-		address(t, a)
+		if !addresses[a.Prefix] { // networkd would take the first, and say so
+			addresses[a.Prefix] = true
+			t.begin("Address")
+			r.address(t, l, a)
+		}
 	}
 	for i := range l.Routes {
 		t.begin("Route")
-		route(t, &l.Routes[i])
+		r.route(t, l, &l.Routes[i])
 	}
 	for _, rule := range l.Rules {
 		t.begin("RoutingPolicyRule")
@@ -61,8 +69,10 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	r.dhcp(t, l)
 	if l.Hardware.Infiniband != "" {
-		t.begin("IPoIB")
-		t.set("Mode", l.Hardware.Infiniband)
+		// systemd.network(5) of 252 has a section IPoIB, which networkd itself calls unknown.
+		d := diag.New(rules.NetworkUnsupported, l.At, "systemd-networkd does not set the InfiniBand mode of %q", l.ID)
+		d.Severity = diag.Warning
+		r.found.Add(d)
 	}
 	return t
 }
@@ -91,22 +101,20 @@ func match(t *text, l *network.Link) {
 
 // protocols are the ways to addresses that are not written down.
 func (r *renderer) protocols(t *text, l *network.Link) {
+	wants6 := l.DHCP.V6 && !l.IPv6.Disabled
 	switch {
-	case l.DHCP.V4 && l.DHCP.V6:
+	case l.DHCP.V4 && wants6:
 		t.set("DHCP", "yes")
 	case l.DHCP.V4:
 		t.set("DHCP", "ipv4")
-	case l.DHCP.V6:
+	case wants6:
 		t.set("DHCP", "ipv6")
 	}
-	local := l.LinkLocal
-	if !local.Said {
-		local.V6 = true
+	local := r.linkLocal(l)
+	if wants6 && !local.V6 {
+		local.V6 = true // it begins from such an address, and networkd would pass it over
+		r.report(rules.NetworkIgnored, l.At, "%q gets a link-local address of IPv6 although it is to have none: DHCPv6 needs it", l.ID)
 	}
-	if in := r.master[l.ID].of; in != nil && (in.Kind == network.Bond || in.Kind == network.Bridge) {
-		local = network.LinkLocal{}
-	}
-	local.V6 = local.V6 && !l.IPv6.Disabled
 	switch {
 	case local.V4 && local.V6:
 		t.set("LinkLocalAddressing", "yes")
@@ -132,36 +140,79 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 	case l.IPv6.Generation == "stable-privacy":
 		t.set("IPv6Token", "prefixstable")
 	}
-	t.positive("IPv6MTUBytes", l.MTU6)
+	if l.MTU6 != 0 {
+		mtu := uint32(l.MTU6)
+		t.within("IPv6MTUBytes", &mtu, 1280, math.MaxUint32)
+	}
 	if l.EmitLLDP {
 		t.set("EmitLLDP", "yes")
 	}
 
 	switch {
-	case l.DHCP.V6 && !local.V6:
-		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: it begins from a link-local address, and there is none", l.ID)
-	case l.DHCP.V6 && accept == network.Off:
+	case l.DHCP.V6 && !wants6:
+		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q, since it is to have no IPv6", l.ID)
+	case wants6 && accept == network.Off:
 		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: networkd begins it when a router is heard, and routers are not listened to", l.ID)
 	}
 }
 
+// linkLocal are the families in which a link gets an address that is good on the link alone. A port of a bond or bridge has none of its own.
+func (r *renderer) linkLocal(l *network.Link) network.LinkLocal {
+	local := network.LinkLocal{V6: true}
+	if in := r.master[l.ID].of; in != nil && (in.Kind == network.Bond || in.Kind == network.Bridge) {
+		local.V6 = false
+	} else if l.LinkLocal.Said {
+		local = l.LinkLocal
+	}
+	local.V6 = local.V6 && !l.IPv6.Disabled
+	return local
+}
+
 // names are the name servers and domains of a link, and those of all links.
 func (r *renderer) names(t *text, l *network.Link) {
-	seen := map[string]bool{}
-	for _, dns := range []network.DNS{l.DNS, r.network.DNS} {
-		for _, s := range dns.Servers {
-			if written := writtenAddr(s.Text, s.Addr); !seen[written] {
-				seen[written] = true
-				t.set("DNS", written)
-			}
-		}
-		for _, d := range dns.Search {
-			if !seen[d.Name] {
-				seen[d.Name] = true
-				t.each("Domains", []string{d.Name})
+	all := r.dns
+	if l.DNS.Alone {
+		all = network.DNS{}
+	}
+	servers := map[netip.Addr]bool{}
+	for _, list := range [][]network.Server{l.DNS.Servers, all.Servers} {
+		for _, s := range list {
+			if !servers[s.Addr] {
+				servers[s.Addr] = true
+				t.set("DNS", writtenAddr(s.Text, s.Addr))
 			}
 		}
 	}
+	domains := map[string]bool{}
+	for _, list := range [][]network.Domain{l.DNS.Search, all.Search} {
+		for _, d := range list {
+			switch why := domainProblem(d.Name); {
+			case domains[d.Name]:
+			case why != "":
+				r.report(rules.NetworkIgnored, d.At, "systemd-networkd would not take the domain %q: %s", d.Name, why)
+			default:
+				t.items("Domains", []string{d.Name})
+			}
+			domains[d.Name] = true
+		}
+	}
+}
+
+// domainProblem says why networkd would pass over a domain; empty if it does not.
+func domainProblem(domain string) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(domain, "~"), ".")
+	if own := "." + strings.TrimSuffix(strings.ToLower(name), ".localdomain"); strings.HasSuffix(own, ".localhost") {
+		return "it is this machine"
+	}
+	if len(name) > 253 {
+		return "it is too long"
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if len(label) > 63 || label == "" && name != "" {
+			return "a part between dots is empty, or of more than 63 characters"
+		}
+	}
+	return ""
 }
 
 // position is what the link is in, and what is made on it.
@@ -185,56 +236,74 @@ func (r *renderer) position(t *text, l *network.Link) {
 	}
 	if in.of != nil && in.of.Kind == network.Bridge {
 		t.begin("Bridge")
-		t.number("Cost", in.as.Cost)
-		t.number("Priority", in.as.Priority)
+		t.within("Cost", in.as.Cost, 1, 65535)
+		t.within("Priority", in.as.Priority, 0, 63)
 		t.toggle("HairPin", in.as.Hairpin)
 		t.toggle("Learning", in.as.Learning)
 		t.toggle("NeighborSuppression", in.as.NeighSuppress)
 	}
 }
 
-func address(t *text, a network.Address) {
+func (r *renderer) address(t *text, l *network.Link, a network.Address) {
 	t.set("Address", writtenPrefix(a.Text, a.Prefix))
-	t.set("Label", a.Label)
+	if a.Prefix.Addr().Is4() {
+		t.set("Label", a.Label)
+		if a.Broadcast.IsValid() {
+			t.set("Broadcast", a.Broadcast.String())
+		}
+	} else if a.Label != "" || a.Broadcast.IsValid() {
+		r.report(rules.NetworkIgnored, a.At, "an address of IPv6 has no label and no broadcast address: those of %q have no effect", l.ID)
+	}
 	if a.Peer.IsValid() {
 		t.set("Peer", netip.PrefixFrom(a.Peer, a.Prefix.Bits()).String())
-	}
-	if a.Broadcast.IsValid() {
-		t.set("Broadcast", a.Broadcast.String())
 	}
 	if a.Deprecated {
 		t.set("PreferredLifetime", "0")
 	}
 }
 
-func route(t *text, r *network.Route) {
-	// A gateway alone is that of the default route.
-	if !r.IsDefault() || r.ToText != "" || !r.Via.IsValid() {
-		t.set("Destination", writtenPrefix(r.ToText, r.To))
+func (r *renderer) route(t *text, l *network.Link, v *network.Route) {
+	// A gateway alone is that of the default route. Where the description names the route, the file does too.
+	if !v.IsDefault() || !v.Via.IsValid() || v.ToText != "" || v.Metric != nil || v.Table != 0 {
+		t.set("Destination", writtenPrefix(v.ToText, v.To))
 	}
-	if r.Via.IsValid() {
-		t.set("Gateway", writtenAddr(r.ViaText, r.Via))
+	if v.Via.IsValid() {
+		t.set("Gateway", writtenAddr(v.ViaText, v.Via))
 	}
-	if r.OnLink == network.On {
+	switch alone := v.Via.IsValid() && len(l.Addresses) == 0; {
+	case v.OnLink == network.On || alone && v.OnLink == network.Unset: // networkd takes the second for granted, and says so each time
 		t.set("GatewayOnLink", "yes")
+	case alone:
+		t.set("GatewayOnLink", "no")
 	}
-	if r.From.IsValid() {
-		t.set("PreferredSource", r.From.String())
+	if v.From.IsValid() {
+		t.set("PreferredSource", v.From.String())
 	}
-	t.number("Metric", r.Metric)
-	if r.Table != 0 {
-		t.number("Table", &r.Table)
+	t.number("Metric", v.Metric)
+	if v.Table != 0 {
+		t.number("Table", &v.Table)
 	}
-	if r.Scope != "global" {
-		t.set("Scope", r.Scope)
+	switch {
+	case v.Scope == "" || v.Scope == "global":
+	case v.To.Addr().Is4():
+		t.word("Scope", v.Scope, "site link host nowhere")
+	case v.Type != "local": // whose scope goes without saying
+		r.report(rules.NetworkIgnored, v.At, "routes of IPv6 have no scope: %q of %q has no effect", v.Scope, l.ID)
 	}
-	if r.Type != "unicast" {
-		t.set("Type", r.Type)
+	if v.Type != "unicast" {
+		t.word("Type", v.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
 	}
-	t.positive("MTUBytes", r.MTU)
-	t.positive("TCPAdvertisedMaximumSegmentSize", r.AdvertisedMSS)
-	t.positive("InitialCongestionWindow", r.CongestionWindow)
-	t.positive("InitialAdvertisedReceiveWindow", r.AdvertisedReceiveWindow)
+	t.positive("MTUBytes", v.MTU)
+	t.positive("TCPAdvertisedMaximumSegmentSize", v.AdvertisedMSS)
+	window(t, "InitialCongestionWindow", v.CongestionWindow)
+	window(t, "InitialAdvertisedReceiveWindow", v.AdvertisedReceiveWindow)
+}
+
+func window(t *text, key string, packets int) {
+	if packets != 0 {
+		n := uint32(packets)
+		t.within(key, &n, 1, 1023)
+	}
 }
 
 func policy(t *text, r network.Rule) {
@@ -251,8 +320,8 @@ func policy(t *text, r network.Rule) {
 		t.number("Table", &r.Table)
 	}
 	t.number("Priority", r.Priority)
-	t.number("FirewallMark", r.Mark)
-	t.number("TypeOfService", r.TOS)
+	t.within("FirewallMark", r.Mark, 1, math.MaxUint32)
+	t.within("TypeOfService", r.TOS, 0, 255)
 }
 
 // dhcp says what of the answers of DHCP servers and routers is taken.
@@ -283,19 +352,18 @@ func (r *renderer) dhcp(t *text, l *network.Link) {
 		if ra.Metric == nil {
 			t.number("RouteMetric", v6.Metric)
 		}
-		ra.UseMTU = first(ra.UseMTU, v6.UseMTU)
-		if v6.UseRoutes == network.Off {
-			ra.UseRoutes = first(ra.UseRoutes, network.Off)
-		}
 	}
 
 	t.begin("IPv6AcceptRA")
 	t.toggle("UseDNS", ra.UseDNS)
-	t.set("UseDomains", ra.UseDomains)
+	t.word("UseDomains", ra.UseDomains, "yes no route")
 	t.toggle("UseMTU", ra.UseMTU)
 	if ra.UseRoutes != network.Unset {
 		t.toggle("UseGateway", ra.UseRoutes)
 		t.toggle("UseRoutePrefix", ra.UseRoutes)
+	}
+	if ra.UseNTP != network.Unset || ra.UseHostname != network.Unset || ra.SendHostname != network.Unset || ra.Hostname != "" {
+		r.report(rules.NetworkIgnored, l.At, "routers say nothing of time servers and names of machines, so that of %q has no effect", l.ID)
 	}
 	t.number("RouteMetric", ra.Metric)
 	if l.IPv6.RATable != 0 {
@@ -308,15 +376,7 @@ func taken(t *text, o network.Overrides) {
 	t.toggle("UseDNS", o.UseDNS)
 	t.toggle("UseNTP", o.UseNTP)
 	t.toggle("UseHostname", o.UseHostname)
-	t.set("UseDomains", o.UseDomains)
-}
-
-// first is the first that is said.
-func first(a, b network.Toggle) network.Toggle {
-	if a != network.Unset {
-		return a
-	}
-	return b
+	t.word("UseDomains", o.UseDomains, "yes no route")
 }
 
 // writtenAddr is an address as its author wrote it, if that is what was read.

@@ -1,6 +1,9 @@
 package networkd
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -23,6 +26,9 @@ type section struct {
 }
 
 type setting struct{ key, value string }
+
+// isFor says that the first section, which tells what the file is for, says so. A file without it would be for every interface.
+func (t *text) isFor() bool { return len(t.sections[0].settings) > 0 }
 
 // A problem is a value that was not written. It does not hold the value, which may be a key.
 type problem struct{ key, why string }
@@ -54,11 +60,13 @@ func (t *text) items(key string, items []string) {
 	t.set(key, strings.Join(items, " "))
 }
 
-// each writes a setting once for every item of a list.
-func (t *text) each(key string, items []string) {
-	for _, item := range items {
-		t.items(key, []string{item})
+// word writes one of the words that systemd has for a setting.
+func (t *text) word(key, value, known string) {
+	if value != "" && !slices.Contains(strings.Fields(known), value) {
+		t.problems = append(t.problems, problem{key, "it is not one of " + strings.ReplaceAll(known, " ", ", ")})
+		return
 	}
+	t.set(key, value)
 }
 
 func (t *text) toggle(key string, v network.Toggle) {
@@ -70,8 +78,15 @@ func (t *text) toggle(key string, v network.Toggle) {
 	}
 }
 
-func (t *text) number(key string, v *uint32) {
-	if v != nil {
+func (t *text) number(key string, v *uint32) { t.within(key, v, 0, math.MaxUint32) }
+
+// within writes a number of a range that systemd has; both ends belong to it.
+func (t *text) within(key string, v *uint32, low, high uint32) {
+	switch {
+	case v == nil:
+	case *v < low || *v > high:
+		t.problems = append(t.problems, problem{key, fmt.Sprintf("%d is not from %d to %d", *v, low, high)})
+	default:
 		t.set(key, strconv.FormatUint(uint64(*v), 10))
 	}
 }

@@ -28,6 +28,8 @@ type Plan struct {
 	Reload bool
 	// Networkd says that a networkd file changed.
 	Networkd bool
+	// Network is what that means for the links of Input.Network.
+	Network NetworkChange
 	// Commands are programs of the distribution, run after the commit, in order, before the units of Jobs start
 	// and before Scripts.
 	Commands []Command
@@ -47,6 +49,9 @@ type Plan struct {
 	// Unseen are paths that Compute had to know and Facts did not: the plan is unfinished, look at them with
 	// facts.Look and compute again. A path that ends in "/" is to be listed.
 	Unseen []string
+	// Unasked are addresses that somebody else may have: put who has each into Facts.Holders and compute again. A plan
+	// that is not to be committed may leave it.
+	Unasked []Claim
 }
 
 // Kind is what a change does. Its text is in JSON and must not change.
@@ -133,6 +138,8 @@ type Facts struct {
 	Salt []byte
 	// Interfaces are those of a running system; nil below another root.
 	Interfaces []Interface
+	// Holders says who has an address that was asked for, by the hardware address; "" for nobody.
+	Holders map[Claim]string
 	// SystemHostname is the kernel's hostname on a running system.
 	SystemHostname string
 }

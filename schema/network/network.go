@@ -261,6 +261,8 @@ type DNS struct {
 	Servers []Server
 	// Search are domains; "~" in front is of those that are only routed, "~." all.
 	Search []Domain
+	// Alone says, of a link, that it is not given what all links are.
+	Alone bool
 }
 
 // Server is a name server, or a server of NTP.
@@ -339,13 +341,13 @@ type TunnelOptions struct {
 	Port          *uint32
 	Group         netip.Addr
 	MACLearning   Toggle
-	ShortCircuit  Toggle
 	Ageing        *uint32 // in seconds
 	Limit         *uint32
 	TypeOfService *uint32
 	FlowLabel     *uint32
 	DontFragment  Toggle
 	ARPProxy      Toggle
+	ShortCircuit  Toggle
 	PortRange     [2]uint16
 	Notifications []string // l2-miss, l3-miss
 	Checksums     []string // udp, zero-udp6-tx, zero-udp6-rx, remote-tx, remote-rx

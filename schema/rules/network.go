@@ -55,6 +55,10 @@ var (
 
 	NetworkAbsent = &diag.Rule{ID: "network-absent", Severity: diag.Error, Machine: true, Title: "a configured card that the machine does not have",
 		Help: "No interface has this hardware address, name or driver. Nothing is changed: the card may have been swapped, and the rest would be configured for another machine. Say optional: true of a card that need not be there."}
+	NetworkShared = &diag.Rule{ID: "network-mac-shared", Severity: diag.Error, Machine: true, Title: "a hardware address that two cards have",
+		Help: "Both cards would be configured alike, with the same addresses. Match the name or the driver as well."}
+	NetworkNameTaken = &diag.Rule{ID: "network-name-taken", Severity: diag.Error, Machine: true, Title: "a new name for a card that another interface has",
+		Help: "The kernel has one interface of a name. Two cards may change their names with each other, if each is given its new one."}
 	NetworkTaken = &diag.Rule{ID: "network-address-taken", Severity: diag.Error, Machine: true, Title: "somebody else has the address",
 		Help: "Another machine on the link answers to the address (ARP, RFC 5227). Two machines with one address take each other off the network."}
 	NetworkShadowed = &diag.Rule{ID: "network-shadowed", Severity: diag.Warning, Machine: true, Title: "another file configures the link",
@@ -65,6 +69,6 @@ func networkRules() []*diag.Rule {
 	return []*diag.Rule{
 		NetworkVersion, NetworkSyntax, NetworkName, NetworkAddress, NetworkMAC, NetworkUndefined, NetworkTwice, NetworkLoop, NetworkConflict,
 		NetworkMember, NetworkGateway, NetworkDefaults, NetworkOverlap, NetworkDuplicate, NetworkMTU, NetworkDNS, NetworkSecret,
-		NetworkUnsupported, NetworkIgnored, NetworkReplaced, NetworkAbsent, NetworkTaken, NetworkShadowed,
+		NetworkUnsupported, NetworkIgnored, NetworkReplaced, NetworkAbsent, NetworkShared, NetworkNameTaken, NetworkTaken, NetworkShadowed,
 	}
 }

@@ -77,7 +77,9 @@ func (r *reader) link(kind network.Kind, p yamltree.Pair, at string) {
 	case network.Bridge:
 		r.bridge(&l, m)
 	case network.VLAN:
-		l.Parent, l.VLANID = m.ref("link"), int(m.number("id"))
+		if id := m.unsigned("id"); id != nil { // without it, it would be compared with others of its parent
+			l.Parent, l.VLANID = m.ref("link"), int(*id)
+		}
 	case network.VRF:
 		r.vrf(&l, m)
 	case network.Veth:
@@ -159,7 +161,9 @@ func (r *reader) common(l *network.Link, m mapping) {
 			l.MTUAt = n.Range
 		}
 	}
-	l.Activation = m.text("activation_mode")
+	if l.Activation = m.text("activation_mode"); l.Activation != "" && l.Activation != "manual" {
+		l.Activation = "off" // in whichever word of YAML
+	}
 	l.Optional = m.toggle("optional") == network.On || l.Activation != ""
 	l.IgnoreCarrier, l.EmitLLDP = m.toggle("ignore_carrier") == network.On, m.toggle("emit_lldp") == network.On
 	r.addresses(l, m)

@@ -18,10 +18,7 @@ import (
 // Format: Microsoft Learn, "Azure Instance Metadata Service", api-version 2021-08-01 (2026); what is done with it is what cloud-init 26.2 does
 // (DataSourceAzure.py).
 func Azure(c *findings.Collector, root *yamltree.Node) *network.Network {
-	r := begin(c, root, yamltree.Mapping, "what Azure says of a network")
-	if r == nil {
-		return nil
-	}
+	r := begin(c, root)
 	for i, n := range items(root.Get("interface")) {
 		v4, v6 := items(n.Get("ipv4").Get("ipAddress")), items(n.Get("ipv6").Get("ipAddress"))
 		mac := text(n, "macAddress")

@@ -15,10 +15,7 @@ import (
 //
 // Format: DigitalOcean, "Metadata API" (2026), https://docs.digitalocean.com/reference/api/metadata-api/.
 func DigitalOcean(c *findings.Collector, root *yamltree.Node) *network.Network {
-	r := begin(c, root, yamltree.Mapping, "what DigitalOcean says of a network")
-	if r == nil {
-		return nil
-	}
+	r := begin(c, root)
 	routed := map[string]bool{} // families
 	for _, kind := range []string{"public", "private"} {
 		for i, n := range items(root.Get("interfaces").Get(kind)) {

@@ -23,10 +23,7 @@ const policies = 10_000
 // Format: Amazon EC2 User Guide, "Instance metadata categories" (2026); VPC User Guide, "Subnet CIDR blocks" for the address of the
 // router. The tables and rules are those of amazon-ec2-net-utils 2.5 (lib/lib.sh).
 func EC2(c *findings.Collector, root *yamltree.Node) *network.Network {
-	r := begin(c, root, yamltree.Mapping, "what EC2 says of a network")
-	if r == nil {
-		return nil
-	}
+	r := begin(c, root)
 	cards := nics(root.Get("interfaces").Get("macs"))
 	routed6 := false // a card has the main table's routes of IPv6
 	for i, n := range cards {

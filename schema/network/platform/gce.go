@@ -15,18 +15,15 @@ import (
 //
 // Format: Google Cloud, "Predefined metadata keys", instance/network-interfaces (2026).
 func GCE(c *findings.Collector, root *yamltree.Node) *network.Network {
-	r := begin(c, root, yamltree.Sequence, "what Google Compute Engine says of a network")
-	if r == nil {
-		return nil
-	}
-	for i, n := range root.Items {
+	r := begin(c, root)
+	for i, n := range items(root) {
 		l := r.card("nic"+strconv.Itoa(i), n, "mac")
 		if l == nil {
 			continue
 		}
 		v6 := len(items(n.Get("ipv6s"))) > 0
 		dhcp(l, text(n, "ip") != nil || !v6, v6)
-		if len(root.Items) > 1 {
+		if len(items(root)) > 1 {
 			prefer(l, 100*uint32(i+1))
 		}
 		if i > 0 {

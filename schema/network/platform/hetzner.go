@@ -8,19 +8,16 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// Hetzner reads the list of a server's private networks, as YAML. Their cards ask by DHCP, which gives the address and the routes of the
-// network; no default route comes by it. The public card is in another document.
+// Hetzner reads the list of a server's private networks, which may be nil. Their cards ask by DHCP, which gives the address and the routes of
+// the network; no default route comes by it.
 //
 // Format: Hetzner Cloud API, "Server Metadata", private-networks (2026); Hetzner Docs, "Networks", FAQ on DHCP and on the MTU (2026).
-func Hetzner(c *findings.Collector, root *yamltree.Node) *network.Network {
-	if root != nil && root.Kind == yamltree.Null {
-		return nil
+func Hetzner(c *findings.Collector, list *yamltree.Node) *network.Network {
+	r := &reader{c, &network.Network{}}
+	if list != nil {
+		r.network.At = findings.FirstLine(list.Range)
 	}
-	r := begin(c, root, yamltree.Sequence, "the list of Hetzner's private networks")
-	if r == nil {
-		return nil
-	}
-	for i, n := range root.Items {
+	for i, n := range items(list) {
 		if l := r.card("private"+strconv.Itoa(i), n, "mac_address"); l != nil {
 			dhcp(l, true, false)
 			l.DHCP.Overrides4.UseDomains = ""

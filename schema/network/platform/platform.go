@@ -23,14 +23,7 @@ type reader struct {
 	network *network.Network
 }
 
-// begin starts to read a document that is of a kind; nil, and a finding, if it is not.
-func begin(c *findings.Collector, root *yamltree.Node, kind yamltree.Kind, what string) *reader {
-	if root == nil || root.Kind != kind {
-		if root != nil {
-			c.ReportAt(rules.NetworkSyntax, "", findings.FirstLine(root.Range), "this is not %s", what)
-		}
-		return nil
-	}
+func begin(c *findings.Collector, root *yamltree.Node) *reader {
 	return &reader{c, &network.Network{At: findings.FirstLine(root.Range)}}
 }
 
