@@ -8,6 +8,9 @@ import (
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/network/netplan"
+	"cloudconfig/schema/network/openstack"
+	"cloudconfig/schema/network/rackspace"
+	"cloudconfig/schema/network/v1"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
@@ -61,6 +64,10 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	switch kind {
 	case "cloud-init":
 		n = networkConfig(c, f)
+	case "openstack":
+		n = readJSON(c, f, openstack.Read)
+	case "rackspace":
+		n = readJSON(c, f, rackspace.Read)
 	default:
 		c.ReportAt(rules.NetworkUnsupported, "", f.Range(0, 0), "a description of the network in the form of %s is not known", kind)
 	}
@@ -68,6 +75,20 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 		network.Check(c, n)
 	}
 	return n, c.Sorted()
+}
+
+// readJSON reads a description of a platform's, which is a mapping in JSON. YAML has JSON in it, so places come for free.
+func readJSON(c *findings.Collector, f *source.File, read func(*findings.Collector, *yamltree.Node) *network.Network) *network.Network {
+	root, found := yamltree.Parse(f)
+	c.Diags.Add(found...)
+	if root == nil || root.Kind == yamltree.Null {
+		return nil
+	}
+	if root.Kind != yamltree.Mapping {
+		c.Report(rules.NetworkSyntax, "", root, "the description of the network is not a mapping")
+		return nil
+	}
+	return read(c, root)
 }
 
 // networkConfig reads a network-config of cloud-init's, in YAML or JSON: version and what belongs to it stand below
@@ -96,7 +117,7 @@ func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network 
 	case n.Kind != yamltree.Mapping || c.Bad[n] || config != nil && config.Value == "disabled":
 		return nil
 	case config != nil || language.PairOf(n, "version").Value != nil && n.Get("version").Value == "1":
-		return nil // TODO v1.Read(c, n)
+		return v1.Read(c, n)
 	}
 	return netplan.Read(c, n)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // known are the sections that are written.
-const known = " Match Link NetDev Network Address Route RoutingPolicyRule Neighbor DHCPv4 DHCPv6 IPv6AcceptRA IPoIB Bridge Bond VLAN VRF Peer Tunnel VXLAN WireGuard WireGuardPeer "
+const known = " Match Link NetDev Network Address Route RoutingPolicyRule Neighbor DHCPv4 DHCPv6 IPv6AcceptRA Bridge Bond VLAN VRF Peer Tunnel VXLAN WireGuard WireGuardPeer "
 
 // FuzzRender puts texts of others wherever the model has a text: names and the like, or the words of the language too. Whatever they are, the
 // files have our names, and as many lines as with harmless texts, or a finding says why not.

@@ -2,8 +2,8 @@ package networkd
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"cloudconfig/schema/network"
@@ -35,10 +35,11 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		}
 	case network.VLAN:
 		t.begin("VLAN")
-		t.set("Id", strconv.Itoa(l.VLANID))
+		id := uint32(l.VLANID)
+		t.within("Id", &id, 0, 4094)
 	case network.VRF:
 		t.begin("VRF")
-		t.number("Table", &l.Table)
+		t.within("Table", &l.Table, 1, math.MaxUint32)
 	case network.Veth:
 		// networkd makes both ends by the file of one.
 		other := r.links[l.Peer.ID]
@@ -105,10 +106,10 @@ func bond(t *text, b *network.BondOptions) {
 	t.word("PrimaryReselectPolicy", b.PrimaryReselect, "always better failure")
 	t.number("MinLinks", b.MinLinks)
 	t.toggle("AllSlavesActive", b.AllMembersActive)
-	t.number("GratuitousARP", b.GratuitousARP)
-	t.number("PacketsPerSlave", b.PacketsPerMember)
-	t.number("ResendIGMP", b.ResendIGMP)
-	t.number("LearnPacketIntervalSec", b.LearnPacketSec)
+	t.within("GratuitousARP", b.GratuitousARP, 0, 255)
+	t.within("PacketsPerSlave", b.PacketsPerMember, 0, 65535)
+	t.within("ResendIGMP", b.ResendIGMP, 0, 255)
+	t.within("LearnPacketIntervalSec", b.LearnPacketSec, 1, math.MaxInt32)
 	t.toggle("DynamicTransmitLoadBalancing", b.DynamicLB)
 }
 
@@ -116,7 +117,7 @@ func bridge(t *text, b *network.BridgeOptions) {
 	if b.STP == network.On { // the kernel's own is off
 		t.set("STP", "yes")
 	}
-	t.number("Priority", b.Priority)
+	t.within("Priority", b.Priority, 0, 65535)
 	t.number("AgeingTimeSec", b.AgeingTime)
 	t.number("ForwardDelaySec", b.ForwardDelay)
 	t.number("HelloTimeSec", b.HelloTime)
@@ -139,7 +140,7 @@ func ends(t *text, o *network.TunnelOptions) {
 	case o.Remote.IsValid():
 		t.set("Remote", o.Remote.String())
 	}
-	t.number("TTL", o.TTL)
+	t.within("TTL", o.TTL, 0, 255)
 }
 
 func tunnel(t *text, l *network.Link) {
@@ -162,12 +163,12 @@ func tunnel(t *text, l *network.Link) {
 func vxlan(t *text, l *network.Link) {
 	o := l.Tunnel
 	t.begin("VXLAN")
-	t.number("VNI", o.VNI)
+	t.within("VNI", o.VNI, 1, 1<<24-1)
 	if l.Parent.ID == "" {
 		t.set("Independent", "yes")
 	}
 	ends(t, o)
-	t.number("TOS", o.TypeOfService)
+	t.within("TOS", o.TypeOfService, 0, 255)
 	t.toggle("MacLearning", o.MACLearning)
 	t.number("FDBAgeingSec", o.Ageing)
 	t.number("MaximumFDBEntries", o.Limit)
@@ -176,11 +177,11 @@ func vxlan(t *text, l *network.Link) {
 	flags(t, o.Notifications, "l2-miss L2MissNotification", "l3-miss L3MissNotification")
 	flags(t, o.Checksums, "udp UDPChecksum", "zero-udp6-tx UDP6ZeroChecksumTx", "zero-udp6-rx UDP6ZeroChecksumRx", "remote-tx RemoteChecksumTx", "remote-rx RemoteChecksumRx")
 	flags(t, o.Extensions, "group-policy GroupPolicyExtension", "generic-protocol GenericProtocolExtension")
-	t.number("DestinationPort", o.Port)
+	t.within("DestinationPort", o.Port, 1, 65535)
 	if o.PortRange != [2]uint16{} {
 		t.set("PortRange", fmt.Sprintf("%d-%d", o.PortRange[0], o.PortRange[1]))
 	}
-	t.number("FlowLabel", o.FlowLabel)
+	t.within("FlowLabel", o.FlowLabel, 0, 1<<20-1)
 	t.toggle("IPDoNotFragment", o.DontFragment)
 }
 
@@ -205,8 +206,8 @@ func wireguard(t *text, o *network.TunnelOptions) {
 	t.begin("WireGuard")
 	t.set("PrivateKey", o.PrivateKey.Reveal())
 	t.set("PrivateKeyFile", o.PrivateKeyFile)
-	t.number("ListenPort", o.ListenPort)
-	t.number("FirewallMark", o.Mark)
+	t.within("ListenPort", o.ListenPort, 1, 65535)
+	t.within("FirewallMark", o.Mark, 1, math.MaxUint32)
 	t.secret = o.PrivateKey != ""
 	for _, p := range o.Peers {
 		t.begin("WireGuardPeer")
@@ -215,7 +216,7 @@ func wireguard(t *text, o *network.TunnelOptions) {
 		t.set("PresharedKeyFile", p.PresharedKeyFile)
 		t.set("Endpoint", p.Endpoint)
 		t.set("AllowedIPs", prefixes(p.AllowedIPs))
-		t.number("PersistentKeepalive", p.Keepalive)
+		t.within("PersistentKeepalive", p.Keepalive, 0, 65535)
 		t.secret = t.secret || p.PresharedKey != ""
 	}
 }
@@ -223,7 +224,7 @@ func wireguard(t *text, o *network.TunnelOptions) {
 func prefixes(list []netip.Prefix) string {
 	words := make([]string, len(list))
 	for i, p := range list {
-		words[i] = p.String()
+		words[i] = p.Masked().String()
 	}
 	return strings.Join(words, ",")
 }

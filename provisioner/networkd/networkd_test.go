@@ -69,7 +69,7 @@ func networks() map[string]network.Network {
 					{To: p("0.0.0.0/0"), Via: a("192.0.2.1")}, {To: p("::/0"), Via: a("2001:db8::1"), ViaText: "2001:DB8::1"},
 					via("10.10.10.8/32", "192.0.2.2"),
 				},
-				DNS: network.DNS{Servers: servers("192.0.2.53"), Search: domains("example.com", "~corp.example")},
+				DNS: network.DNS{Servers: servers("192.0.2.53"), Search: domains("example.com", "~corp.example", "localhost", "a..b", strings.Repeat("a", 64)+".example", "example.com.")},
 			}},
 			DNS: network.DNS{Servers: servers("192.0.2.53", "2001:db8::53"), Search: domains("~.")},
 		},
@@ -147,13 +147,14 @@ func networks() map[string]network.Network {
 		}},
 		"addresses": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{
 			{Prefix: p("192.0.2.10/24"), Label: "eth0:web"}, {Prefix: p("192.0.2.11/24"), Broadcast: a("192.0.2.127")},
-			{Prefix: p("2001:db8::11/64"), Deprecated: true}, {Prefix: p("198.51.100.1/32"), Peer: a("198.51.100.2")},
+			{Prefix: p("2001:db8::11/64"), Deprecated: true}, {Prefix: p("2001:db8::11/64")}, {Prefix: p("2001:db8::12/64"), Label: "web"}, {Prefix: p("198.51.100.1/32"), Peer: a("198.51.100.2")},
 		}, Neighbors: []network.Neighbor{{To: a("192.0.2.1"), MAC: "52:54:00:00:00:09"}}}),
 		"routes": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: addresses("192.0.2.10/24"), Routes: []network.Route{
 			{To: p("0.0.0.0/0"), Via: a("203.0.113.1"), OnLink: network.On},
 			{To: p("10.0.0.0/8"), Via: a("192.0.2.1"), From: a("192.0.2.10"), Metric: n(4294967294), Table: 100, MTU: 1400, AdvertisedMSS: 1360, CongestionWindow: 20, AdvertisedReceiveWindow: 30, Scope: "global", Type: "unicast", OnLink: network.Off},
 			{To: p("10.1.0.0/16"), Type: "unreachable"}, {To: p("10.2.0.0/16"), Scope: "link"},
 			{To: p("0.0.0.0/0"), ToText: "0.0.0.0/0", Type: "local", Scope: "host", Table: 99},
+			{To: p("2001:db8:2::/64"), Scope: "link"}, {To: p("::/0"), Type: "local", Scope: "host", Table: 99},
 			{To: p("2001:db8:1::/64"), ToText: "2001:DB8:1::5/64", Via: a("fe80::1"), Metric: n(0)},
 		}}),
 		"rules": one(network.Link{ID: "eth0", Kind: network.Ethernet, Rules: []network.Rule{
@@ -161,7 +162,7 @@ func networks() map[string]network.Network {
 		}}),
 		"states": {Links: []network.Link{
 			{ID: "down", Kind: network.Ethernet, Activation: "off"},
-			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: network.On, EmitLLDP: network.On},
+			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: true, EmitLLDP: true},
 			{ID: "left", Kind: network.Ethernet, Unmanaged: true, Addresses: addresses("192.0.2.10/24")},
 		}},
 		"tunnels": {Links: append(cards("eth0"),
@@ -203,6 +204,13 @@ func networks() map[string]network.Network {
 			network.Link{ID: "br2", Kind: network.Bridge, Unmanaged: true},
 			network.Link{ID: "vx0", Kind: network.Tunnel, Tunnel: &network.TunnelOptions{Mode: "vxlan", VNI: n(1), Checksums: []string{"md5"}}},
 			card("eth0"),
+		)},
+		"ranges": {Links: append(cards("eth1"),
+			network.Link{ID: "eth0", Kind: network.Ethernet, MTU6: 1279, Routes: []network.Route{{To: p("10.0.0.0/8"), CongestionWindow: 1024, AdvertisedReceiveWindow: 1024}}, Rules: []network.Rule{{Mark: n(0), TOS: n(256)}}},
+			network.Link{ID: "br0", Kind: network.Bridge, Members: []network.Member{{Ref: network.Ref{ID: "eth1"}, Cost: n(0), Priority: n(64)}}, Bridge: &network.BridgeOptions{Priority: n(65536)}},
+			network.Link{ID: "web", Kind: network.VLAN, Parent: network.Ref{ID: "br0"}, VLANID: 4095}, network.Link{ID: "v", Kind: network.VRF},
+			network.Link{ID: "bond0", Kind: network.Bond, Bond: &network.BondOptions{TransmitHash: "vlan+srcmac", AdSelect: "none", GratuitousARP: n(256), PacketsPerMember: n(65536), ResendIGMP: n(256), LearnPacketSec: n(0)}},
+			network.Link{ID: "vx0", Kind: network.Tunnel, Tunnel: &network.TunnelOptions{Mode: "vxlan", VNI: n(1 << 24), TTL: n(256), FlowLabel: n(1 << 20), Port: n(0)}},
 		)},
 		"names": {Links: []network.Link{
 			{ID: "../../etc/passwd", Kind: network.Ethernet, Match: mac},

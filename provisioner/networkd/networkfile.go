@@ -1,10 +1,12 @@
 package networkd
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
 
+	"cloudconfig/schema/diag"
 	"cloudconfig/schema/network"
 	"cloudconfig/schema/rules"
 )
@@ -36,7 +38,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Network")
 	r.protocols(t, l)
 	r.names(t, l)
-	if l.Kind != network.Ethernet || l.IgnoreCarrier == network.On {
+	if l.Kind != network.Ethernet || l.IgnoreCarrier {
 		t.set("ConfigureWithoutCarrier", "yes")
 	}
 	if l.DHCP.Critical {
@@ -44,13 +46,17 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	r.position(t, l)
 
+	addresses := map[netip.Prefix]bool{}
 	for _, a := range l.Addresses {
-		t.begin("Address")
-		address(t, a)
+		if !addresses[a.Prefix] { // networkd would take the first, and say so
+			addresses[a.Prefix] = true
+			t.begin("Address")
+			r.address(t, l, a)
+		}
 	}
 	for i := range l.Routes {
 		t.begin("Route")
-		route(t, &l.Routes[i])
+		r.route(t, l, &l.Routes[i])
 	}
 	for _, rule := range l.Rules {
 		t.begin("RoutingPolicyRule")
@@ -63,8 +69,10 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	}
 	r.dhcp(t, l)
 	if l.Hardware.Infiniband != "" {
-		t.begin("IPoIB")
-		t.word("Mode", l.Hardware.Infiniband, "datagram connected")
+		// systemd.network(5) of 252 has a section IPoIB, which networkd itself calls unknown.
+		d := diag.New(rules.NetworkUnsupported, l.At, "systemd-networkd does not set the InfiniBand mode of %q", l.ID)
+		d.Severity = diag.Warning
+		r.found.Add(d)
 	}
 	return t
 }
@@ -132,8 +140,11 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 	case l.IPv6.Generation == "stable-privacy":
 		t.set("IPv6Token", "prefixstable")
 	}
-	t.positive("IPv6MTUBytes", l.MTU6)
-	if l.EmitLLDP == network.On {
+	if l.MTU6 != 0 {
+		mtu := uint32(l.MTU6)
+		t.within("IPv6MTUBytes", &mtu, 1280, math.MaxUint32)
+	}
+	if l.EmitLLDP {
 		t.set("EmitLLDP", "yes")
 	}
 
@@ -159,8 +170,12 @@ func (r *renderer) linkLocal(l *network.Link) network.LinkLocal {
 
 // names are the name servers and domains of a link, and those of all links.
 func (r *renderer) names(t *text, l *network.Link) {
+	all := r.dns
+	if l.DNS.Alone {
+		all = network.DNS{}
+	}
 	servers := map[netip.Addr]bool{}
-	for _, list := range [][]network.Server{l.DNS.Servers, r.dns.Servers} {
+	for _, list := range [][]network.Server{l.DNS.Servers, all.Servers} {
 		for _, s := range list {
 			if !servers[s.Addr] {
 				servers[s.Addr] = true
@@ -169,14 +184,35 @@ func (r *renderer) names(t *text, l *network.Link) {
 		}
 	}
 	domains := map[string]bool{}
-	for _, list := range [][]network.Domain{l.DNS.Search, r.dns.Search} {
+	for _, list := range [][]network.Domain{l.DNS.Search, all.Search} {
 		for _, d := range list {
-			if !domains[d.Name] {
-				domains[d.Name] = true
+			switch why := domainProblem(d.Name); {
+			case domains[d.Name]:
+			case why != "":
+				r.report(rules.NetworkIgnored, d.At, "systemd-networkd would not take the domain %q: %s", d.Name, why)
+			default:
 				t.items("Domains", []string{d.Name})
 			}
+			domains[d.Name] = true
 		}
 	}
+}
+
+// domainProblem says why networkd would pass over a domain; empty if it does not.
+func domainProblem(domain string) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(domain, "~"), ".")
+	if own := "." + strings.TrimSuffix(strings.ToLower(name), ".localdomain"); strings.HasSuffix(own, ".localhost") {
+		return "it is this machine"
+	}
+	if len(name) > 253 {
+		return "it is too long"
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if len(label) > 63 || label == "" && name != "" {
+			return "a part between dots is empty, or of more than 63 characters"
+		}
+	}
+	return ""
 }
 
 // position is what the link is in, and what is made on it.
@@ -200,56 +236,74 @@ func (r *renderer) position(t *text, l *network.Link) {
 	}
 	if in.of != nil && in.of.Kind == network.Bridge {
 		t.begin("Bridge")
-		t.number("Cost", in.as.Cost)
-		t.number("Priority", in.as.Priority)
+		t.within("Cost", in.as.Cost, 1, 65535)
+		t.within("Priority", in.as.Priority, 0, 63)
 		t.toggle("HairPin", in.as.Hairpin)
 		t.toggle("Learning", in.as.Learning)
 		t.toggle("NeighborSuppression", in.as.NeighSuppress)
 	}
 }
 
-func address(t *text, a network.Address) {
+func (r *renderer) address(t *text, l *network.Link, a network.Address) {
 	t.set("Address", writtenPrefix(a.Text, a.Prefix))
-	t.set("Label", a.Label)
+	if a.Prefix.Addr().Is4() {
+		t.set("Label", a.Label)
+		if a.Broadcast.IsValid() {
+			t.set("Broadcast", a.Broadcast.String())
+		}
+	} else if a.Label != "" || a.Broadcast.IsValid() {
+		r.report(rules.NetworkIgnored, a.At, "an address of IPv6 has no label and no broadcast address: those of %q have no effect", l.ID)
+	}
 	if a.Peer.IsValid() {
 		t.set("Peer", netip.PrefixFrom(a.Peer, a.Prefix.Bits()).String())
-	}
-	if a.Broadcast.IsValid() {
-		t.set("Broadcast", a.Broadcast.String())
 	}
 	if a.Deprecated {
 		t.set("PreferredLifetime", "0")
 	}
 }
 
-func route(t *text, r *network.Route) {
+func (r *renderer) route(t *text, l *network.Link, v *network.Route) {
 	// A gateway alone is that of the default route. Where the description names the route, the file does too.
-	if !r.IsDefault() || !r.Via.IsValid() || r.ToText != "" || r.Metric != nil || r.Table != 0 {
-		t.set("Destination", writtenPrefix(r.ToText, r.To))
+	if !v.IsDefault() || !v.Via.IsValid() || v.ToText != "" || v.Metric != nil || v.Table != 0 {
+		t.set("Destination", writtenPrefix(v.ToText, v.To))
 	}
-	if r.Via.IsValid() {
-		t.set("Gateway", writtenAddr(r.ViaText, r.Via))
+	if v.Via.IsValid() {
+		t.set("Gateway", writtenAddr(v.ViaText, v.Via))
 	}
-	if r.OnLink == network.On {
+	switch alone := v.Via.IsValid() && len(l.Addresses) == 0; {
+	case v.OnLink == network.On || alone && v.OnLink == network.Unset: // networkd takes the second for granted, and says so each time
 		t.set("GatewayOnLink", "yes")
+	case alone:
+		t.set("GatewayOnLink", "no")
 	}
-	if r.From.IsValid() {
-		t.set("PreferredSource", r.From.String())
+	if v.From.IsValid() {
+		t.set("PreferredSource", v.From.String())
 	}
-	t.number("Metric", r.Metric)
-	if r.Table != 0 {
-		t.number("Table", &r.Table)
+	t.number("Metric", v.Metric)
+	if v.Table != 0 {
+		t.number("Table", &v.Table)
 	}
-	if r.Scope != "global" {
-		t.word("Scope", r.Scope, "site link host nowhere")
+	switch {
+	case v.Scope == "" || v.Scope == "global":
+	case v.To.Addr().Is4():
+		t.word("Scope", v.Scope, "site link host nowhere")
+	case v.Type != "local": // whose scope goes without saying
+		r.report(rules.NetworkIgnored, v.At, "routes of IPv6 have no scope: %q of %q has no effect", v.Scope, l.ID)
 	}
-	if r.Type != "unicast" {
-		t.word("Type", r.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
+	if v.Type != "unicast" {
+		t.word("Type", v.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
 	}
-	t.positive("MTUBytes", r.MTU)
-	t.positive("TCPAdvertisedMaximumSegmentSize", r.AdvertisedMSS)
-	t.positive("InitialCongestionWindow", r.CongestionWindow)
-	t.positive("InitialAdvertisedReceiveWindow", r.AdvertisedReceiveWindow)
+	t.positive("MTUBytes", v.MTU)
+	t.positive("TCPAdvertisedMaximumSegmentSize", v.AdvertisedMSS)
+	window(t, "InitialCongestionWindow", v.CongestionWindow)
+	window(t, "InitialAdvertisedReceiveWindow", v.AdvertisedReceiveWindow)
+}
+
+func window(t *text, key string, packets int) {
+	if packets != 0 {
+		n := uint32(packets)
+		t.within(key, &n, 1, 1023)
+	}
 }
 
 func policy(t *text, r network.Rule) {
@@ -266,8 +320,8 @@ func policy(t *text, r network.Rule) {
 		t.number("Table", &r.Table)
 	}
 	t.number("Priority", r.Priority)
-	t.number("FirewallMark", r.Mark)
-	t.number("TypeOfService", r.TOS)
+	t.within("FirewallMark", r.Mark, 1, math.MaxUint32)
+	t.within("TypeOfService", r.TOS, 0, 255)
 }
 
 // dhcp says what of the answers of DHCP servers and routers is taken.

@@ -1,6 +1,8 @@
 package networkd
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,8 +78,15 @@ func (t *text) toggle(key string, v network.Toggle) {
 	}
 }
 
-func (t *text) number(key string, v *uint32) {
-	if v != nil {
+func (t *text) number(key string, v *uint32) { t.within(key, v, 0, math.MaxUint32) }
+
+// within writes a number of a range that systemd has; both ends belong to it.
+func (t *text) within(key string, v *uint32, low, high uint32) {
+	switch {
+	case v == nil:
+	case *v < low || *v > high:
+		t.problems = append(t.problems, problem{key, fmt.Sprintf("%d is not from %d to %d", *v, low, high)})
+	default:
 		t.set(key, strconv.FormatUint(uint64(*v), 10))
 	}
 }

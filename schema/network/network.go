@@ -93,9 +93,11 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	// IgnoreCarrier configures it without a carrier, and EmitLLDP tells the neighbours who this is.
-	IgnoreCarrier, EmitLLDP Toggle
-	Hardware                Hardware
+	// IgnoreCarrier configures a card although no cable is in it; links that are made always are.
+	IgnoreCarrier bool
+	// EmitLLDP announces the machine to the switch.
+	EmitLLDP bool
+	Hardware Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -259,6 +261,8 @@ type DNS struct {
 	Servers []Server
 	// Search are domains; "~" in front is of those that are only routed, "~." all.
 	Search []Domain
+	// Alone says, of a link, that it is not given what all links are.
+	Alone bool
 }
 
 // Server is a name server, or a server of NTP.

@@ -165,7 +165,7 @@ func (r *reader) common(l *network.Link, m mapping) {
 		l.Activation = "off" // in whichever word of YAML
 	}
 	l.Optional = m.toggle("optional") == network.On || l.Activation != ""
-	l.IgnoreCarrier, l.EmitLLDP = m.toggle("ignore_carrier"), m.toggle("emit_lldp")
+	l.IgnoreCarrier, l.EmitLLDP = m.toggle("ignore_carrier") == network.On, m.toggle("emit_lldp") == network.On
 	r.addresses(l, m)
 	r.dhcp(l, m)
 	r.ipv6(l, m)
