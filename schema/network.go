@@ -74,6 +74,7 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	if n != nil {
 		network.Check(c, n)
 	}
+	c.More(f)
 	return n, c.Sorted()
 }
 
@@ -112,12 +113,20 @@ func networkConfig(c *findings.Collector, f *source.File) *network.Network {
 
 // describedNetwork reads what is below network and held against the language. It is nil if that is nothing.
 func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network {
-	config := n.Get("config")
-	switch {
-	case n.Kind != yamltree.Mapping || c.Bad[n] || config != nil && config.Value == "disabled":
+	if n.Kind != yamltree.Mapping || c.Bad[n] {
 		return nil
-	case config != nil || language.PairOf(n, "version").Value != nil && n.Get("version").Value == "1":
+	}
+	first := false
+	if version := n.Get("version"); version != nil {
+		first = version.Value == "1"
+	}
+	switch config := n.Get("config"); {
+	case config != nil && config.Kind == yamltree.Scalar: // "disabled"
+		return nil
+	case first:
 		return v1.Read(c, n)
+	case config != nil && !c.Bad[config]:
+		c.Report(rules.NetworkConflict, "network.config", config, "config is version 1, and another part is version 2").Subject = findings.FirstLine(config.Range)
 	}
 	return netplan.Read(c, n)
 }

@@ -38,7 +38,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Network")
 	r.protocols(t, l)
 	r.names(t, l)
-	if l.Kind != network.Ethernet || l.IgnoreCarrier {
+	if l.Kind != network.Ethernet || l.IgnoreCarrier == network.On {
 		t.set("ConfigureWithoutCarrier", "yes")
 	}
 	if l.DHCP.Critical {
@@ -96,7 +96,7 @@ func match(t *text, l *network.Link) {
 		}
 	}
 	t.items("Driver", l.Match.Drivers)
-	t.set(macKey(l.Match), l.Match.MAC)
+	own(t, l.Match)
 }
 
 // protocols are the ways to addresses that are not written down.
@@ -144,7 +144,7 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 		mtu := uint32(l.MTU6)
 		t.within("IPv6MTUBytes", &mtu, 1280, math.MaxUint32)
 	}
-	if l.EmitLLDP {
+	if l.EmitLLDP == network.On {
 		t.set("EmitLLDP", "yes")
 	}
 

@@ -93,11 +93,9 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	// IgnoreCarrier configures a card although no cable is in it; links that are made always are.
-	IgnoreCarrier bool
-	// EmitLLDP announces the machine to the switch.
-	EmitLLDP bool
-	Hardware Hardware
+	// IgnoreCarrier configures it without a carrier, and EmitLLDP tells the neighbours who this is.
+	IgnoreCarrier, EmitLLDP Toggle
+	Hardware                Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -142,8 +140,8 @@ func (l *Link) Name() string {
 
 // Match is which cards a link is. All that is set must fit; of a list, one item.
 type Match struct {
-	// MAC is the card's own hardware address, its permanent one.
-	MAC string
+	// MAC is the card's own hardware address, its permanent one. MACText is how it was written, and may be empty.
+	MAC, MACText string
 	// Names and Drivers may be patterns of glob(7).
 	Names, Drivers []string
 	// Current says that MAC is the address that the card has now: some have no permanent one, as veth in a container.
