@@ -74,6 +74,7 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	if n != nil {
 		network.Check(c, n)
 	}
+	c.More(f)
 	return n, c.Sorted()
 }
 

@@ -136,6 +136,7 @@ func (r *run) commit(ctx context.Context) report.State {
 	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
+	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
 	}
@@ -168,6 +169,15 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		if err != nil {
 			return p, found, r.failed(err)
 		}
+		n, _ := r.networkOf(cfg)
+		mark, err := r.mark(p, f, cfg)
+		if r.isSpent(err, cfg) {
+			continue
+		}
+		if err != nil {
+			return p, found, r.failed(err)
+		}
+		extra = append(extra, mark...)
 		if err := r.addMissing(&p, f, extra); err != nil {
 			return p, found, r.failed(err)
 		}
@@ -189,6 +199,9 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		r.Commit(p.Runtime)
 		if err := r.label(ctx, append(slices.Clone(p.Changes), p.Runtime...)); err != nil {
 			return p, found, r.degraded(err)
+		}
+		if len(mark) > 0 {
+			r.confirm(ctx, n)
 		}
 		return p, found, report.Done
 	}

@@ -78,7 +78,7 @@ func (r *run) networkdJob(ctx context.Context, action string) error {
 // takeDown takes the network by DHCP away again, once a plan configures a link: that it does so itself.
 func (r *run) takeDown(ctx context.Context, p plan.Plan) error {
 	info, err := r.Root.Stat(everywherePath)
-	if err != nil || !r.Live || info.Kind == fsroot.Absent || !configuresLink(p) {
+	if err != nil || !r.Live || info.Kind == fsroot.Absent || !configuresLink(p) || r.isRestored() {
 		return err
 	}
 	return r.write(ctx, []plan.Change{{Kind: plan.Remove, Path: everywherePath, Origin: "default network"}})

@@ -23,6 +23,7 @@ import (
 	"cloudconfig/datasources/record"
 	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/confirm"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -54,6 +55,9 @@ type Env struct {
 	Online func() bool
 	// LookUp finds the addresses of a name; nil if no name is to be waited for.
 	LookUp func(ctx context.Context, name string) error
+	// Network is that of the running system, on which what is written is tried; nil if it is not to be: systemd-networkd is told
+	// then, and nothing is checked.
+	Network *confirm.System
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -76,6 +80,7 @@ type run struct {
 	host     *machine.Machine
 	choice
 	platformNetwork
+	trial
 	decisions []datasources.Decision
 	taken     string // the spec of the datasource that was asked last: what there is of data is from there
 	recorder  *record.Recorder
@@ -108,7 +113,8 @@ func begin(env Env) *run {
 // Apply does everything, and says how it went.
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
-	st := r.whole(ctx, func() (bool, error) { return false, nil })
+	r.byHand = true
+	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
@@ -120,7 +126,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 // whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
 func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
-	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return report.Done }); st != report.Done {
+	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}
 	if err := r.configure(); err != nil {

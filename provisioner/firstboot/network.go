@@ -61,9 +61,14 @@ func (r *run) floorNetwork() *network.Network {
 }
 
 // networkOf is the network that goes with a configuration: its own; else, of the user's, the platform's.
+//
+// One that was tried and does not work is none.
 func (r *run) networkOf(cfg *schema.Config) (n *network.Network, fromPlatform bool) {
-	if cfg.Network != nil || cfg != r.config {
-		return cfg.Network, false
+	if n = cfg.Network; n == nil && cfg == r.config {
+		n, fromPlatform = r.platformNetwork.network, true
 	}
-	return r.platformNetwork.network, true
+	if n == r.spent {
+		n = nil
+	}
+	return n, fromPlatform
 }

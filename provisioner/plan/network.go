@@ -8,6 +8,7 @@ import (
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/networkd"
+	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
@@ -30,8 +31,8 @@ func (c *computation) network() {
 	}
 	files, found := networkd.Render(n)
 	c.diags.Add(found...)
-	p := networkPlan{computation: c, wanted: map[string]bool{}, ids: map[string]string{}, changed: map[string][]networkFile{}}
-	files = slices.DeleteFunc(files, func(f networkd.File) bool { return p.isLeft(n.Link(f.Link), f) })
+	p := newNetworkPlan(c)
+	files = slices.DeleteFunc(files, func(f networkd.File) bool { return p.isLeft(p.byID[f.Link], f) })
 	dir := p.dir()
 	for _, f := range files {
 		p.put(dir, f)
@@ -45,12 +46,43 @@ func (c *computation) network() {
 // networkPlan is what of the plan is about the network.
 type networkPlan struct {
 	*computation
-	left   []string          // IDs of links that are left to units of the configuration
-	wanted map[string]bool   // paths
-	ids    map[string]string // of links, by the stems of their files
+	byID    map[string]*network.Link
+	masters map[string]*network.Link // what a link is in, by its ID
+	left    map[string]bool          // IDs of links that are left to units of the configuration
+	units   []unitMatch
+	wanted  map[string]bool   // paths
+	ids     map[string]string // of links, by the stems of their files
 	// changed are the files that come, change or go, by the ID of their link; or by their stem, where the network has no
 	// such link.
 	changed map[string][]networkFile
+}
+
+// unitMatch is what a .network of the configuration is for.
+type unitMatch struct {
+	unit  *schema.Unit
+	match match
+}
+
+func newNetworkPlan(c *computation) *networkPlan {
+	p := &networkPlan{
+		computation: c, byID: map[string]*network.Link{}, masters: map[string]*network.Link{}, left: map[string]bool{},
+		wanted: map[string]bool{}, ids: map[string]string{}, changed: map[string][]networkFile{},
+	}
+	for i := range c.Input.Network.Links {
+		l := &c.Input.Network.Links[i]
+		p.byID[l.ID] = l
+		for _, m := range l.Members {
+			p.masters[m.ID] = l
+		}
+	}
+	if c.NetworkFromPlatform {
+		for i := range c.Config.Units {
+			if u := &c.Config.Units[i]; strings.HasSuffix(u.Name.V, ".network") && !u.Mask.V {
+				p.units = append(p.units, unitMatch{u, matchOf(u.Content.V)})
+			}
+		}
+	}
+	return p
 }
 
 // networkFile is a file that comes, changes or goes.
@@ -115,20 +147,18 @@ func (p *networkPlan) removeStale() {
 // isLeft says that a link of the platform's is configured by a .network unit of the configuration. What makes a bond or
 // another link is kept all the same: the unit cannot.
 func (p *networkPlan) isLeft(l *network.Link, f networkd.File) bool {
-	if !p.NetworkFromPlatform || l == nil || l.Kind != network.Ethernet && !strings.HasSuffix(f.Name, ".network") {
+	if len(p.units) == 0 || l == nil || l.Kind != network.Ethernet && !strings.HasSuffix(f.Name, ".network") {
 		return false
 	}
-	if slices.Contains(p.left, l.ID) {
+	if p.left[l.ID] {
 		return true
 	}
-	for i := range p.Config.Units {
-		u := &p.Config.Units[i]
-		if !strings.HasSuffix(u.Name.V, ".network") || u.Mask.V {
-			continue
-		}
-		if m := matchOf(u.Content.V); slices.ContainsFunc(p.traits(l), m.fits) {
-			p.left = append(p.left, l.ID)
-			p.report(rules.NetworkReplaced, u.At, "%s configures %q, which the platform describes too", u.Name.V, l.ID).Detail = "what the platform says of it is not taken"
+	known := p.traits(l)
+	for _, u := range p.units {
+		if slices.ContainsFunc(known, u.match.fits) {
+			p.left[l.ID] = true
+			p.report(rules.NetworkReplaced, u.unit.At, "%s configures %q, which the platform describes too", u.unit.Name.V, l.ID).Detail =
+				"what the platform says of it is not taken"
 			return true
 		}
 	}
@@ -141,9 +171,10 @@ func (p *networkPlan) checkMachine(files []networkd.File) {
 	if p.Facts.Interfaces == nil {
 		return
 	}
+	leave := p.leaving()
 	for i := range p.Input.Network.Links {
 		l := &p.Input.Network.Links[i]
-		if l.Kind != network.Ethernet || slices.Contains(p.left, l.ID) {
+		if l.Kind != network.Ethernet || p.left[l.ID] {
 			continue
 		}
 		cards := p.interfaces(l)
@@ -154,7 +185,7 @@ func (p *networkPlan) checkMachine(files []networkd.File) {
 			p.report(rules.NetworkShared, matchAt(l), "%s and %s both have the hardware address %s", cards[0].Name, cards[1].Name, l.Match.MAC).Detail =
 				"match the driver or the name as well"
 		case l.Rename != "":
-			p.nameTaken(l, cards)
+			p.nameTaken(l, cards[0], leave)
 		}
 	}
 }
@@ -219,19 +250,26 @@ func (p *networkPlan) cardNames() string {
 	return strings.Join(names, ", ")
 }
 
-// nameTaken reports a new name for a card that another interface has, unless that one gets a new name itself or goes.
-func (p *networkPlan) nameTaken(l *network.Link, cards []*Interface) {
-	other := p.byName(l.Rename)
-	if other == nil || other == cards[0] || p.goes(other) {
-		return
-	}
+// leaving are the interfaces that get a new name.
+func (p *networkPlan) leaving() map[*Interface]bool {
+	leave := map[*Interface]bool{}
 	for i := range p.Input.Network.Links {
-		o := &p.Input.Network.Links[i]
-		if o.Rename != "" && o.Rename != l.Rename && slices.Contains(p.interfaces(o), other) {
-			return
+		if l := &p.Input.Network.Links[i]; l.Rename != "" && !p.left[l.ID] {
+			for _, on := range p.interfaces(l) {
+				leave[on] = leave[on] || on.Name != l.Rename
+			}
 		}
 	}
-	p.report(rules.NetworkNameTaken, l.At, "%s cannot be called %s: that is the name of another interface", cards[0].Name, l.Rename).Detail =
+	return leave
+}
+
+// nameTaken reports a new name for a card that another interface has, unless that one gets a new name itself or goes.
+func (p *networkPlan) nameTaken(l *network.Link, on *Interface, leave map[*Interface]bool) {
+	other := p.byName(l.Rename)
+	if other == nil || other == on || leave[other] || p.goes(other) {
+		return
+	}
+	p.report(rules.NetworkNameTaken, l.At, "%s cannot be called %s: that is the name of another interface", on.Name, l.Rename).Detail =
 		"give the other one a new name as well, or this one a name that is free"
 }
 
@@ -271,7 +309,7 @@ func (p *networkPlan) shadowed(files []networkd.File) {
 	}
 	for _, f := range files {
 		ending := path.Ext(f.Name)
-		l := p.Input.Network.Link(f.Link)
+		l := p.byID[f.Link]
 		if l == nil || len(others[ending]) == 0 {
 			continue
 		}
@@ -321,7 +359,7 @@ func (p *networkPlan) links(files []networkd.File) {
 func (p *networkPlan) owned(files []networkd.File) map[*Interface]string {
 	owned := map[*Interface]string{}
 	for _, f := range files {
-		l := p.Input.Network.Link(f.Link)
+		l := p.byID[f.Link]
 		if l == nil || !strings.HasSuffix(f.Name, ".network") {
 			continue
 		}

@@ -73,9 +73,9 @@ func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Inter
 			n.NetDev = f.action()
 		}
 	}
-	ours := !l.Unmanaged && !slices.Contains(p.left, l.ID)
+	ours := !l.Unmanaged && !p.left[l.ID]
 	if ours {
-		in := p.master(l)
+		in := p.masters[l.ID]
 		n.Parent = l.Parent.ID
 		n.DHCP4, n.DHCP6 = l.DHCP.V4, l.DHCP.V6
 		n.RA = l.IPv6.AcceptRA != network.Off && !l.IPv6.Disabled && !(l.LinkLocal.Said && !l.LinkLocal.V6) && (in == nil || in.Kind == network.VRF || l.IPv6.AcceptRA == network.On)
@@ -122,17 +122,6 @@ func (f *networkFile) action() string {
 	return "changed"
 }
 
-// master is the bond, bridge or VRF that a link is in; nil for none.
-func (p *networkPlan) master(l *network.Link) *network.Link {
-	for i := range p.Input.Network.Links {
-		m := &p.Input.Network.Links[i]
-		if slices.ContainsFunc(m.Members, func(r network.Member) bool { return r.ID == l.ID }) {
-			return m
-		}
-	}
-	return nil
-}
-
 // tableMain is the kernel's main routing table.
 const tableMain = 254
 
@@ -161,9 +150,10 @@ func (n *LinkChange) routes(l *network.Link, table uint32) {
 		}
 	}
 	var once []netip.Addr
+	seen := map[netip.Addr]bool{}
 	for _, g := range append(n.Gateways, others...) {
-		if !slices.Contains(once, g) {
-			once = append(once, g)
+		if !seen[g] {
+			once, seen[g] = append(once, g), true
 		}
 	}
 	n.Gateways = once
@@ -172,13 +162,18 @@ func (n *LinkChange) routes(l *network.Link, table uint32) {
 // compare holds what is wanted against what an interface has: networkd takes away whatever it is not told of. What the kernel
 // does by itself is nobody's.
 func (n *LinkChange) compare(on *Interface) {
+	there, wanted := map[netip.Prefix]bool{}, map[netip.Prefix]bool{}
+	for _, has := range on.Addresses {
+		there[has.Prefix] = true
+	}
 	for _, a := range n.Addresses {
-		if !slices.ContainsFunc(on.Addresses, func(has InterfaceAddress) bool { return has.Prefix == a }) {
+		wanted[a] = true
+		if !there[a] {
 			n.AddAddresses = append(n.AddAddresses, a)
 		}
 	}
 	for _, has := range on.Addresses {
-		if has.Prefix.Addr().IsLinkLocalUnicast() || slices.Contains(n.Addresses, has.Prefix) || has.Dynamic && n.gives(has.Prefix.Addr()) {
+		if has.Prefix.Addr().IsLinkLocalUnicast() || wanted[has.Prefix] || has.Dynamic && n.gives(has.Prefix.Addr()) {
 			continue
 		}
 		n.DropAddresses = append(n.DropAddresses, has.Prefix)

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -85,11 +84,22 @@ func (n *LinkChange) drawn() DrawnLink {
 	for _, server := range n.DNS {
 		d.DNS = append(d.DNS, server.String())
 	}
+	// What is new is a part of what is wanted, in the same order.
+	fresh := n.AddAddresses
 	for _, a := range n.Addresses {
-		address(kept(slices.Contains(n.AddAddresses, a)), a)
+		isNew := len(fresh) > 0 && fresh[0] == a
+		if isNew {
+			fresh = fresh[1:]
+		}
+		address(kept(isNew), a)
 	}
+	ways := n.AddRoutes
 	for _, r := range n.Routes {
-		route(kept(slices.Contains(n.AddRoutes, r)), r)
+		isNew := len(ways) > 0 && ways[0] == r
+		if isNew {
+			ways = ways[1:]
+		}
+		route(kept(isNew), r)
 	}
 	for _, a := range n.DropAddresses {
 		address("removed", a)

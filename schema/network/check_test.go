@@ -204,11 +204,12 @@ func TestCheck(t *testing.T) {
 		// Gateways.
 		{"gateways outside", []network.Link{
 			routed(card("eth0", 1, "192.0.2.10/24", "2001:db8::10/64"), route("default", "192.0.3.1", 2), route("10.0.0.0/8", "192.0.2.39", 3), route("default", "2001:db8:1::1", 4)),
-			routed(card("eth1", 5), route("198.51.100.0/24", "203.0.113.1", 6)),
+			routed(card("eth1", 5, "2001:db8:2::10/64"), route("198.51.100.0/24", "203.0.113.1", 6)),
 		}, network.DNS{}, `
 2 warning network-gateway: the gateway 192.0.3.1 is in no network of "eth0" (1)
 4 warning network-gateway: the gateway 2001:db8:1::1 is in no network of "eth0" (1)
 6 warning network-gateway: the gateway 203.0.113.1 is in no network of "eth1"`},
+		{"a gateway of a link without addresses is taken for near", []network.Link{routed(card("eth0", 1), route("10.0.0.0/8", "203.0.113.1", 2))}, network.DNS{}, ""},
 		{"a gateway that is the link itself", []network.Link{routed(card("eth0", 1, "192.0.2.1/24"), route("default", "192.0.2.1", 2))}, network.DNS{},
 			`2 warning network-gateway: the gateway 192.0.2.1 is the address of "eth0" itself`},
 		{"a gateway outside that is reached all the same", []network.Link{

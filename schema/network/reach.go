@@ -82,6 +82,7 @@ func (k *checker) gateways() {
 		for j := range l.Routes {
 			r := &l.Routes[j]
 			via := r.Via.WithZone("")
+			onLink := r.OnLink == On || r.OnLink == Unset && len(l.Addresses) == 0 && l.Kind != VRF // systemd-networkd takes that for granted
 			if !via.IsValid() || !r.isUnicast() || family(via) != family(r.To.Addr()) {
 				continue
 			}
@@ -91,7 +92,7 @@ func (k *checker) gateways() {
 			switch {
 			case own[via]:
 				k.ReportAt(rules.NetworkGateway, "", r.viaAt(), "the gateway %s is the address of %q itself", via, l.ID)
-			case r.OnLink == On || via.Is6() && via.IsLinkLocalUnicast() || near.has(via):
+			case onLink || via.Is6() && via.IsLinkLocalUnicast() || near.has(via):
 			default:
 				d := k.ReportAt(rules.NetworkGateway, "", r.viaAt(), "the gateway %s is in no network of %q", via, l.ID)
 				beside(d, "its address", addressAt(l, via))

@@ -17,7 +17,7 @@ var (
 )
 
 // routes reads gateway4, gateway6 and routes.
-func (r *reader) routes(l *network.Link, m mapping) {
+func (r *reader) routes(l *network.Link, m *mapping) {
 	for _, gateway := range []struct {
 		key string
 		to  netip.Prefix
@@ -110,7 +110,7 @@ func scope(r *network.Route) string {
 }
 
 // rules reads routing-policy.
-func (r *reader) rules(l *network.Link, m mapping) {
+func (r *reader) rules(l *network.Link, m *mapping) {
 	for i, item := range m.items("routing_policy") {
 		if item.Kind != yamltree.Mapping {
 			continue
