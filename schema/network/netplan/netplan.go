@@ -109,10 +109,10 @@ func (r *reader) checkName(l *network.Link, key *yamltree.Node, at string) {
 }
 
 // ethernet reads what is of cards alone.
-func (r *reader) ethernet(l *network.Link, m mapping) {
+func (r *reader) ethernet(l *network.Link, m *mapping) {
 	if n := m.node("match"); n != nil {
 		match := r.mapping(n, m.path("match"))
-		l.Match = network.Match{MAC: mac(match.text("macaddress")), Drivers: match.texts("driver"), At: findings.FirstLine(n.Range)}
+		l.Match = network.Match{MAC: mac(match.text("macaddress")), MACText: match.text("macaddress"), Drivers: match.texts("driver"), At: findings.FirstLine(n.Range)}
 		if name := match.text("name"); name != "" {
 			l.Match.Names = []string{name}
 		}
@@ -153,7 +153,7 @@ var offloads = map[string]string{
 }
 
 // common reads the keys of links of every kind.
-func (r *reader) common(l *network.Link, m mapping) {
+func (r *reader) common(l *network.Link, m *mapping) {
 	l.MAC = mac(m.text("macaddress"))
 	l.MTU, l.MTU6 = int(m.number("mtu")), int(m.number("ipv6_mtu"))
 	for _, key := range []string{"mtu", "ipv6_mtu"} {
@@ -195,7 +195,7 @@ func (r *reader) common(l *network.Link, m mapping) {
 	r.portOf(l.ID, m)
 }
 
-func (r *reader) addresses(l *network.Link, m mapping) {
+func (r *reader) addresses(l *network.Link, m *mapping) {
 	add := func(n *yamltree.Node) *network.Address {
 		p, fault := network.ParsePrefix(n.Value)
 		if fault != nil || r.Bad[n] {
@@ -225,7 +225,7 @@ func (r *reader) addresses(l *network.Link, m mapping) {
 	}
 }
 
-func (r *reader) dhcp(l *network.Link, m mapping) {
+func (r *reader) dhcp(l *network.Link, m *mapping) {
 	l.DHCP = network.DHCP{
 		V4: m.toggle("dhcp4") == network.On, V6: m.toggle("dhcp6") == network.On,
 		ByMAC: m.text("dhcp_identifier") == "mac", Critical: m.toggle("critical") == network.On,
@@ -238,7 +238,7 @@ func (r *reader) dhcp(l *network.Link, m mapping) {
 	}
 }
 
-func (r *reader) overrides(m mapping, key string) network.Overrides {
+func (r *reader) overrides(m *mapping, key string) network.Overrides {
 	o := r.mapping(m.node(key), m.path(key))
 	return network.Overrides{
 		UseDNS: o.toggle("use_dns"), UseNTP: o.toggle("use_ntp"), UseHostname: o.toggle("use_hostname"), UseMTU: o.toggle("use_mtu"),
@@ -247,7 +247,7 @@ func (r *reader) overrides(m mapping, key string) network.Overrides {
 	}
 }
 
-func (r *reader) ipv6(l *network.Link, m mapping) {
+func (r *reader) ipv6(l *network.Link, m *mapping) {
 	ra := r.mapping(m.node("ra_overrides"), m.path("ra_overrides"))
 	l.IPv6 = network.IPv6{
 		AcceptRA: m.toggle("accept_ra"), Privacy: m.toggle("ipv6_privacy"),
