@@ -46,6 +46,9 @@ func expand(name string, args []word) (words []word, plain bool) {
 		args = args[:n-2]
 	}
 	for _, w := range args {
+		if w.text[0] == '#' {
+			break // a comment of the shell's
+		}
 		switch w.text {
 		case "$IFACE", "${IFACE}", "%IFACE%", `"$IFACE"`, `"${IFACE}"`:
 			w.text = name

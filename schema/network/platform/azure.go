@@ -37,7 +37,7 @@ func Azure(c *findings.Collector, root *yamltree.Node) *network.Network {
 				l.DHCP.Overrides6.UseDNS = network.Off
 			}
 		}
-		prefer(l, 100*uint32(i+1))
+		rank(l, i)
 		r.others(l, n.Get("ipv4"), v4)
 		r.others(l, n.Get("ipv6"), v6)
 	}

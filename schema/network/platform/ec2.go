@@ -36,7 +36,7 @@ func EC2(c *findings.Collector, root *yamltree.Node) *network.Network {
 		own4 := r.addresses(l, v4, netip.Addr.Is4)
 		own6 := r.addresses(l, v6, netip.Addr.Is6)
 		if len(cards) > 1 {
-			prefer(l, 100*uint32(i+1))
+			rank(l, i)
 		}
 		table := uint32(policies + i)
 		if i > 0 && n.device != unknown {

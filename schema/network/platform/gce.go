@@ -24,7 +24,7 @@ func GCE(c *findings.Collector, root *yamltree.Node) *network.Network {
 		v6 := len(items(n.Get("ipv6s"))) > 0
 		dhcp(l, text(n, "ip") != nil || !v6, v6)
 		if len(items(root)) > 1 {
-			prefer(l, 100*uint32(i+1))
+			rank(l, i)
 		}
 		if i > 0 {
 			l.DHCP.Overrides4.UseDomains = ""

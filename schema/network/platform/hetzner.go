@@ -13,7 +13,7 @@ import (
 //
 // Format: Hetzner Cloud API, "Server Metadata", private-networks (2026); Hetzner Docs, "Networks", FAQ on DHCP and on the MTU (2026).
 func Hetzner(c *findings.Collector, list *yamltree.Node) *network.Network {
-	r := &reader{c, &network.Network{}}
+	r := &reader{c: c, network: &network.Network{}}
 	if list != nil {
 		r.network.At = findings.FirstLine(list.Range)
 	}

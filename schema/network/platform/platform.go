@@ -21,10 +21,11 @@ const maxCards = 256
 type reader struct {
 	c       *findings.Collector
 	network *network.Network
+	full    bool // there are too many cards, and it is told
 }
 
 func begin(c *findings.Collector, root *yamltree.Node) *reader {
-	return &reader{c, &network.Network{At: findings.FirstLine(root.Range)}}
+	return &reader{c: c, network: &network.Network{At: findings.FirstLine(root.Range)}}
 }
 
 // items are those of a list; none of anything else.
@@ -60,9 +61,10 @@ func (r *reader) cardOf(id string, at *yamltree.Node, written string) *network.L
 		return nil
 	}
 	if len(r.network.Links) >= maxCards {
-		if len(r.network.Links) == maxCards {
+		if !r.full {
 			r.c.Report(rules.NetworkSyntax, "", at, "there are more than %d cards", maxCards)
 		}
+		r.full = true
 		return nil
 	}
 	r.network.Links = append(r.network.Links, network.Link{ID: id, Kind: network.Ethernet, At: at.Range, Match: network.Match{MAC: mac, At: at.Range}})
@@ -77,14 +79,17 @@ func dhcp(l *network.Link, v4, v6 bool) {
 	}
 }
 
-// prefer gives the routes of a card a metric: the lower one is taken.
-func prefer(l *network.Link, metric uint32) {
+// rank gives the routes of a card a metric, of which the lowest is taken, by its place in the order of cards. All after the first may be taken off
+// the machine, or not be there yet.
+func rank(l *network.Link, place int) {
+	metric := 100 * uint32(place+1)
 	if l.DHCP.V4 {
 		l.DHCP.Overrides4.Metric = &metric
 	}
 	if l.DHCP.V6 {
 		l.IPv6.RA.Metric = &metric // those of IPv6 come from routers
 	}
+	l.Optional = place > 0
 }
 
 // addr reads an address of a node, which may be nil.

@@ -2,6 +2,7 @@ package platform_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,4 +79,16 @@ func FuzzPlatform(f *testing.F) {
 			}
 		}
 	})
+}
+
+// More cards than a machine can have are told once, and not read.
+func TestManyCards(t *testing.T) {
+	var list []string
+	for i := range 300 {
+		list = append(list, fmt.Sprintf(`{"ip": "10.0.0.1", "mac": "42:01:0a:80:%02x:%02x"}`, i>>8, i&0xFF))
+	}
+	n, found := schema.DecodeNetwork(&source.File{Name: "network", Bytes: []byte("[" + strings.Join(list, ",\n") + "]")}, "gce")
+	if len(n.Links) != 256 || len(found) != 1 || !strings.Contains(found[0].Summary, "more than 256 cards") {
+		t.Errorf("%d links, found %v", len(n.Links), found)
+	}
 }
