@@ -98,7 +98,7 @@ func TestRead(t *testing.T) {
 			network.Link{ID: "eth0", Kind: network.Ethernet, Routes: []network.Route{
 				{To: prefix("::/0"), ToText: "default", Via: addr("2001:db8::1"), ViaText: "2001:db8::1", Metric: number(0)},
 				{To: prefix("192.0.2.1/32"), ToText: "192.0.2.1", Via: addr("192.0.2.2"), ViaText: "192.0.2.2", Table: 10, MTU: 1400},
-				{To: prefix("10.0.0.0/8"), ToText: "10.1.2.3/8", Scope: "link"},
+				{To: prefix("10.0.0.0/8"), ToText: "10.1.2.3/8"},
 				{To: prefix("10.0.0.0/8"), ToText: "10.0.0.0/8", Scope: "host", Type: "local"}}}},
 		{"rules", "ethernets: {eth0: {routing-policy: [{from: 192.0.2.1, table: 10, mark: 0}, {to: 10.0.0.0/8, priority: 0, mark: 7, type-of-service: 0}]}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Rules: []network.Rule{

@@ -92,7 +92,8 @@ func reaches(l *network.Link, via netip.Addr) bool {
 	return own == 0 || via.IsLinkLocalUnicast()
 }
 
-// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere.
+// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere, and of a route
+// without a gateway, which for networkd is one on the link.
 func scope(r *network.Route) string {
 	switch {
 	case r.Scope == "global":
@@ -105,10 +106,6 @@ func scope(r *network.Route) string {
 		return "host"
 	case "broadcast", "multicast", "anycast":
 		return "link"
-	case "", "unicast":
-		if !r.Via.IsValid() && r.To.Addr().Is4() {
-			return "link"
-		}
 	}
 	return ""
 }
