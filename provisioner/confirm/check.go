@@ -14,6 +14,9 @@ import (
 const (
 	// poll is how often the kernel is asked.
 	poll = 250 * time.Millisecond
+	// steady is how long all must have been well: networkd answers first and acts then, so what is seen at once may be of the
+	// network before.
+	steady = 2 * time.Second
 	// asking is how long a gateway or a host is asked at a time.
 	asking = 2 * time.Second
 )
@@ -45,11 +48,12 @@ func (in Input) check(ctx context.Context, m *mark) []string {
 	})
 }
 
-// await looks until nothing is wrong, or time is over, or ctx ends; it gives what was wrong last. It says what it waits for
-// whenever that is something else.
+// await looks until nothing has been wrong for a while, or time is over, or ctx ends; it gives what was wrong last. It says what it
+// waits for whenever that is something else.
 func (in Input) await(ctx context.Context, bound time.Duration, look func(context.Context, []plan.Interface) []string) []string {
 	ends := in.Now().Add(bound)
 	said := ""
+	var well time.Time // since when nothing is wrong
 	for {
 		all, err := in.Kernel.Interfaces(ctx)
 		var wrong []string
@@ -58,21 +62,25 @@ func (in Input) await(ctx context.Context, bound time.Duration, look func(contex
 		} else {
 			wrong = look(ctx, all)
 		}
-		if len(wrong) == 0 {
+		now := in.Now()
+		left := ends.Sub(now)
+		switch {
+		case ctx.Err() != nil:
+			return append(wrong, "the check was ended")
+		case len(wrong) > 0 && left <= 0:
+			return wrong
+		case len(wrong) > 0:
+			well = time.Time{}
+		case well.IsZero():
+			well = now
+		case now.Sub(well) >= steady:
 			return nil
 		}
-		if ctx.Err() != nil {
-			return append(wrong, "the check was ended")
-		}
-		left := ends.Sub(in.Now())
-		if left <= 0 {
-			return wrong
-		}
-		if text := strings.Join(wrong, "; "); text != said {
+		if text := strings.Join(wrong, "; "); text != said && text != "" {
 			said = text
 			in.Say("waiting up to %s: %s", left.Round(time.Second), text)
 		}
-		in.Sleep(ctx, min(poll, left))
+		in.Sleep(ctx, poll)
 	}
 }
 

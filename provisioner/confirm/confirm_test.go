@@ -296,7 +296,7 @@ func TestOutcomes(t *testing.T) {
 			if got := w.read(eth0); got != test.file {
 				t.Errorf("the file is %q, want %q", got, test.file)
 			}
-			if took := w.now.Sub(began); took > time.Minute+time.Second {
+			if took := w.now.Sub(began); took > time.Minute+3*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		})
@@ -366,8 +366,6 @@ func TestOrderOfRestoring(t *testing.T) {
 // A boot that finds the mark of another one puts back what was there, and tries once more; the power may go at any time.
 func TestPowerCut(t *testing.T) {
 	w := newWorld(t)
-	w.write(map[string]string{eth0: "old"}, claim())
-	w.run()
 	w.write(map[string]string{eth0: "good"}, claim())
 	boot := func(id string) confirm.Outcome {
 		t.Helper()
@@ -383,7 +381,7 @@ func TestPowerCut(t *testing.T) {
 		t.Errorf("the boot that made the mark: %+v", out)
 	}
 	for _, id := range []string{"boot-2", "boot-3"} { // the second time the power is cut before it is tried
-		if out := boot(id); out.State != confirm.Restored || out.Restored != "last-confirmed" || w.read(eth0) != "old" {
+		if out := boot(id); out.State != confirm.Restored || out.Restored != "image" || w.read(eth0) != "(none)" {
 			t.Errorf("%s: %+v, the file is %q", id, out, w.read(eth0))
 		}
 	}
@@ -399,10 +397,25 @@ func TestPowerCut(t *testing.T) {
 		t.Fatalf("the second attempt: %q, %s", w.read(eth0), w.read(pending))
 	}
 	out := boot("boot-4")
-	if len(out.Failed) != 2 || !strings.Contains(out.Failed[1], "tried 2 times") || w.read(eth0) != "old" {
+	if len(out.Failed) != 1 || w.read(eth0) != "(none)" {
 		t.Errorf("after two attempts: %+v, the file is %q", out, w.read(eth0))
 	}
 	if out := w.run(); out.State != confirm.Restored || len(w.calls) > 0 {
+		t.Errorf("it is tried again: %+v, %q", out, w.calls)
+	}
+}
+
+// Who has started the machine anew may have done so because of the network: it has the one from before, and keeps it.
+func TestStartedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "old"}, claim())
+	w.run()
+	w.write(map[string]string{eth0: "good"}, claim())
+	w.boot = "boot-2"
+	if out, err := confirm.Boot(t.Context(), w.root, w.boot); err != nil || out.Restored != "last-confirmed" || w.read(eth0) != "old" {
+		t.Errorf("%+v, %v, the file is %q", out, err, w.read(eth0))
+	}
+	if out := w.run(); out.State != confirm.Restored || len(w.calls) > 0 || w.read(eth0) != "old" {
 		t.Errorf("it is tried again: %+v, %q", out, w.calls)
 	}
 }

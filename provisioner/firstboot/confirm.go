@@ -127,7 +127,7 @@ func (r *run) settle(ctx context.Context) confirm.Outcome {
 	r.keepOutcome(out)
 	if out.Err != nil {
 		r.trouble = true
-		r.failed(fmt.Errorf("network: %w", out.Err))
+		r.failed(out.Err)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"net"
 	"sort"
 	"strings"
 
@@ -21,7 +22,7 @@ func linkFile(l *network.Link) *text {
 	t := &text{}
 	t.begin("Match")
 	t.items("Driver", l.Match.Drivers)
-	t.set(macKey(l.Match), l.Match.MAC)
+	own(t, l.Match)
 	names := l.Match.Names
 	if l.Match.IsZero() {
 		names = []string{l.ID}
@@ -55,12 +56,17 @@ func linkFile(l *network.Link) *text {
 	return t
 }
 
-// macKey is how a card's own address is matched. The current one is not it: a bond gives its members one address, and a VLAN has that of its parent.
-func macKey(m network.Match) string {
-	if m.Current {
-		return "MACAddress"
+// own matches a card by its own address. The current one is not it: a bond gives its members one address, and a VLAN has that of its parent.
+func own(t *text, m network.Match) {
+	written := m.MAC
+	if mac, err := net.ParseMAC(m.MACText); err == nil && mac.String() == m.MAC {
+		written = m.MACText
 	}
-	return "PermanentMACAddress"
+	if m.Current {
+		t.set("MACAddress", written)
+	} else {
+		t.set("PermanentMACAddress", written)
+	}
 }
 
 func sorted(m map[string]bool) []string {

@@ -115,7 +115,7 @@ func networks() map[string]network.Network {
 			{ID: "all", Kind: network.Ethernet, Match: network.Match{Names: []string{"*"}}, DHCP: network.DHCP{V4: true}, Optional: true},
 			{ID: "fast", Kind: network.Ethernet, Match: network.Match{Names: []string{"en*", "eth*"}, Drivers: []string{"ixgbe", "mlx5*"}}},
 			{ID: "one", Kind: network.Ethernet, Match: network.Match{Names: []string{"eth9"}}},
-			{ID: "both", Kind: network.Ethernet, Match: network.Match{Names: []string{"en1s*"}, MAC: "52:54:00:12:34:56"}},
+			{ID: "both", Kind: network.Ethernet, Match: network.Match{Names: []string{"en1s*"}, MAC: "52:54:00:12:34:5a", MACText: "52-54-00-12-34-5A"}},
 			{ID: "driven", Kind: network.Ethernet, Match: network.Match{Drivers: []string{"hv_netvsc"}}, Rename: "lom1"},
 			{ID: "container", Kind: network.Ethernet, Match: network.Match{MAC: "52:54:00:12:34:57", Current: true}},
 		}},

@@ -96,7 +96,7 @@ func match(t *text, l *network.Link) {
 		}
 	}
 	t.items("Driver", l.Match.Drivers)
-	t.set(macKey(l.Match), l.Match.MAC)
+	own(t, l.Match)
 }
 
 // protocols are the ways to addresses that are not written down.

@@ -140,8 +140,8 @@ func (l *Link) Name() string {
 
 // Match is which cards a link is. All that is set must fit; of a list, one item.
 type Match struct {
-	// MAC is the card's own hardware address, its permanent one.
-	MAC string
+	// MAC is the card's own hardware address, its permanent one. MACText is how it was written, and may be empty.
+	MAC, MACText string
 	// Names and Drivers may be patterns of glob(7).
 	Names, Drivers []string
 	// Current says that MAC is the address that the card has now: some have no permanent one, as veth in a container.

@@ -112,7 +112,7 @@ func (r *reader) checkName(l *network.Link, key *yamltree.Node, at string) {
 func (r *reader) ethernet(l *network.Link, m *mapping) {
 	if n := m.node("match"); n != nil {
 		match := r.mapping(n, m.path("match"))
-		l.Match = network.Match{MAC: mac(match.text("macaddress")), Drivers: match.texts("driver"), At: findings.FirstLine(n.Range)}
+		l.Match = network.Match{MAC: mac(match.text("macaddress")), MACText: match.text("macaddress"), Drivers: match.texts("driver"), At: findings.FirstLine(n.Range)}
 		if name := match.text("name"); name != "" {
 			l.Match.Names = []string{name}
 		}

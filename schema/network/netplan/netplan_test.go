@@ -63,7 +63,7 @@ func TestRead(t *testing.T) {
 		{"no match at all is every card", "ethernets: {all-cards: {match: {}}}",
 			network.Link{ID: "all-cards", Kind: network.Ethernet, Match: network.Match{Names: []string{"*"}}}},
 		{"a card by its address, in another spelling", `ethernets: {lan: {match: {macaddress: "52-54-00-6B-3C-58", driver: ixgbe}, set-name: lan0}}`,
-			network.Link{ID: "lan", Kind: network.Ethernet, Rename: "lan0", Match: network.Match{MAC: "52:54:00:6b:3c:58", Drivers: []string{"ixgbe"}},
+			network.Link{ID: "lan", Kind: network.Ethernet, Rename: "lan0", Match: network.Match{MAC: "52:54:00:6b:3c:58", MACText: "52-54-00-6B-3C-58", Drivers: []string{"ixgbe"}},
 				Hardware: network.Hardware{WakeOnLAN: network.Off}}},
 		{"what a card does itself", "ethernets: {eth0: {wakeonlan: on, tcp_segmentation_offload: no, infiniband-mode: connected}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{

@@ -130,9 +130,5 @@ func (r *reader) card(e entry.Entry, l *network.Link) {
 		network.Refuse(r.Collector, rules.NetworkName, e.Path("name"), name, fault)
 		return
 	}
-	if l.Match.MAC == "" {
-		l.Match.Names = []string{name.Value}
-		return
-	}
 	l.Rename = name.Value
 }
