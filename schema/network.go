@@ -158,7 +158,7 @@ func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network 
 		first = version.Value == "1"
 	}
 	switch config := n.Get("config"); {
-	case config != nil && config.Kind == yamltree.Scalar: // "disabled"
+	case config != nil && config.Value == "disabled":
 		return nil
 	case first:
 		return v1.Read(c, n)
