@@ -18,7 +18,8 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// Read is the network that a mapping with version and config describes. If an error was found it must not be used.
+// Read is the network that a mapping with version and config describes; nil if there is no link in it. If an error was
+// found it must not be used.
 func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r := &reader{Collector: c, links: map[string]int{}}
 	r.network.At = findings.FirstLine(root.Range)
@@ -33,6 +34,9 @@ func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r.tie()
 	r.ports()
 	r.place()
+	if len(r.network.Links) == 0 {
+		return nil
+	}
 	entry.Limit(c, &r.network.DNS)
 	return &r.network
 }
