@@ -119,7 +119,7 @@ func (in Input) missing(ctx context.Context, l *Link, all []plan.Interface) stri
 	if (l.DHCP4 || l.DHCP6) && !l.hasLease(i) {
 		return i.Name + ": no address by DHCP"
 	}
-	for _, gateway := range l.Gateways {
+	for _, gateway := range l.gateways(i) {
 		if err := in.asked(ctx, i, l.Addresses, gateway); err != nil {
 			return fmt.Sprintf("%s: the gateway %s %v", i.Name, gateway, err)
 		}
@@ -136,6 +136,17 @@ func (l *Link) hasLease(i *plan.Interface) bool {
 		wanted := l.DHCP4 && ip.Is4() || l.DHCP6 && ip.Is6()
 		return wanted && !ip.IsLinkLocalUnicast() && !a.Tentative && !a.Duplicate && !slices.Contains(l.Addresses, a.Prefix)
 	})
+}
+
+// gateways are those that the description names, and those of the default routes that DHCP has given.
+func (l *Link) gateways(i *plan.Interface) []netip.Addr {
+	all := slices.Clone(l.Gateways)
+	for _, r := range i.Routes {
+		if l.DHCP4 && r.Protocol == "dhcp" && r.To.Bits() == 0 && r.Via.IsValid() && !slices.Contains(all, r.Via) {
+			all = append(all, r.Via)
+		}
+	}
+	return all
 }
 
 // asked says why a gateway is none; nil if it answers.

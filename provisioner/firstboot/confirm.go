@@ -159,7 +159,7 @@ func (r *run) bootNetwork(ctx context.Context) error {
 	out, err := confirm.Boot(ctx, r.Root, r.bootID())
 	r.keepOutcome(out)
 	if out.State != "" {
-		r.say("network", "%s: %s", out.Restored, strings.Join(out.Failed, "; "))
+		r.say("network", "another network than the one asked for is in place (%s): %s", out.Restored, strings.Join(out.Failed, "; "))
 	}
 	return err
 }

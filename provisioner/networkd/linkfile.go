@@ -16,7 +16,7 @@ const offloads = " ReceiveChecksumOffload TransmitChecksumOffload TCPSegmentatio
 // linkFile is the .link of a card: what udev sets before networkd sees it. It is nil if there is nothing of that kind.
 func linkFile(l *network.Link) *text {
 	h := l.Hardware
-	if l.Unmanaged || l.Rename == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
+	if l.Unmanaged || l.Rename == "" && h.MACPolicy == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
 		return nil
 	}
 	t := &text{}
@@ -37,8 +37,11 @@ func linkFile(l *network.Link) *text {
 		// udev takes one file for a link, and this one is instead of its 99-default.link: the card is still named as there.
 		t.set("NamePolicy", "keep kernel database onboard slot path")
 		t.set("AlternativeNamesPolicy", "database onboard slot path")
-		t.set("MACAddressPolicy", "persistent")
+		if h.MACPolicy == "" {
+			t.set("MACAddressPolicy", "persistent")
+		}
 	}
+	t.word("MACAddressPolicy", h.MACPolicy, "persistent random")
 	switch h.WakeOnLAN {
 	case network.On:
 		t.set("WakeOnLan", "magic")

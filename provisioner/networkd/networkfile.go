@@ -259,6 +259,8 @@ func (r *renderer) address(t *text, l *network.Link, a network.Address) {
 	}
 	if a.Deprecated {
 		t.set("PreferredLifetime", "0")
+	} else if a.Forever {
+		t.set("PreferredLifetime", "forever")
 	}
 }
 

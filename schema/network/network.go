@@ -156,6 +156,8 @@ func (m Match) IsZero() bool { return m.MAC == "" && len(m.Names) == 0 && len(m.
 // Hardware is what of a card is set. Each offload is by its name in systemd.link(5), "TCPSegmentationOffload".
 type Hardware struct {
 	WakeOnLAN Toggle
+	// MACPolicy is "", "persistent" (the card's own) or "random", and is instead of Link.MAC.
+	MACPolicy string
 	Offloads  map[string]bool
 	// Infiniband is "", "datagram" or "connected".
 	Infiniband string
@@ -171,8 +173,10 @@ type Address struct {
 	Peer netip.Addr
 	// Deprecated says that it is not the source of new connections: its preferred lifetime is 0.
 	Deprecated bool
-	Broadcast  netip.Addr
-	At         source.Range
+	// Forever says the opposite of Deprecated, which is so without a word.
+	Forever   bool
+	Broadcast netip.Addr
+	At        source.Range
 }
 
 // DHCP is what is asked of DHCP servers.

@@ -136,7 +136,7 @@ func (r *reader) ethernet(l *network.Link, m *mapping) {
 		}
 	}
 	l.Hardware.WakeOnLAN = m.toggle("wakeonlan")
-	if l.Hardware.WakeOnLAN == network.Unset && (l.Rename != "" || l.MTU != 0 || l.Hardware.Offloads != nil) {
+	if l.Hardware.WakeOnLAN == network.Unset && (l.Rename != "" || l.MTU != 0 || l.Hardware.MACPolicy != "" || l.Hardware.Offloads != nil) {
 		l.Hardware.WakeOnLAN = network.Off // netplan's own, wherever it writes a .link file
 	}
 }
@@ -154,7 +154,16 @@ var offloads = map[string]string{
 
 // common reads the keys of links of every kind.
 func (r *reader) common(l *network.Link, m *mapping) {
-	l.MAC = mac(m.text("macaddress"))
+	switch set := m.text("macaddress"); {
+	case set != "permanent" && set != "random":
+		l.MAC = mac(set)
+	case l.Kind != network.Ethernet:
+		r.Report(rules.NetworkConflict, m.path("macaddress"), m.node("macaddress"), "%s is for a card, and %q is none", set, l.ID)
+	case set == "permanent":
+		l.Hardware.MACPolicy = "persistent"
+	default:
+		l.Hardware.MACPolicy = set
+	}
 	l.MTU, l.MTU6 = int(m.number("mtu")), int(m.number("ipv6_mtu"))
 	for _, key := range []string{"mtu", "ipv6_mtu"} {
 		if n := m.node(key); n != nil && l.MTUAt.IsZero() {
@@ -215,7 +224,7 @@ func (r *reader) addresses(l *network.Link, m *mapping) {
 				continue
 			}
 			options := r.mapping(p.Value, fmt.Sprintf("%s[%d]", m.path("addresses"), i))
-			a.Deprecated = options.text("lifetime") == "0"
+			a.Deprecated, a.Forever = options.text("lifetime") == "0", options.text("lifetime") == "forever"
 			a.Label = options.text("label")
 			if n := options.node("label"); n != nil && !a.Prefix.Addr().Is4() {
 				r.Report(rules.NetworkConflict, options.path("label"), n, "an IPv6 address has no label")

@@ -68,6 +68,12 @@ func TestRead(t *testing.T) {
 		{"what a card does itself", "ethernets: {eth0: {wakeonlan: on, tcp_segmentation_offload: no, infiniband-mode: connected}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{
 				WakeOnLAN: network.On, Infiniband: "connected", Offloads: map[string]bool{"TCPSegmentationOffload": false}}}},
+		{"a hardware address by chance", "ethernets: {eth0: {macaddress: random}}",
+			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{MACPolicy: "random", WakeOnLAN: network.Off}}},
+		{"the card's own hardware address", "ethernets: {eth0: {macaddress: permanent}}",
+			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{MACPolicy: "persistent", WakeOnLAN: network.Off}}},
+		{"an address that stays", "ethernets: {eth0: {addresses: [192.0.2.10/24: {lifetime: forever}]}}",
+			network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{{Prefix: prefix("192.0.2.10/24"), Text: "192.0.2.10/24", Forever: true}}}},
 		{"addresses", `ethernets: {eth0: {addresses: [192.0.2.10/24, {192.0.2.11/24: {lifetime: 0, label: "eth0:a"}}, "2001:DB8::1/64"]}}`,
 			network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{
 				{Prefix: prefix("192.0.2.10/24"), Text: "192.0.2.10/24"},

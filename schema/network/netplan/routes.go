@@ -92,7 +92,8 @@ func reaches(l *network.Link, via netip.Addr) bool {
 	return own == 0 || via.IsLinkLocalUnicast()
 }
 
-// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere, or, of a route without a gateway, for the link.
+// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere, and of a route
+// without a gateway, which for networkd is one on the link.
 func scope(r *network.Route) string {
 	switch {
 	case r.Scope == "global":
