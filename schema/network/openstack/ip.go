@@ -7,7 +7,7 @@ import (
 )
 
 // ip reads what is below networks: one way to addresses of one link.
-func (r *reader) ip(e entry.Entry) {
+func (r *reader) ip(e *entry.Entry) {
 	ref := e.Ref("link")
 	if ref.ID == "" {
 		e.Needs("link")
@@ -78,7 +78,7 @@ func (r *reader) routers() {
 }
 
 // services reads the name servers among the services of the document, or of a network.
-func (r *reader) services(e entry.Entry, dns *network.DNS) {
+func (r *reader) services(e *entry.Entry, dns *network.DNS) {
 	for _, s := range e.Entries("services") {
 		if kind := s.Text("type"); kind != "" && kind != "dns" {
 			s.Ignored("type", "a service of type %s is not known, and nothing is made of it", network.Quoted(kind))

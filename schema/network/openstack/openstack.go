@@ -70,7 +70,7 @@ var cards = []string{
 }
 
 // link reads a link. What it is called in the network is settled once all are read.
-func (r *reader) link(e entry.Entry) {
+func (r *reader) link(e *entry.Entry) {
 	id := e.Scalar("id")
 	if id == nil {
 		e.Needs("id")
@@ -119,7 +119,7 @@ func (r *reader) link(e entry.Entry) {
 }
 
 // card reads what finds a card: its address, else its name.
-func (r *reader) card(e entry.Entry, l *network.Link) {
+func (r *reader) card(e *entry.Entry, l *network.Link) {
 	if mac := e.MAC("ethernet_mac_address"); mac != "" {
 		l.Match = network.Match{MAC: mac, At: e.Value("ethernet_mac_address").Range}
 	}

@@ -60,7 +60,7 @@ type reader struct {
 }
 
 // card reads what is described of one card, at a key such as public.
-func (r *reader) card(e entry.Entry, key *yamltree.Node) {
+func (r *reader) card(e *entry.Entry, key *yamltree.Node) {
 	if e.Value("ips") == nil && e.Value("ip6s") == nil && e.Value("mac") == nil {
 		return // of something else
 	}
@@ -92,7 +92,7 @@ func (r *reader) card(e entry.Entry, key *yamltree.Node) {
 
 // addresses reads a list of addresses, and the default route of their family: a gateway stands beside the list, or beside
 // each address. One that is not enabled is passed over.
-func (r *reader) addresses(e entry.Entry, list, gateway string, l *network.Link) {
+func (r *reader) addresses(e *entry.Entry, list, gateway string, l *network.Link) {
 	route, found := e.Gateway(gateway)
 	for _, a := range e.Entries(list) {
 		if a.Value("enabled") != nil && a.Toggle("enabled") == network.Off {
@@ -115,7 +115,7 @@ func (r *reader) addresses(e entry.Entry, list, gateway string, l *network.Link)
 }
 
 // id is what a card is called among the others: its label, or the key it is at.
-func (r *reader) id(e entry.Entry, key string) string {
+func (r *reader) id(e *entry.Entry, key string) string {
 	id := e.Text("label")
 	if network.CheckWord(id) != nil {
 		id = key

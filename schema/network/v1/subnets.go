@@ -11,7 +11,7 @@ import (
 var subnetTypes = []string{"dhcp", "dhcp4", "dhcp6", "static", "static6", "manual", "ipv6_slaac", "ipv6_dhcpv6-stateful", "ipv6_dhcpv6-stateless", "loopback"}
 
 // ip reads what a link has of IP: its subnets, and what stands beside them.
-func (r *reader) ip(e entry.Entry, l *network.Link) {
+func (r *reader) ip(e *entry.Entry, l *network.Link) {
 	l.IPv6.AcceptRA = e.Toggle("accept_ra")
 	l.MTU, l.MTUAt = e.MTU("mtu")
 	subnets := e.Entries("subnets")
@@ -31,7 +31,7 @@ func (r *reader) ip(e entry.Entry, l *network.Link) {
 	}
 }
 
-func (r *reader) subnet(s entry.Entry, l *network.Link) {
+func (r *reader) subnet(s *entry.Entry, l *network.Link) {
 	kind := ""
 	if s.Value("type") == nil {
 		s.Needs("type")
@@ -73,7 +73,7 @@ func (r *reader) subnet(s entry.Entry, l *network.Link) {
 }
 
 // address reads the address of a subnet; one of DHCP may have one beside.
-func (r *reader) address(s entry.Entry, l *network.Link) {
+func (r *reader) address(s *entry.Entry, l *network.Link) {
 	key, mask := "address", "netmask"
 	if s.Value(key) == nil {
 		key = "ip_address"
@@ -111,7 +111,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 }
 
 // mtu takes the MTU of a subnet where its link says nothing: systemd-networkd has one for the link and one for IPv6.
-func (r *reader) mtu(s entry.Entry, l *network.Link) {
+func (r *reader) mtu(s *entry.Entry, l *network.Link) {
 	mtu, at := s.MTU("mtu")
 	switch {
 	case mtu == 0 || mtu == l.MTU:

@@ -68,7 +68,7 @@ var common = []string{"type", "name", "id", "mac_address", "mtu", "subnets", "ac
 var routeKeys = []string{"type", "id", "destination", "network", "netmask", "prefix", "gateway", "metric"}
 
 // entry reads one entry, of whatever type.
-func (r *reader) entry(e entry.Entry) {
+func (r *reader) entry(e *entry.Entry) {
 	if e.Value("type") == nil {
 		e.Needs("type")
 		return
@@ -117,7 +117,7 @@ func (r *reader) add(l *network.Link) {
 }
 
 // name reads what a link is called, which is the name of the interface.
-func (r *reader) name(e entry.Entry, l *network.Link) {
+func (r *reader) name(e *entry.Entry, l *network.Link) {
 	n := e.Scalar("name")
 	if n == nil {
 		e.Needs("name")
@@ -132,7 +132,7 @@ func (r *reader) name(e entry.Entry, l *network.Link) {
 }
 
 // card reads a link that the machine has. One with an address is given its name, as cloud-init does.
-func (r *reader) card(e entry.Entry, l *network.Link, kind string) {
+func (r *reader) card(e *entry.Entry, l *network.Link, kind string) {
 	r.name(e, l)
 	if mac := e.MAC("mac_address"); mac != "" && kind != "loopback" {
 		l.Match = network.Match{MAC: mac, At: e.Value("mac_address").Range}
@@ -147,7 +147,7 @@ func (r *reader) card(e entry.Entry, l *network.Link, kind string) {
 }
 
 // made reads what all links that are made have in common; whoever calls it adds the link.
-func (r *reader) made(e entry.Entry, l *network.Link) {
+func (r *reader) made(e *entry.Entry, l *network.Link) {
 	r.name(e, l)
 	l.MAC = e.MAC("mac_address")
 	if e.Value("wakeonlan") != nil {
@@ -156,7 +156,7 @@ func (r *reader) made(e entry.Entry, l *network.Link) {
 	r.ip(e, l)
 }
 
-func (r *reader) vlan(e entry.Entry, l *network.Link) {
+func (r *reader) vlan(e *entry.Entry, l *network.Link) {
 	for _, key := range []string{"vlan_id", "vlan_link"} {
 		if e.Value(key) == nil {
 			e.Needs(key)
@@ -194,7 +194,7 @@ func (r *reader) mention() {
 	}
 }
 
-func (r *reader) nameserver(e entry.Entry) {
+func (r *reader) nameserver(e *entry.Entry) {
 	dns := network.DNS{Servers: e.Servers("address"), Search: e.Domains("search")}
 	if e.Value("address") == nil && e.Value("search") == nil {
 		e.Needs("address")
@@ -221,7 +221,7 @@ func (r *reader) tie() {
 }
 
 // route reads an entry that is a route, or one of a subnet.
-func (r *reader) route(e entry.Entry) (network.Route, bool) {
+func (r *reader) route(e *entry.Entry) (network.Route, bool) {
 	to := "destination"
 	if e.Value(to) == nil {
 		to = "network"
