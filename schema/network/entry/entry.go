@@ -156,6 +156,23 @@ func (e *Entry) Needs(key string) {
 	e.c.ReportAt(rules.MissingKey, e.path, e.At(), "%s needs %q", e.path, key)
 }
 
+// Needed is what is written at a key that must be there; nil if nothing is, which is reported.
+func (e *Entry) Needed(key string) *yamltree.Node {
+	n := e.Value(key)
+	if n == nil {
+		e.Needs(key)
+	}
+	return n
+}
+
+// Either is the second of two keys if that alone is written, else the first.
+func (e *Entry) Either(key, other string) string {
+	if e.Value(key) == nil && e.Value(other) != nil {
+		return other
+	}
+	return key
+}
+
 // Ignored reports that what is at a key has no effect.
 func (e *Entry) Ignored(key, format string, args ...any) *diag.Diagnostic {
 	at := e.At()
@@ -315,126 +332,128 @@ func (e *Entry) Below(key string) *Entry {
 }
 
 // Address is an address with its netmask: bits or a mask behind a slash, or at a key of their own. Where nothing says how
-// large the network is, it is as cloud-init has it, and that is reported.
-func (e *Entry) Address(key, mask string) (network.Address, bool) {
+// large the network is, it is as cloud-init has it, and that is reported. nil if there is no address.
+func (e *Entry) Address(key, mask string) *network.Address {
 	n := e.Scalar(key)
 	if n == nil {
-		return network.Address{}, false
+		return nil
 	}
-	text, length, found := strings.Cut(n.Value, "/")
-	a, fault := network.ParseAddr(text)
+	p, text, ok := e.withBits(n, key, mask, network.ParseAddr)
+	if !ok {
+		return nil
+	}
+	return &network.Address{Prefix: p, Text: text, At: n.Range}
+}
+
+// withBits is what is at a key with the bits of its network, and both as text.
+func (e *Entry) withBits(n *yamltree.Node, key, mask string, parse func(string) (netip.Addr, *network.Fault)) (p netip.Prefix, text string, ok bool) {
+	host, length, found := strings.Cut(n.Value, "/")
+	a, fault := parse(host)
+	bits := 0
 	if fault == nil && found {
-		length, fault = e.bits(n.Value, length, a)
+		bits, fault = e.bits(n.Value, length, a)
 	}
 	if fault != nil {
 		network.Refuse(e.c, rules.NetworkAddress, e.Path(key), n, fault)
-		return network.Address{}, false
+		return p, "", false
 	}
 	if !found {
-		var ok bool
-		if length, ok = e.mask(key, mask, a); !ok {
-			return network.Address{}, false
+		if bits, ok = e.mask(key, mask, a); !ok {
+			return p, "", false
 		}
 	}
-	bits, _ := strconv.Atoi(length)
-	return network.Address{Prefix: netip.PrefixFrom(a, bits), Text: text + "/" + length, At: n.Range}, true
+	return netip.PrefixFrom(a, bits), host + "/" + strconv.Itoa(bits), true
 }
 
 // bits is what is behind the slash as a number.
-func (e *Entry) bits(whole, length string, a netip.Addr) (string, *network.Fault) {
+func (e *Entry) bits(whole, length string, a netip.Addr) (int, *network.Fault) {
 	bits, fault := network.ParseMask(length, a.Is6())
 	if fault != nil {
-		return "", &network.Fault{Summary: network.Quoted(whole) + " has a wrong number of bits", Detail: fault.Detail}
+		fault = &network.Fault{Summary: network.Quoted(whole) + " has a wrong number of bits", Detail: fault.Detail}
 	}
-	return strconv.Itoa(bits), nil
+	return bits, fault
 }
 
-// mask is the netmask of an address at a key of its own, as a number of bits.
+// mask is the netmask of an address at a key of its own, as a number of bits. The address of nothing needs none: it leads
+// everywhere.
 //
 // Source: cloud-init, cloudinit/net/network_state.py _normalize_net_keys (2026-08).
-func (e *Entry) mask(key, mask string, a netip.Addr) (string, bool) {
+func (e *Entry) mask(key, mask string, a netip.Addr) (int, bool) {
+	if a.IsUnspecified() && e.Value(mask) == nil {
+		return 0, true
+	}
 	m := e.Scalar(mask)
 	if m == nil {
 		if e.values[mask] != nil && e.c.Bad[e.values[mask]] {
-			return "", false
+			return 0, false
 		}
-		bits := "24"
+		bits := 24
 		if a.Is6() {
-			bits = "64"
+			bits = 64
 		}
-		d := e.c.Report(rules.NetworkAddress, e.Path(key), e.values[key], "%s says nothing of the size of its network, and /%s is taken", network.Quoted(e.values[key].Value), bits)
-		d.Severity, d.Detail = diag.Warning, "write "+a.String()+"/"+bits
+		d := e.c.Report(rules.NetworkAddress, e.Path(key), e.values[key], "%s says nothing of the size of its network, and /%d is taken", network.Quoted(e.values[key].Value), bits)
+		d.Severity, d.Detail = diag.Warning, fmt.Sprintf("write %s/%d", a, bits)
 		delete(e.c.Bad, e.values[key])
 		return bits, true
 	}
 	bits, fault := network.ParseMask(m.Value, a.Is6())
 	if fault != nil {
 		network.Refuse(e.c, rules.NetworkAddress, e.Path(mask), m, fault)
-		return "", false
 	}
-	return strconv.Itoa(bits), true
+	return bits, fault == nil
 }
 
-// Gateway is the default route by the gateway at a key.
-func (e *Entry) Gateway(key string) (network.Route, bool) {
-	n := e.Scalar(key)
-	if n == nil {
-		return network.Route{}, false
+// Addr is the address of one host; not valid if there is none.
+func (e *Entry) Addr(key string) netip.Addr {
+	if n := e.Scalar(key); n != nil {
+		return e.addr(n, e.Path(key))
 	}
-	via, fault := network.ParseAddr(n.Value)
+	return netip.Addr{}
+}
+
+func (e *Entry) addr(n *yamltree.Node, path string) netip.Addr {
+	a, fault := network.ParseAddr(n.Value)
 	if fault != nil {
-		network.Refuse(e.c, rules.NetworkAddress, e.Path(key), n, fault)
-		return network.Route{}, false
+		network.Refuse(e.c, rules.NetworkAddress, path, n, fault)
 	}
-	return network.Route{To: Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range}, true
+	return a
 }
 
-// Everywhere is the prefix of the default route in the family of an address.
-func Everywhere(a netip.Addr) netip.Prefix {
-	if a.Is6() {
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+// Gateway is the default route by the gateway at a key; nil if there is none.
+func (e *Entry) Gateway(key string) *network.Route {
+	via := e.Addr(key)
+	if !via.IsValid() {
+		return nil
 	}
-	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	n := e.values[key]
+	return &network.Route{To: network.Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range}
 }
 
-// Route is a way to the network at key to, whose netmask may be at key mask, by the gateway at key via, if there is one.
-func (e *Entry) Route(to, mask, via, metric string) (network.Route, bool) {
-	n, r := e.Scalar(to), network.Route{At: e.At(), Metric: e.Metric(metric)}
+// Route is a way to the network at key to, which must be there, by the gateway at key via, which need not; the netmask may
+// be at key mask. nil if there is no such way.
+func (e *Entry) Route(to, mask, via, metric string) *network.Route {
+	if e.Needed(to) == nil {
+		return nil
+	}
+	n, r := e.Scalar(to), &network.Route{At: e.At(), Metric: e.Metric(metric)}
 	if n == nil {
-		return r, false
+		return nil
 	}
-	if gateway, ok := e.Gateway(via); ok {
+	if gateway := e.Gateway(via); gateway != nil {
 		r.Via, r.ViaText, r.ViaAt = gateway.Via, gateway.ViaText, gateway.ViaAt
 	} else if e.values[via] != nil && e.c.Bad[e.values[via]] {
-		return r, false
+		return nil
 	}
 	if n.Value == "default" && r.Via.IsValid() {
-		r.To, r.ToText = Everywhere(r.Via), n.Value
-		return r, true
+		r.To, r.ToText = network.Everywhere(r.Via), n.Value
+		return r
 	}
-	text, length, found := strings.Cut(n.Value, "/")
-	a, fault := network.ParseAnyAddr(text)
-	if fault == nil && found {
-		length, fault = e.bits(n.Value, length, a)
+	p, text, ok := e.withBits(n, to, mask, network.ParseAnyAddr)
+	if !ok {
+		return nil
 	}
-	if fault != nil {
-		network.Refuse(e.c, rules.NetworkAddress, e.Path(to), n, fault)
-		return r, false
-	}
-	if !found {
-		var ok bool
-		if a.IsUnspecified() && e.Value(mask) == nil {
-			length, ok = "0", true
-		} else {
-			length, ok = e.mask(to, mask, a)
-		}
-		if !ok {
-			return r, false
-		}
-	}
-	bits, _ := strconv.Atoi(length)
-	r.To, r.ToText = netip.PrefixFrom(a, bits).Masked(), text+"/"+length
-	return r, true
+	r.To, r.ToText = p.Masked(), text
+	return r
 }
 
 // maxServers is how many name servers, and domains, systemd-resolved has of a link: LINK_DNS_SERVERS_MAX and
@@ -454,43 +473,25 @@ func Limit(c *findings.Collector, d *network.DNS) {
 	}
 }
 
-// Servers are name servers.
-func (e *Entry) Servers(key string) []network.Server {
-	var servers []network.Server
-	for _, item := range e.Items(key) {
-		if s, ok := e.server(item); ok {
-			servers = append(servers, s)
-		}
-	}
-	return servers
-}
-
-// Server is a single name server.
-func (e *Entry) Server(key string) (network.Server, bool) {
-	if n := e.Scalar(key); n != nil {
-		return e.server(Item{n, e.Path(key)})
-	}
-	return network.Server{}, false
-}
-
-func (e *Entry) server(item Item) (network.Server, bool) {
-	a, fault := network.ParseAddr(item.Node.Value)
-	if fault != nil {
-		network.Refuse(e.c, rules.NetworkAddress, item.Path, item.Node, fault)
-		return network.Server{}, false
-	}
-	return network.Server{Addr: a, Text: item.Node.Value, At: item.Node.Range}, true
-}
-
-// Domains are domains to search in.
-func (e *Entry) Domains(key string) []network.Domain {
-	var domains []network.Domain
-	for _, item := range e.Items(key) {
+// DNS adds the name servers and the domains that are at two keys.
+func (e *Entry) DNS(d *network.DNS, servers, search string) {
+	d.Servers = append(d.Servers, e.Servers(servers)...)
+	for _, item := range e.Items(search) {
 		if fault := network.CheckDomain(item.Node.Value); fault != nil {
 			network.Refuse(e.c, rules.DomainName, item.Path, item.Node, fault)
 			continue
 		}
-		domains = append(domains, network.Domain{Name: item.Node.Value, At: item.Node.Range})
+		d.Search = append(d.Search, network.Domain{Name: item.Node.Value, At: item.Node.Range})
 	}
-	return domains
+}
+
+// Servers are name servers.
+func (e *Entry) Servers(key string) []network.Server {
+	var servers []network.Server
+	for _, item := range e.Items(key) {
+		if a := e.addr(item.Node, item.Path); a.IsValid() {
+			servers = append(servers, network.Server{Addr: a, Text: item.Node.Value, At: item.Node.Range})
+		}
+	}
+	return servers
 }

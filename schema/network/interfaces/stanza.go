@@ -256,7 +256,7 @@ func (r *reader) addresses(l *link, st *static) {
 	for _, o := range st.gateways {
 		if via, ok := r.addr(o.args[0], st.family); ok {
 			l.Routes = append(l.Routes, network.Route{
-				To: everywhere(via), Via: via, ViaText: o.args[0].text, Metric: st.metric, OnLink: onLink(l, via), At: r.span(o), ViaAt: r.at(o.args[0]),
+				To: network.Everywhere(via), Via: via, ViaText: o.args[0].text, Metric: st.metric, OnLink: onLink(l, via), At: r.span(o), ViaAt: r.at(o.args[0]),
 			})
 		}
 	}
@@ -281,13 +281,6 @@ func onLink(l *link, via netip.Addr) network.Toggle {
 		}
 	}
 	return network.On
-}
-
-func everywhere(a netip.Addr) netip.Prefix {
-	if a.Is4() {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
 // prefix is an address with its bits, which may be in netmask. Where they are nowhere they are as ifupdown takes them: by the class of an

@@ -88,17 +88,14 @@ func (r *reader) link(e *entry.Entry) {
 		p := e.Bare("bond_")
 		o := v1.Bond(p)
 		o.Primary = p.Ref("primary")
-		l.Bond = &o
+		l.Bond = o
 	case "vlan":
 		l.Kind = network.VLAN
 		if l.MAC = e.MAC("vlan_mac_address"); l.MAC == "" {
 			l.MAC = e.MAC("ethernet_mac_address")
 		}
-		for _, key := range []string{"vlan_id", "vlan_link"} {
-			if e.Value(key) == nil {
-				e.Needs(key)
-			}
-		}
+		e.Needed("vlan_id")
+		e.Needed("vlan_link")
 		l.Parent = e.Ref("vlan_link")
 		if n := e.Number("vlan_id", "the number of a VLAN", 0, 4094); n != nil {
 			l.VLANID = int(*n)

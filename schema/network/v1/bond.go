@@ -19,7 +19,7 @@ func (r *reader) bond(e *entry.Entry, l *network.Link) {
 	if mac := p.MAC("mac_address"); mac != "" && l.MAC == "" {
 		l.MAC = mac
 	}
-	l.Bond = &o
+	l.Bond = o
 	r.add(l)
 }
 
@@ -72,9 +72,9 @@ func choice(e *entry.Entry, key string) string {
 
 // Bond is the options of a bond by its parameters, whose primary is for the caller. What systemd-networkd has no setting
 // for is reported.
-func Bond(p *entry.Entry) network.BondOptions {
+func Bond(p *entry.Entry) *network.BondOptions {
 	milliseconds := func(key string) *uint32 { return p.Number(key, "a number of milliseconds", 0, 1<<31-1) }
-	o := network.BondOptions{
+	o := &network.BondOptions{
 		Mode: choice(p, "mode"), LACPRate: choice(p, "lacp_rate"), TransmitHash: choice(p, "xmit_hash_policy"), AdSelect: choice(p, "ad_select"),
 		MIIMonitor: milliseconds("miimon"), UpDelay: milliseconds("updelay"), DownDelay: milliseconds("downdelay"),
 		ARPInterval: milliseconds("arp_interval"), ARPValidate: choice(p, "arp_validate"), ARPAllTargets: choice(p, "arp_all_targets"),

@@ -24,9 +24,7 @@ func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r := &reader{Collector: c, links: map[string]int{}}
 	r.network.At = findings.FirstLine(root.Range)
 	top := entry.Of(c, root, "network")
-	if top.Value("config") == nil {
-		top.Needs("config")
-	}
+	top.Needed("config")
 	for _, e := range top.Entries("config") {
 		r.entry(e)
 	}
@@ -69,8 +67,7 @@ var routeKeys = []string{"type", "id", "destination", "network", "netmask", "pre
 
 // entry reads one entry, of whatever type.
 func (r *reader) entry(e *entry.Entry) {
-	if e.Value("type") == nil {
-		e.Needs("type")
+	if e.Needed("type") == nil {
 		return
 	}
 	l := network.Link{At: e.At(), Kind: network.Ethernet}
@@ -98,8 +95,8 @@ func (r *reader) entry(e *entry.Entry) {
 		r.nameserver(e)
 	case "route":
 		e.Only("a route", routeKeys...)
-		if route, ok := r.route(e); ok {
-			r.routes = append(r.routes, route)
+		if route := r.route(e); route != nil {
+			r.routes = append(r.routes, *route)
 		}
 	}
 }
@@ -157,11 +154,8 @@ func (r *reader) made(e *entry.Entry, l *network.Link) {
 }
 
 func (r *reader) vlan(e *entry.Entry, l *network.Link) {
-	for _, key := range []string{"vlan_id", "vlan_link"} {
-		if e.Value(key) == nil {
-			e.Needs(key)
-		}
-	}
+	e.Needed("vlan_id")
+	e.Needed("vlan_link")
 	if id := e.Number("vlan_id", "the number of a VLAN", 0, 4094); id != nil {
 		l.VLANID = int(*id)
 	}
@@ -195,7 +189,8 @@ func (r *reader) mention() {
 }
 
 func (r *reader) nameserver(e *entry.Entry) {
-	dns := network.DNS{Servers: e.Servers("address"), Search: e.Domains("search")}
+	var dns network.DNS
+	e.DNS(&dns, "address", "search")
 	if e.Value("address") == nil && e.Value("search") == nil {
 		e.Needs("address")
 	}
@@ -221,18 +216,6 @@ func (r *reader) tie() {
 }
 
 // route reads an entry that is a route, or one of a subnet.
-func (r *reader) route(e *entry.Entry) (network.Route, bool) {
-	to := "destination"
-	if e.Value(to) == nil {
-		to = "network"
-	}
-	if e.Value(to) == nil {
-		e.Needs("destination")
-		return network.Route{}, false
-	}
-	mask := "netmask"
-	if e.Value(mask) == nil {
-		mask = "prefix"
-	}
-	return e.Route(to, mask, "gateway", "metric")
+func (r *reader) route(e *entry.Entry) *network.Route {
+	return e.Route(e.Either("destination", "network"), e.Either("netmask", "prefix"), "gateway", "metric")
 }
