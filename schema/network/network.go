@@ -336,7 +336,7 @@ type BondOptions struct {
 	DynamicLB        Toggle
 }
 
-// BridgeOptions: times are whole seconds. What is nil is not said.
+// BridgeOptions are those of a bridge; times are whole seconds. What is nil is not said.
 type BridgeOptions struct {
 	STP                                         Toggle
 	Priority                                    *uint32
