@@ -25,7 +25,7 @@ var inImage = []string{"systemd", "systemd-sysv", "systemd-resolved", "openssh-s
 
 // tools are the programs that the tests run, and the Debian packages that have them.
 var tools = []struct{ program, pkg string }{
-	{"debootstrap", "debootstrap"}, {"ip", "iproute2"}, {"journalctl", "systemd"}, {"make", "make"},
+	{"debootstrap", "debootstrap"}, {"dnsmasq", "dnsmasq-base"}, {"ip", "iproute2"}, {"journalctl", "systemd"}, {"make", "make"},
 	{"nsenter", "util-linux"}, {"ssh", "openssh-client"}, {"ssh-keygen", "openssh-client"},
 	{"systemctl", "systemd"}, {"systemd-nspawn", "systemd-container"},
 }
