@@ -142,7 +142,6 @@ default via 10.77.1.1 dev eth1 metric 2000 src 10.77.1.101 by dhcp
 		files: `
 -- lan.network --
 [Match]
-PermanentMACAddress=02:00:00:00:00:02
 MACAddress=02:00:00:00:00:02
 [Network]
 Address=10.77.1.2/24
