@@ -6,8 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"net/netip"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,7 +20,7 @@ import (
 )
 
 // A lab is a network of several cables. Outside, cable i ends in a bridge lan<i>, the address of which is gateway(i) and
-// fd77:<i>::1; it has a DHCP and a DNS server, and behind it is a host that is reached by a route alone, at far.
+// fd77:<i>::1; it has a DHCP and a DNS server, the first has a VLAN 5 with 10.77.5.1, and behind it is a host that is reached by a route alone, at far.
 // What is plugged into the machine's end is made anew for each boot, since what an earlier boot made of its cards
 // would else be there still.
 type lab struct {
@@ -40,11 +41,9 @@ const reachBound = 20 * time.Second
 // far and far6 are addresses that are on no cable.
 const far, far6 = "203.0.113.1", "2001:db8:ffff::1"
 
-func mac(i int) string          { return fmt.Sprintf("02:00:00:00:00:%02x", i+1) }
-func gateway(lan int) string    { return fmt.Sprintf("10.77.%d.1", lan) }
-func gateway6(lan int) string   { return fmt.Sprintf("fd77:%d::1", lan) }
-func addressOf(lan int) string  { return fmt.Sprintf("10.77.%d.2", lan) }
-func address6Of(lan int) string { return fmt.Sprintf("fd77:%d::2", lan) }
+func mac(i int) string        { return fmt.Sprintf("02:00:00:00:00:%02x", i+1) }
+func gateway(lan int) string  { return fmt.Sprintf("10.77.%d.1", lan) }
+func gateway6(lan int) string { return fmt.Sprintf("fd77:%d::1", lan) }
 
 // leased is what the DHCP server of a cable gives to a card.
 func leased(lan, card int) string { return fmt.Sprintf("10.77.%d.%d", lan, 100+card) }
@@ -66,6 +65,11 @@ func newLab(t *testing.T, cables int) *lab {
 		l.ip(t, l.outside, "link set "+lan+" up")
 		l.ip(t, l.outside, "addr add "+gateway(i)+"/24 dev "+lan)
 		l.ip(t, l.outside, "addr add "+gateway6(i)+"/64 dev "+lan+" nodad")
+	}
+	if supports(t, "vlan") {
+		l.ip(t, l.outside, "link add link lan0 name lan0.5 type vlan id 5")
+		l.ip(t, l.outside, "link set lan0.5 up")
+		l.ip(t, l.outside, "addr add 10.77.5.1/24 dev lan0.5")
 	}
 	if err := l.plug(); err != nil {
 		t.Fatal(err)
@@ -131,55 +135,56 @@ func (l *lab) serveDHCP(t *testing.T, lans ...int) {
 	l.serve(t, "started, version", args...)
 }
 
-// dial opens a connection from the far side to a port of the machine, from an address of the caller's choice.
-func (l *lab) dial(from, to string) error {
+// beyond calls a function on the far side. A socket that it opens stays there.
+func (l *lab) beyond(do func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends, since it is in another namespace
-		done <- l.dialHere(from, to)
+		runtime.LockOSThread() // and it is never unlocked: the thread ends with the goroutine, since it is in another namespace
+		ns, err := os.Open("/run/netns/" + l.outside)
+		if err == nil {
+			defer ns.Close()
+			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		}
+		if err == nil {
+			err = do()
+		}
+		done <- err
 	}()
 	return <-done
 }
 
-func (l *lab) dialHere(from, to string) error {
-	ns, err := os.Open("/run/netns/" + l.outside)
+// dial sees whether SSH answers to one who has an address of the far side.
+func (l *lab) dial(from, to string) error {
+	return l.beyond(func() error {
+		d := net.Dialer{Timeout: 2 * time.Second, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+		c, err := d.Dial("tcp", net.JoinHostPort(to, "22"))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second)) // a read that waits for ever is seen
+		greeting := make([]byte, 4)
+		if _, err := io.ReadFull(c, greeting); err != nil || string(greeting) != "SSH-" {
+			return fmt.Errorf("%s is not SSH: %q, %v", to, greeting, err)
+		}
+		return nil
+	})
+}
+
+// serveCheck answers on the far side as check.example.net, which the DNS servers of the cables know, until the test ends.
+func (l *lab) serveCheck(t *testing.T) {
+	t.Helper()
+	var listener net.Listener
+	err := l.beyond(func() (err error) {
+		listener, err = net.Listen("tcp", net.JoinHostPort(far, "80"))
+		return err
+	})
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer ns.Close()
-	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-		return err
-	}
-	var a, b unix.Sockaddr
-	family := unix.AF_INET6
-	if local, remote := netip.MustParseAddr(from), netip.MustParseAddr(to); remote.Is4() {
-		family = unix.AF_INET
-		a, b = &unix.SockaddrInet4{Addr: local.As4()}, &unix.SockaddrInet4{Addr: remote.As4(), Port: 22}
-	} else {
-		a, b = &unix.SockaddrInet6{Addr: local.As16()}, &unix.SockaddrInet6{Addr: remote.As16(), Port: 22}
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 2}); err != nil {
-		return err
-	}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
-		return err
-	}
-	if err := unix.Bind(fd, a); err != nil {
-		return err
-	}
-	if err := unix.Connect(fd, b); err != nil {
-		return fmt.Errorf("connect to %s: %w", net.JoinHostPort(to, "22"), err)
-	}
-	greeting := make([]byte, 4)
-	if n, err := unix.Read(fd, greeting); err != nil || string(greeting[:n]) != "SSH-" {
-		return fmt.Errorf("%s is not SSH: %q, %v", to, greeting[:max(n, 0)], err)
-	}
-	return nil
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "here") })}
+	go func() { _ = server.Serve(listener) }() // it says that it was closed
+	t.Cleanup(func() { server.Close() })
 }
 
 // wantReachable waits until SSH answers at an address to one who is on no cable, and returns how long that took.

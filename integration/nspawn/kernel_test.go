@@ -4,6 +4,7 @@ package nspawn_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -65,7 +66,7 @@ func TestKernel(t *testing.T) {
 	if err := vm.WriteInitrd(initrd, append(files, vm.File{Name: "init", Path: self, Mode: 0o100755}), "root"); err != nil {
 		t.Fatal(err)
 	}
-	serial := bootVM(t, kernel, initrd, disk, "guest.run=TestVMs guest.long="+os.Getenv("LONG"))
+	serial := bootVM(t, kernel, initrd, disk, "guest.run="+cmp.Or(os.Getenv("VM_RUN"), "^TestMade")+" guest.long="+os.Getenv("LONG"))
 	passed := 0
 	for line := range strings.Lines(serial) {
 		if strings.Contains(line, "--- PASS: ") {

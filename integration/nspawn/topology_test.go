@@ -303,7 +303,7 @@ eth0 domains example.net
       accept-ra: false
       routes:
         - {to: default, via: 10.77.0.1}
-        - {to: "::/0", via: "fd77:0::1"}
+        - {to: "::/0", via: "fd77:0::1", metric: 50}
     eth2:
       dhcp4: true
       dhcp6: false
@@ -320,8 +320,10 @@ Name=eth0
 Address=10.77.0.2/24
 Address=fd77:0::2/64
 Gateway=10.77.0.1
-Gateway=fd77:0::1
 IPv6AcceptRA=no
+[Route]
+Gateway=fd77:0::1
+Metric=50
 -- eth2.network --
 [Match]
 Name=eth2
@@ -340,7 +342,7 @@ UseDNS=no
 eth0 10.77.0.2/24
 eth0 fd77::2/64
 default via 10.77.0.1 dev eth0
-default via fd77::1 dev eth0
+default via fd77::1 dev eth0 metric 50
 eth2 10.77.2.102/24
 eth2 fd77:2::ff:fe00:3/64
 fd77:2::/64 dev eth2 by ra
@@ -510,6 +512,7 @@ eth1 dns 10.77.1.1
   bonds:
     bond0:
       interfaces: [eth1, eth2]
+      macaddress: "02:00:00:00:00:10"
       parameters: {mode: active-backup, mii-monitor-interval: 100, primary: eth1}
       addresses: [10.77.1.2/24]
 `,
@@ -519,6 +522,7 @@ eth1 dns 10.77.1.1
 [NetDev]
 Name=bond0
 Kind=bond
+MACAddress=02:00:00:00:00:10
 [Bond]
 Mode=active-backup
 MIIMonitorSec=100ms
@@ -547,8 +551,8 @@ Bond=bond0
 `,
 		want: `
 eth0 card 02:00:00:00:00:01
-eth1 card 02:00:00:00:00:02 in bond0
-eth2 card 02:00:00:00:00:02 in bond0
+eth1 card 02:00:00:00:00:10 in bond0
+eth2 card 02:00:00:00:00:10 in bond0
 bond0 bond active-backup
 eth0 10.77.0.2/24
 default via 10.77.0.1 dev eth0
@@ -564,7 +568,8 @@ bond0 10.77.1.2/24
   bonds:
     bond0:
       interfaces: [eth0, eth2]
-      parameters: {mode: balance-rr, mii-monitor-interval: 100}
+      macaddress: "02:00:00:00:00:10"
+      parameters: {mode: active-backup, mii-monitor-interval: 100, primary: eth0}
   vlans:
     bond0.5:
       id: 5
@@ -584,8 +589,9 @@ bond0 10.77.1.2/24
 [NetDev]
 Name=bond0
 Kind=bond
+MACAddress=02:00:00:00:00:10
 [Bond]
-Mode=balance-rr
+Mode=active-backup
 MIIMonitorSec=100ms
 -- bond0.network --
 [Match]
@@ -593,9 +599,15 @@ Name=bond0
 [Network]
 VLAN=bond0.5
 VLAN=storage
--- slaves.network --
+-- eth0.network --
 [Match]
-Name=eth0 eth2
+Name=eth0
+[Network]
+Bond=bond0
+PrimarySlave=yes
+-- eth2.network --
+[Match]
+Name=eth2
 [Network]
 Bond=bond0
 -- bond0.5.netdev --
@@ -627,10 +639,10 @@ Address=fd77:6::2/64
 IPv6AcceptRA=no
 `,
 		want: `
-eth0 card 02:00:00:00:00:01 in bond0
+eth0 card 02:00:00:00:00:10 in bond0
 eth1 card 02:00:00:00:00:02
-eth2 card 02:00:00:00:00:01 in bond0
-bond0 bond balance-rr
+eth2 card 02:00:00:00:00:10 in bond0
+bond0 bond active-backup
 bond0.5 vlan 5 on bond0
 storage vlan 6 on bond0 mtu 1400
 bond0.5 10.77.5.2/24
