@@ -214,7 +214,10 @@ func supports(t *testing.T, kind string) bool {
 	args := []string{"-n", n.inside, "link", "add", "probe", "type", kind}
 	switch kind {
 	case "vlan":
-		args = []string{"-n", n.inside, "link", "add", "link", "lo", "name", "probe", "type", "vlan", "id", "5"}
+		if _, err := run("ip", "-n", n.inside, "link", "add", "below", "type", "bridge"); err != nil {
+			return false
+		}
+		args = []string{"-n", n.inside, "link", "add", "link", "below", "name", "probe", "type", "vlan", "id", "5"}
 	case "vrf":
 		args = append(args, "table", "5")
 	}

@@ -193,6 +193,13 @@ func guest() error {
 	if err := unix.Mount("", "/", "", unix.MS_SHARED|unix.MS_REC, ""); err != nil {
 		return err
 	}
+	// nspawn asks for its host's, and in the pristine root there is none.
+	if err := os.WriteFile("/run/machine-id", []byte("5f0c1d2e3a4b4c5d8e6f708192a3b4c5\n"), 0o444); err != nil {
+		return err
+	}
+	if err := unix.Mount("/run/machine-id", "/etc/machine-id", "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount a machine-id: %w", err)
+	}
 	arguments, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return err
