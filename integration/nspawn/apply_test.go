@@ -45,7 +45,7 @@ func newLabImage(t *testing.T, settings, description string) (*machine, *lab) {
 // describe puts a description of the network where the next run of the program finds it.
 func (m *machine) describe(t *testing.T, description string) {
 	t.Helper()
-	m.write(t, seed+"/network-config", 0o644, "version: 2"+description)
+	m.write(t, seed+"/network-config", 0o644, "network:\n  version: 2"+description)
 }
 
 // wantExit runs a command and checks how it ends.
@@ -401,7 +401,7 @@ func TestTry(t *testing.T) {
 		{"\n  ethernets:\n    eth0:\n      addresses: [10.77.0.300/24]\n", topologies[6].want, "10.77.0.2", 1},
 		{good.description, good.want, "10.77.0.2", 0},
 	} {
-		m.write(t, "root/network-config", 0o644, "version: 2"+c.description)
+		m.write(t, "root/network-config", 0o644, "network:\n  version: 2"+c.description)
 		said := m.wantExit(t, c.exit, "provisioner network try /root/network-config --timeout 30s")
 		t.Logf("%d: %s", i+1, said)
 		l.wantReachable(t, c.address, reachBound)
