@@ -129,7 +129,10 @@ func (l *lab) serveDHCP(t *testing.T, lans ...int) {
 			args = append(args, "--enable-ra", fmt.Sprintf("--dhcp-range=fd77:%[1]d::100,fd77:%[1]d::1ff,slaac,64,1h", i))
 		}
 		for n, c := range l.cards {
-			args = append(args, fmt.Sprintf("--dhcp-host=%s,set:card%d,%s", c.mac, n, leased(i, n)))
+			args = append(args, fmt.Sprintf("--dhcp-host=%s,%s", c.mac, leased(i, n)))
+			if i == advertised {
+				args = append(args, fmt.Sprintf("--dhcp-host=%s,[fd77:%d::66]", c.mac, i))
+			}
 		}
 	}
 	l.serve(t, "started, version", args...)

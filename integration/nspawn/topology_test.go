@@ -306,7 +306,7 @@ eth0 domains example.net
         - {to: "::/0", via: "fd77:0::1", metric: 50}
     eth2:
       dhcp4: true
-      dhcp6: false
+      dhcp6: true
       accept-ra: true
       dhcp4-overrides: {use-routes: false, use-dns: false}
       dhcp6-overrides: {use-dns: false}
@@ -328,14 +328,15 @@ Metric=50
 [Match]
 Name=eth2
 [Network]
-DHCP=ipv4
+DHCP=yes
 IPv6AcceptRA=yes
 [DHCPv4]
 UseRoutes=no
 UseGateway=no
 UseDNS=no
+[DHCPv6]
+UseDNS=no
 [IPv6AcceptRA]
-DHCPv6Client=no
 UseDNS=no
 `,
 		want: untouched(0, 1, 2) + `
@@ -345,6 +346,7 @@ default via 10.77.0.1 dev eth0
 default via fd77::1 dev eth0 metric 50
 eth2 10.77.2.102/24
 eth2 fd77:2::ff:fe00:3/64
+eth2 fd77:2::66/128
 fd77:2::/64 dev eth2 by ra
 default via fe80::ff:fe00:103 dev eth2 by ra
 `,
