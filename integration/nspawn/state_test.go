@@ -210,11 +210,12 @@ type rule struct {
 	SrcLen, DstLen     int
 	Table, FwMark, Iif string
 	Tos                string
-	L3mdev             any
 }
 
 // ofKernel are the three that are always there, and that of VRFs.
-func (r rule) ofKernel() bool { return r.Priority == 0 || r.Priority >= 32766 || r.L3mdev != nil }
+func (r rule) ofKernel() bool {
+	return r.Priority == 0 || r.Priority >= 32766 || r.Priority == 1000 && r.Table == ""
+}
 
 func (r rule) in(family int) string {
 	text := fmt.Sprintf("rule %d", r.Priority)
