@@ -140,20 +140,26 @@ func (l *lab) serveDHCP(t *testing.T, lans ...int) {
 
 // beyond calls a function on the far side. A socket that it opens stays there.
 func (l *lab) beyond(do func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and it is never unlocked: the thread ends with the goroutine, since it is in another namespace
-		ns, err := os.Open("/run/netns/" + l.outside)
-		if err == nil {
-			defer ns.Close()
-			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
-		}
-		if err == nil {
-			err = do()
-		}
-		done <- err
-	}()
-	return <-done
+	runtime.LockOSThread() // the namespace is the thread's
+	here, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer here.Close()
+	there, err := os.Open("/run/netns/" + l.outside)
+	if err != nil {
+		return err
+	}
+	defer there.Close()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	err = do()
+	if back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); back != nil {
+		panic(back) // this thread cannot be used, and its end would be that of the processes it started
+	}
+	runtime.UnlockOSThread()
+	return err
 }
 
 // dial sees whether SSH answers to one who has an address of the far side.
