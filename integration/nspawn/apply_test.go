@@ -17,7 +17,7 @@ import (
 const seed = "var/seed"
 
 // settings are those of an image whose networks are tried for a short time.
-const settings = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 20s\n"
+const settings = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 12s\n"
 
 // runs is how often a thing is done that has to go well each time.
 func runs() int {
@@ -325,7 +325,7 @@ func (m *machine) wantRestored(t *testing.T, restored string, says ...string) {
 func TestPowerCut(t *testing.T) {
 	for n := range runs() {
 		t.Run(fmt.Sprintf("run %d", n+1), func(t *testing.T) {
-			m, l := newLabImage(t, strings.Replace(settings, "20s", "4m", 1), good.description)
+			m, l := newLabImage(t, strings.Replace(settings, "12s", "4m", 1), good.description)
 			m.boot(t)
 			m.wantStatus(t, "done", "nocloud")
 			good.check(t, m, l)
