@@ -16,6 +16,7 @@ import (
 	"cloudconfig/schema/header"
 	"cloudconfig/schema/image"
 	"cloudconfig/schema/language"
+	"cloudconfig/schema/network"
 	"cloudconfig/schema/objects"
 	"cloudconfig/schema/rules"
 	"cloudconfig/schema/source"
@@ -176,6 +177,11 @@ func (d *decoder) read(root *yamltree.Node) {
 		d.readFile(item, fmt.Sprintf("write_files[%d]", i))
 	}
 	d.readCertificates(m)
+	if n := m.node("network"); n != nil {
+		if c.Network = describedNetwork(d.Collector, n); c.Network != nil {
+			network.Check(d.Collector, c.Network)
+		}
+	}
 	if n := m.node("coreos"); n != nil {
 		d.readCoreOS(d.mapping(n, language.At("coreos")))
 	}

@@ -36,7 +36,7 @@ func (d *decoder) merge(trees []*yamltree.Node) *yamltree.Node {
 		Lists: lists,
 		Key: func(at, key string) string {
 			// What the user names is as written.
-			if strings.HasPrefix(at, "x-") || strings.HasPrefix(key, "x-") || at == "groups" || at == "users.groups" {
+			if strings.HasPrefix(at, "x-") || strings.HasPrefix(key, "x-") || at == "groups" || at == "users.groups" || namesLinks(at) {
 				return key
 			}
 			return language.Fold(key)
@@ -46,6 +46,12 @@ func (d *decoder) merge(trees []*yamltree.Node) *yamltree.Node {
 			d.overridden = append(d.overridden, overridden{at, earlier, later})
 		},
 	})
+}
+
+// namesLinks says that the keys of the mapping at a path are names of links: of those of a kind, or of a bridge's ports.
+func namesLinks(at string) bool {
+	below, ok := strings.CutPrefix(at, "network.")
+	return ok && (!strings.Contains(below, ".") || strings.HasSuffix(below, ".path_cost") || strings.HasSuffix(below, ".port_priority"))
 }
 
 // overridden is a value that a later one takes the place of.

@@ -124,6 +124,20 @@ func (r *Recorder) Answered(a datasources.Answer) {
 	r.answers = append(r.answers, r.bounded(made))
 }
 
+// Reached gives what of makes of the URL of an answer, of the first one that it takes; "" if it takes none.
+func (r *Recorder) Reached(of func(url string) (string, bool)) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.answers {
+		if a.Status != 0 {
+			if s, ok := of(a.URL); ok {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
 // bounded is an answer without its body if that would be too much.
 func (r *Recorder) bounded(a Answer) Answer {
 	if len(a.Body) > MaxBodies-r.bytes {

@@ -18,6 +18,8 @@ import (
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/disk"
+	"cloudconfig/provisioner/confirm"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -90,7 +92,11 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		return env, err
 	}
 	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
-		env.SetClock = firstboot.SetClock
+		env.SetClock, env.LookUp, env.Online = firstboot.SetClock, firstboot.LookUp, facts.Online
+	}
+	if env.Live && os.Geteuid() == 0 {
+		say := func(line string) { env.Console.Say("network", "%s", line) }
+		env.Network = &confirm.System{Kernel: confirm.Machine{}, Prober: confirm.Machine{}, Networkd: &handoff.Networkd{Connect: env.Manager, Say: say}}
 	}
 	env.Sources.Root = abs
 	env.Disks = func(ctx context.Context) ([]detect.Disk, error) { return labelledDisks(ctx, abs) }

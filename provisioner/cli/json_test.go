@@ -76,7 +76,18 @@ func TestJSON(t *testing.T) {
 	hold("validate", run(0, "validate", "--format", "json", example))
 	hold("render", run(0, "render", "--format", "json", "--metadata", "../../examples/metadata.json", example, "../../docs/testdata/parts.mime", "../../schema/testdata/ok/everything.yaml"))
 	hold("render", run(0, "render", "--format", "json", "../../examples/script.sh"))
-	for _, example := range []string{example, "../../examples/users-and-keys.yaml", "../../examples/script.sh", "../../schema/testdata/bad/unknown-key.yaml"} {
+	network := filepath.Join(t.TempDir(), "network.yaml")
+	if err := os.WriteFile(network, []byte(`#cloud-config
+network:
+  version: 2
+  ethernets:
+    eth0: {match: {macaddress: "52:54:00:00:00:01"}, set-name: lan, mtu: 9000, dhcp4: true, addresses: [192.0.2.10/24]}
+  vlans:
+    web: {id: 7, link: eth0, routes: [{to: default, via: 192.0.2.1, metric: 50, table: 100}], nameservers: {addresses: [192.0.2.53]}}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, example := range []string{example, network, "../../examples/users-and-keys.yaml", "../../examples/script.sh", "../../schema/testdata/bad/unknown-key.yaml"} {
 		root := t.TempDir()
 		for _, dir := range []string{"etc", "home", "srv", "var/lib"} {
 			if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {

@@ -11,6 +11,7 @@ import (
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/lsp"
 	"cloudconfig/provisioner/review"
+	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 )
@@ -42,6 +43,7 @@ func (c checker) Check(ctx context.Context, f *source.File) diag.List {
 	o := review.CheckOptions{Now: facts.Clock(c.now())}
 	if u, err := url.Parse(f.Name); err == nil && u.Scheme == "file" {
 		o.Path = filepath.FromSlash(u.Path)
+		o.Network = schema.NetworkKindOf(filepath.Base(o.Path))
 		if config, wrong, err := review.FindConfig(o.Path); err == nil && !wrong.HasErrors() {
 			o.Config = config
 		}

@@ -15,6 +15,7 @@ import (
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/review"
+	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 )
 
@@ -32,6 +33,7 @@ type validation struct {
 	baseline      string
 	writeBaseline string
 	metadata      string
+	kind          string
 	diff          bool // show what --fix would change, and change nothing
 }
 
@@ -43,7 +45,8 @@ func (c *Command) validate() *cobra.Command {
 		Long: `Check configurations without a machine, a network or root. Of a directory, files named *.yaml,
 *.yml and *.cfg are checked, and those whose first line names a kind of user-data. A pattern in
 quotes, such as 'conf/**/*.yaml', is what a shell would make of it. Without an argument, or with -,
-standard input is checked.
+standard input is checked. A file named network-config or network_data.json is a description
+of the network, as a datasource brings it beside user-data; --kind says so of files with other names.
 
 With --fix, what has one cure is mended in the files themselves: a mode that a tool has made decimal, a
 deprecated name, a value that other tools read otherwise, a byte order mark, Windows line ends. Comments
@@ -71,6 +74,8 @@ Exit status: 0 no errors, 1 errors, 2 usage, or a file that cannot be opened.`,
 	f.StringVar(&v.Config, "config", "", "take which rules hold from `FILE` instead of the nearest .provisioner.yaml above each file")
 	f.BoolVar(&v.NoConfig, "no-config", false, "let all rules hold, whatever a .provisioner.yaml says")
 	imageFlag(cmd, &v.Image)
+	f.StringVar(&v.kind, "kind", "", "take every file for a `KIND` of description of the network: "+strings.Join(schema.NetworkKinds(), ", "))
+	complete(cmd, "kind", schema.NetworkKinds())
 	f.StringVar(&v.metadata, "metadata", "", "take what is known of the instance from `FILE`, of the form of instance.json")
 	f.BoolVar(&v.Mend, "fix", false, "mend what has one cure in the files themselves, then check them")
 	f.BoolVar(&v.diff, "diff", false, "with --fix: print what would change, and change nothing")
@@ -105,6 +110,9 @@ func (v *validation) run(cmd *cobra.Command, c *Command) error {
 			return err
 		}
 		v.Meta = &meta
+	}
+	if v.Network = schema.NetworkKind(v.kind); v.kind != "" && v.Network == "" {
+		return fmt.Errorf("--kind takes %s, not %q", strings.Join(schema.NetworkKinds(), ", "), v.kind)
 	}
 	if v.baseline != "" {
 		if v.Baseline, err = review.ReadBaseline(v.baseline); err != nil {

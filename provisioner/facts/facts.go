@@ -20,11 +20,12 @@ import (
 	"time"
 
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/links"
 	"cloudconfig/provisioner/plan"
 )
 
 // Gather takes the facts that are not in files: the clock, the COREOS_* variables, random bytes, and, if root is the
-// running system's (live), the kernel's hostname and the addresses of the default route's interface. Not to
+// running system's (live), the kernel's hostname, the network interfaces and the addresses of the default route's. Not to
 // have a route, an address or a name is no error. Paths is empty; see [Look].
 func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) {
 	f := plan.Facts{
@@ -42,7 +43,9 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 		}
 	}
 	if live {
-		f.DefaultRouteIPv4, f.DefaultRouteIPv6 = defaultRoute()
+		// A kernel that does not answer has no interfaces, as far as we are concerned.
+		f.Interfaces, _ = links.Read(ctx)
+		f.DefaultRouteIPv4, f.DefaultRouteIPv6 = defaultRoutes(f.Interfaces)
 		f.SystemHostname, _ = os.Hostname()
 	}
 	// The root is looked at here, so that a root that cannot be read at all is known before a plan is made.
@@ -50,6 +53,13 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 		return plan.Facts{}, err
 	}
 	return f, ctx.Err()
+}
+
+// Online says that the running system has an address on the interface of a default route.
+func Online() bool {
+	all, _ := links.Read(context.Background())
+	v4, v6 := defaultRoutes(all)
+	return v4 != "" || v6 != ""
 }
 
 // Clock is the time that dates in a configuration are held against, by what the machine's clock shows: none if that is

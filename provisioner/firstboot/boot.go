@@ -94,7 +94,7 @@ func (r *run) again(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	r.request.Reload = r.request.Reload || anyUnit(made)
+	r.request.Reload, r.request.Hosts = r.request.Reload || anyUnit(made), kept.Hosts
 	for _, c := range kept.Commands {
 		if !ended.has(c.Inputs, schema.PerInstance) {
 			r.request.Commands = append(r.request.Commands, handoff.Command{Argv: c.Argv, Inputs: c.Inputs})
@@ -214,7 +214,7 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 			err = r.label(ctx, made)
 		}
 		if err == nil {
-			err = r.write(ctx, []plan.Change{marker})
+			err = errors.Join(r.bootNetwork(ctx), r.write(ctx, []plan.Change{marker}))
 		}
 		if err != nil {
 			return r.failed(err)
@@ -238,6 +238,7 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 	ctx, cancel := context.WithTimeout(ctx, floorTime)
 	defer cancel()
 	r := continued(env)
+	r.hurried = true
 	if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
 		if err != nil {
 			return r.pass(ctx, r.failed(err))
@@ -288,7 +289,7 @@ const requestPath = report.Dir + "/handoff.json"
 // the report stays open until that ends.
 func BootMain(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
-	st := r.whole(ctx, r.appliedBefore)
+	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
@@ -385,6 +386,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 			st = report.Degraded // a later boot runs it again
 		}
 	}
+	r.awaitNames(ctx)
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		st = worse(st, r.degraded(err))

@@ -19,7 +19,7 @@ import (
 	"cloudconfig/schema/rules"
 )
 
-// floor commits what the platform itself says, keys and hostname, before anything else of user-data is looked
+// floor commits what the platform itself says, keys, hostname and network, before anything else of user-data is looked
 // at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
 // says of the default user, so that the account is made once and right.
 //
@@ -27,7 +27,8 @@ import (
 // that has the platform's part in it. What stands in its way is told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
 	meta := r.data.Meta
-	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 {
+	n := r.floorNetwork()
+	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 && n == nil {
 		return report.Done
 	}
 	r.enter("access floor")
@@ -38,7 +39,11 @@ func (r *run) floor(ctx context.Context) report.State {
 		}
 		return report.Done
 	}
-	text, err := json.Marshal([]any{meta.Hostname, meta.SSHKeys})
+	said := []any{meta.Hostname, meta.SSHKeys}
+	if n != nil {
+		said = append(said, string(r.platformNetwork.file.Bytes))
+	}
+	text, err := json.Marshal(said)
 	if err != nil {
 		return r.failed(err)
 	}
@@ -74,8 +79,20 @@ func (r *run) floor(ctx context.Context) report.State {
 	return report.Done
 }
 
-// floorConfigs are the configurations to try for the access floor.
+// floorConfigs are the configurations to try for the access floor: with the platform's network, if there is one, and
+// without it, if a card is missing.
 func (r *run) floorConfigs() []*schema.Config {
+	configs := r.floorAccounts()
+	if n := r.floorNetwork(); n != nil {
+		first := *configs[0]
+		first.Network = n
+		configs = append([]*schema.Config{&first}, configs...)
+	}
+	return configs
+}
+
+// floorAccounts are those that differ in the account that the keys are for.
+func (r *run) floorAccounts() []*schema.Config {
 	if r.config == nil || r.found.HasErrors() {
 		return []*schema.Config{{}}
 	}
@@ -109,6 +126,9 @@ func (r *run) commit(ctx context.Context) report.State {
 	if st == report.Failed {
 		return st
 	}
+	if err := r.takeDown(ctx, p); err != nil {
+		st = worse(st, r.degraded(err))
+	}
 	ended, err := r.scriptsEnded()
 	if err != nil {
 		return worse(st, r.degraded(err))
@@ -116,6 +136,7 @@ func (r *run) commit(ctx context.Context) report.State {
 	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
+	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
 	}
@@ -148,6 +169,15 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		if err != nil {
 			return p, found, r.failed(err)
 		}
+		n, _ := r.networkOf(cfg)
+		mark, err := r.mark(p, f, cfg)
+		if r.isSpent(err, cfg) {
+			continue
+		}
+		if err != nil {
+			return p, found, r.failed(err)
+		}
+		extra = append(extra, mark...)
 		if err := r.addMissing(&p, f, extra); err != nil {
 			return p, found, r.failed(err)
 		}
@@ -170,6 +200,9 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		if err := r.label(ctx, append(slices.Clone(p.Changes), p.Runtime...)); err != nil {
 			return p, found, r.degraded(err)
 		}
+		if len(mark) > 0 {
+			r.confirm(ctx, n)
+		}
 		return p, found, report.Done
 	}
 }
@@ -182,6 +215,7 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 		return plan.Plan{}, f, nil, err
 	}
 	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
+	in.Network, in.NetworkFromPlatform = r.networkOf(cfg)
 	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
 	for range rounds {
 		p, found := plan.Compute(in)
@@ -190,6 +224,8 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 			if err := facts.Look(r.Root, &in.Facts, p.Unseen); err != nil {
 				return p, in.Facts, nil, err
 			}
+		case len(p.Unasked) > 0 && !found.HasErrors():
+			r.askForHolders(ctx, p.Unasked, &in.Facts)
 		case r.awaitsAddress(found, in.Facts) && r.waitForAddress(ctx, &in.Facts):
 		default:
 			return p, in.Facts, found, nil

@@ -23,6 +23,7 @@ import (
 	"cloudconfig/datasources/record"
 	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/confirm"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -50,6 +51,13 @@ type Env struct {
 	Sources datasources.Env
 	// SetClock sets the machine's clock; nil if that is not to be done. Plan and Render never do.
 	SetClock func(time.Time) error
+	// Online says that the machine has an address, so that no network need be brought up; nil if none is to be.
+	Online func() bool
+	// LookUp finds the addresses of a name; nil if no name is to be waited for.
+	LookUp func(ctx context.Context, name string) error
+	// Network is that of the running system, on which what is written is tried; nil if it is not to be: systemd-networkd is told
+	// then, and nothing is checked.
+	Network *confirm.System
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -71,6 +79,8 @@ type run struct {
 	settings settings.Settings
 	host     *machine.Machine
 	choice
+	platformNetwork
+	trial
 	decisions []datasources.Decision
 	taken     string // the spec of the datasource that was asked last: what there is of data is from there
 	recorder  *record.Recorder
@@ -86,6 +96,7 @@ type run struct {
 	once, included map[string][]byte
 	hooked         map[string]bool // boothooks that have run, by the digest of their text
 	imported       map[string][]string
+	holders        map[plan.Claim]string // who has the addresses that were asked for
 	found          diag.List
 	request        handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked         bool
@@ -102,7 +113,8 @@ func begin(env Env) *run {
 // Apply does everything, and says how it went.
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
-	st := r.whole(ctx, func() (bool, error) { return false, nil })
+	r.byHand = true
+	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
@@ -114,7 +126,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 // whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
 func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
-	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return report.Done }); st != report.Done {
+	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}
 	if err := r.configure(); err != nil {
@@ -215,6 +227,7 @@ func (r *run) fetch(ctx context.Context) error {
 		return conflict
 	}
 	r.data = data
+	r.describe()
 	r.Report.Proof = string(data.Proof)
 	if r.Env.Metadata != nil {
 		r.data.Meta = *r.Env.Metadata
@@ -250,6 +263,7 @@ func (r *run) fetch(ctx context.Context) error {
 func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.recorder = record.NewRecorder(r.Now)
 	r.Env.Sources.Answered = r.recorder.Answered
+	r.bringUp(ctx)
 	moved := r.Env.Sources.Clock.Moved()
 	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
 	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
@@ -343,7 +357,7 @@ func Render(ctx context.Context, env Env) (Rendered, error) {
 
 // look fetches the configuration, and makes it as whole as it can be without running or changing anything.
 func look(ctx context.Context, env Env) (*run, error) {
-	env.SetClock = nil
+	env.SetClock, env.Online = nil, nil // nothing changes
 	r := begin(env)
 	for _, stage := range []func() error{
 		r.configure,

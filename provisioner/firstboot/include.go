@@ -58,6 +58,7 @@ func (r *run) check(ctx context.Context, o assemble.Options) error {
 	r.input, r.files = in, made.Files
 	r.packing, r.pending, r.included = made.Found, made.Pending, made.Once
 	r.found = append(slices.Clone(r.packing), ds...).Sorted()
+	r.findNetwork()
 	return nil
 }
 

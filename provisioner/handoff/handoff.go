@@ -49,6 +49,7 @@ type Transient struct {
 type State struct {
 	Load   string // "loaded", "not-found", "masked", "bad-setting", ...
 	Active string // "active", "inactive", "failed", "activating", ...
+	File   string // "enabled", "disabled", "static", ...; "" if there is no unit file
 	// Result says why a service failed: "exit-code", "signal", "timeout", ...
 	Result string
 	// ExitStatus is the main process's: the status it exited with, or the number of the signal that ended it.
@@ -73,6 +74,8 @@ type Request struct {
 	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
+	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
+	Hosts []string `json:"hosts,omitempty"`
 }
 
 // Command is a program of the distribution to run.
@@ -93,7 +96,7 @@ type Script struct {
 
 // Of is the request of a plan.
 func Of(p plan.Plan) Request {
-	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs}
+	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Hosts: p.Hosts}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}

@@ -157,6 +157,7 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 	var st State
 	st.Load, _ = all["LoadState"].(string)
 	st.Active, _ = all["ActiveState"].(string)
+	st.File, _ = all["UnitFileState"].(string)
 	st.Result, _ = all["Result"].(string)
 	if status, ok := all["ExecMainStatus"].(int32); ok {
 		st.ExitStatus = int(status)

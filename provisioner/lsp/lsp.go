@@ -208,12 +208,12 @@ func (s *server) hover(p positionParams) (any, error) {
 	if !ok {
 		return nil, nil
 	}
-	path := join(c.path, fold(c.word))
+	name := fold(c.word)
 	if c.key != "" {
-		path = join(c.path, c.key)
+		name = c.key
 	}
-	for _, k := range language.Keys() {
-		if k.Path == path {
+	for _, k := range language.KeysAt(c.path) {
+		if k.Name == name {
 			return hover{Contents: markup{Kind: "markdown", Value: explain(k)}, Range: s.word(d, p.Position.Line, c)}, nil
 		}
 	}
@@ -228,7 +228,7 @@ func (s *server) complete(p positionParams) (any, error) {
 	}
 	at := s.word(d, p.Position.Line, c)
 	if c.key != "" {
-		for _, v := range values(join(c.path, c.key)) {
+		for _, v := range values(c.path, c.key) {
 			items = append(items, completionItem{Label: v, Kind: 12, TextEdit: &textEdit{Range: at, NewText: v}})
 		}
 		return items, nil
@@ -238,8 +238,8 @@ func (s *server) complete(p positionParams) (any, error) {
 		siblings[key] = true
 	}
 	line := d.file.Text(d.file.FirstLine() + p.Position.Line)
-	for _, k := range language.Keys() {
-		if above, _, _ := cutLast(k.Path); above != c.path || siblings[k.Name] {
+	for _, k := range language.KeysAt(c.path) {
+		if siblings[k.Name] {
 			continue
 		}
 		text := k.Name
@@ -255,11 +255,11 @@ func (s *server) complete(p positionParams) (any, error) {
 	return items, nil
 }
 
-// values are what a key takes, if they are few.
-func values(path string) []string {
-	for _, k := range language.Keys() {
+// values are what a key of the mapping at a path takes, if they are few.
+func values(path, name string) []string {
+	for _, k := range language.KeysAt(path) {
 		switch {
-		case k.Path != path:
+		case k.Name != name:
 		case len(k.Values) > 0:
 			return k.Values
 		case k.Type == "true or false":
@@ -321,19 +321,4 @@ func (s *server) actions(p codeActionParams) (any, error) {
 
 func before(a, b position) bool {
 	return a.Line < b.Line || a.Line == b.Line && a.Character < b.Character
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-// cutLast parts a path before its last key.
-func cutLast(path string) (above, last string, found bool) {
-	if i := strings.LastIndexByte(path, '.'); i >= 0 {
-		return path[:i], path[i+1:], true
-	}
-	return "", path, false
 }

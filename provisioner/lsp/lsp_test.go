@@ -260,6 +260,35 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// TestNamesOfTheirOwn: below a name that is the user's own, the keys are those of what it names.
+func TestNamesOfTheirOwn(t *testing.T) {
+	e := start(t)
+	e.open("#cloud-config\nnetwork:\n  version: 2\n  bonds:\n    my-bond:\n      dhcp4: true\n      parameters:\n        mode: \n        \n")
+	labels := func(line, character int) string {
+		var out []string
+		for _, item := range e.call("textDocument/completion", at(line, character)).([]any) {
+			out = append(out, item.(map[string]any)["label"].(string))
+		}
+		return " " + strings.Join(out, " ") + " "
+	}
+	for _, tt := range []struct {
+		line, character int
+		has, hasNot     string
+	}{
+		{5, 7, " interfaces ", " match "},
+		{8, 8, " lacp_rate ", " mode "},
+		{7, 14, " active-backup ", " lacp_rate "},
+		{4, 5, " renderer ", " interfaces "},
+	} {
+		if got := labels(tt.line, tt.character); !strings.Contains(got, tt.has) || strings.Contains(got, tt.hasNot) {
+			t.Errorf("%d:%d: %s", tt.line, tt.character, got)
+		}
+	}
+	if got, _ := json.Marshal(e.call("textDocument/hover", at(5, 7))); !strings.Contains(string(got), "Ask for an IPv4 address") {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestActions(t *testing.T) {
 	e := start(t)
 	e.open("#cloud-config\nwrite_files:\n- path: /a\n  permissions: 420\n")

@@ -26,7 +26,7 @@ func Compute(in Input) (Plan, diag.List) {
 	}
 	// To hash a password takes milliseconds, and the first few answers only say what to look at.
 	p, found := compute(in, true)
-	if len(p.Unseen) == 0 && slices.ContainsFunc(in.Config.System.Passwords, func(p schema.Password) bool { return !p.Hashed }) {
+	if len(p.Unseen) == 0 && len(p.Unasked) == 0 && slices.ContainsFunc(in.Config.System.Passwords, func(p schema.Password) bool { return !p.Hashed }) {
 		return compute(in, false)
 	}
 	return p, found
@@ -43,8 +43,10 @@ func compute(in Input, hashLater bool) (Plan, diag.List) {
 	c.etcFiles()
 	c.system()
 	c.agents()
+	c.network()
 	c.units()
 	c.reloads()
+	c.lookUps()
 	c.files(true)
 	c.scripts()
 	return c.finish()

@@ -28,11 +28,15 @@ type Plan struct {
 	Reload bool
 	// Networkd says that a networkd file changed.
 	Networkd bool
+	// Network is what that means for the links of Input.Network.
+	Network NetworkChange
 	// Commands are programs of the distribution, run after the commit, in order, before the units of Jobs start
 	// and before Scripts.
 	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
+	// Hosts are names that the agents of Jobs have to look up.
+	Hosts []string
 	// Scripts are run after the commit, in order.
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
@@ -45,6 +49,9 @@ type Plan struct {
 	// Unseen are paths that Compute had to know and Facts did not: the plan is unfinished, look at them with
 	// facts.Look and compute again. A path that ends in "/" is to be listed.
 	Unseen []string
+	// Unasked are addresses that somebody else may have: put who has each into Facts.Holders and compute again. A plan
+	// that is not to be committed may leave it.
+	Unasked []Claim
 }
 
 // Kind is what a change does. Its text is in JSON and must not change.
@@ -131,6 +138,8 @@ type Facts struct {
 	Salt []byte
 	// Interfaces are those of a running system; nil below another root.
 	Interfaces []Interface
+	// Holders says who has an address that was asked for, by the hardware address; "" for nobody.
+	Holders map[Claim]string
 	// SystemHostname is the kernel's hostname on a running system.
 	SystemHostname string
 }
@@ -172,33 +181,54 @@ type Input struct {
 	Imported map[string][]string
 	// Network is what the machine's network is to be; nil leaves it as it is.
 	Network *network.Network
+	// NetworkFromPlatform says that nobody wrote it for this machine alone: a link that a unit of the configuration
+	// configures is left to that.
+	NetworkFromPlatform bool
 }
 
 // Interface is an interface that the machine has.
 type Interface struct {
 	Name  string
 	Index int
+	// AltNames are the other names that it is known by.
+	AltNames []string
 	// MAC is its address now, PermanentMAC the card's own, "" of one without: in lower case with colons.
 	MAC, PermanentMAC string
 	// Kind is the kernel's of a made one: "bond", "vlan"; "" of a card.
 	Kind string
-	// Driver is the kernel module of a card: "virtio_net".
-	Driver string
+	// Driver is what makes it work, "virtio_net" or "veth"; networkd matches this name.
+	Driver   string
+	Loopback bool
 	// Up says that it is brought up, Carrier that something is at the other end of the cable.
 	Up, Carrier bool
 	MTU         int
 	// Master is the bond, bridge or VRF that it is in, Parent what a VLAN is on: names.
 	Master, Parent string
-	Addresses      []netip.Prefix
+	Addresses      []InterfaceAddress
 	Routes         []InterfaceRoute
+}
+
+// InterfaceAddress is an address that an interface has.
+type InterfaceAddress struct {
+	// Prefix is the address itself, with the bits of its network.
+	Prefix netip.Prefix
+	// Peer is the other end of a link of two ends; not valid of others.
+	Peer netip.Addr
+	// Dynamic says that it is there for a time only: DHCP gave it, or a router.
+	Dynamic bool
+	// Tentative says that it is not known yet whether somebody else has it, Duplicate that somebody has.
+	Tentative, Duplicate bool
+	// Deprecated ones are not for new connections, Temporary ones not for others to know us by.
+	Deprecated, Temporary bool
 }
 
 // InterfaceRoute is a route that the kernel has.
 type InterfaceRoute struct {
 	To     netip.Prefix // of no bits: the default route
 	Via    netip.Addr   // not valid: on the link
+	Source netip.Addr   // from which it sends, if it names one
 	Table  uint32
 	Metric uint32
-	// Protocol is who made it: "kernel", "dhcp", "static", "ra", or a number.
+	// Protocol is who made it: "kernel", "boot", "static", "dhcp", "ra", or a number.
 	Protocol string
 }

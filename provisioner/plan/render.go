@@ -51,6 +51,8 @@ type Drawing struct {
 	// Reload says that systemd reads its units again, Networkd that networkd reads its files again.
 	Reload   bool `json:"reload"`
 	Networkd bool `json:"networkd"`
+	// Network is what that means for each link; missing if it means nothing.
+	Network []DrawnLink `json:"network,omitempty"`
 	// Commands, Jobs and Scripts are what comes after the commit, in order.
 	Commands []DrawnCommand `json:"commands"`
 	Jobs     []DrawnJob     `json:"jobs"`
@@ -153,6 +155,9 @@ func drawing(p Plan, owners owners) Drawing {
 			d.Changes = append(d.Changes, out)
 		}
 	}
+	for i := range p.Network.Links {
+		d.Network = append(d.Network, p.Network.Links[i].drawn())
+	}
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
 	}
@@ -239,6 +244,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 			d.change(c)
 		}
 	}
+	d.network(p.Network.Links)
 	d.after(p, facts)
 	s := summarize(p)
 	if s == (Summary{}) && p.Hostname == "" {

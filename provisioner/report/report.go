@@ -115,10 +115,23 @@ type Status struct {
 	Errors []string `json:"errors,omitempty"`
 	// Changes are what was committed, in order. Size, digest and records are in result.json only.
 	Changes []Change `json:"changes,omitempty"`
+	// Network is what became of a network that was written; missing if none was, and none is left to be checked.
+	Network *Network `json:"network,omitempty"`
 	// Jobs are what was asked of systemd, scripts included, and what became of it.
 	Jobs []handoff.Outcome `json:"jobs,omitempty"`
 	// Omitted counts what was left out of the lists because they were full.
 	Omitted int `json:"omitted,omitempty"`
+}
+
+// Network is what became of a network that was written.
+type Network struct {
+	// State is "confirmed" if the machine was reachable with it, "restored" if it was not, or nobody knows, and another one was put
+	// in its place, "unconfirmed" if it is there and could not be checked yet.
+	State string `json:"state"`
+	// Failed is what the check has found, at most 200 lines.
+	Failed []string `json:"failed,omitempty"`
+	// Restored is what was put in its place: "last-confirmed", "image" (none of ours) or "dhcp" (on every card).
+	Restored string `json:"restored,omitempty"`
 }
 
 // Finding is a diagnostic without a word of the user's text.
@@ -311,6 +324,17 @@ func changeOf(c plan.Change) Change {
 		out.Why = []string{printable(c.Origin)}
 	}
 	return out
+}
+
+// Confirm keeps what became of a network.
+func (r *Report) Confirm(n Network) {
+	var lines []string
+	for _, line := range n.Failed[:min(len(n.Failed), maxEntries)] {
+		lines = append(lines, printable(line))
+	}
+	r.Omitted += len(n.Failed) - len(lines)
+	n.Failed = lines
+	r.Network = &n
 }
 
 // HandOff keeps what became of the jobs, and why the hand-off failed if it did.

@@ -127,6 +127,12 @@ func WriteText(w io.Writer, s Status) error {
 	if !s.Finished.IsZero() {
 		t.line("finished:   %s, after %s", s.Finished.Format(time.RFC3339), s.Finished.Sub(s.Started).Round(time.Millisecond))
 	}
+	if n := s.Network; n != nil {
+		t.line("network:    %s%s", n.State, restoredTo(n.Restored))
+		for _, w := range n.Failed {
+			t.line("network:    %s", w)
+		}
+	}
 	for _, d := range s.Diagnostics {
 		where := ""
 		if d.Path != "" {
@@ -161,6 +167,18 @@ func meaning(s State) string {
 		return ": nothing of the configuration was applied"
 	case Degraded:
 		return ": everything was applied, and something that was to start failed"
+	}
+	return ""
+}
+
+func restoredTo(what string) string {
+	switch what {
+	case "last-confirmed":
+		return ": the one before is back"
+	case "image":
+		return ": the image's own is back"
+	case "dhcp":
+		return ": DHCP on every card is in its place"
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 )
 
@@ -223,7 +224,8 @@ func openRegular(open func(string, int, os.FileMode) (*os.File, error), path str
 func isHidden(name string) bool { return strings.HasPrefix(name, ".") }
 
 func hasConfigName(path string) bool {
-	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml") || strings.HasSuffix(path, ".cfg")
+	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml") || strings.HasSuffix(path, ".cfg") ||
+		schema.NetworkKindOf(filepath.Base(path)) != ""
 }
 
 // hasConfigHeader says that the first line of a file names a kind of user-data.

@@ -51,6 +51,9 @@ type Options struct {
 	Meta *schema.Metadata
 	// Now is the time that dates are held against.
 	Now time.Time
+	// Network is the form that every text has that is checked, of those that schema.DecodeNetwork knows; "" means user-data,
+	// but for files whose name says otherwise.
+	Network string
 }
 
 // Read reads what the arguments name, as Run does, in their order. The error is a mistake in them, or the first file
@@ -154,8 +157,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		if err != nil {
 			return r, err
 		}
-		options := CheckOptions{Now: o.Now, Config: config[i], Path: in.path, Image: image, Meta: o.Meta}
-		if o.Mend {
+		options := CheckOptions{Now: o.Now, Config: config[i], Path: in.path, Image: image, Meta: o.Meta, Network: o.Network}
+		if options.Network == "" {
+			options.Network = schema.NetworkKindOf(filepath.Base(in.path))
+		}
+		if o.Mend && options.Network == "" {
 			m, err := Mend(ctx, &source.File{Name: in.name, Bytes: text}, options)
 			if err != nil {
 				return r, err
@@ -192,6 +198,8 @@ type CheckOptions struct {
 	Image *image.Image
 	// Meta is what is known of the instance; nil for nothing.
 	Meta *schema.Metadata
+	// Network is the form of a description of the network; "" of user-data.
+	Network string
 }
 
 // Checked is what came of the check of one file.
@@ -209,6 +217,13 @@ type Checked struct {
 
 // Check checks one text. The error is the context's, should it end.
 func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error) {
+	if o.Network != "" {
+		_, found := schema.DecodeNetwork(f, o.Network)
+		c := Checked{Files: []*source.File{f}, config: &schema.Config{}, wrong: found.HasErrors()}
+		c.Found, c.Ignored = suppress.Apply(c.Files, found)
+		c.Found = o.Config.apply(o.Path, c.Found)
+		return c, ctx.Err()
+	}
 	var facts map[string]any
 	if o.Meta != nil {
 		facts = template.Facts(*o.Meta, nil)

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"regexp"
 	"sync"
+	"time"
 
 	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/fsroot"
@@ -17,6 +20,13 @@ import (
 
 // Path is where the settings are, below the root.
 const Path = "etc/provisioner/provisioner.yaml"
+
+// Bounds of NetworkTimeout. With all that may have to be put back after the longest, it is less than what the unit of the boot is
+// given.
+const (
+	ShortestNetworkTimeout = 5 * time.Second
+	LongestNetworkTimeout  = 8 * time.Minute
+)
 
 // Settings are the image owner's. The zero value of a field is never meant: Load fills in the defaults.
 type Settings struct {
@@ -38,6 +48,10 @@ type Settings struct {
 	NTP []string
 	// Removable says whether a first boot takes a configuration from a disk that somebody can plug in.
 	Removable bool
+	// NetworkTimeout is how long a network is checked before what was there is put back; 0 for what fits the machine.
+	NetworkTimeout time.Duration
+	// NetworkCheck is what a network must reach, "HOST:PORT"; "" for nothing.
+	NetworkCheck string
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -111,8 +125,20 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 		return s.setServers(n)
 	case "removable":
 		return yesOrNo(&s.Removable, key, n)
+	case "network-timeout":
+		d, err := time.ParseDuration(n.Value)
+		if err != nil || d < ShortestNetworkTimeout || d > LongestNetworkTimeout {
+			return fmt.Errorf("network-timeout must be from %s to %s", ShortestNetworkTimeout, LongestNetworkTimeout)
+		}
+		s.NetworkTimeout = d
+	case "network-check":
+		host, err := HostOf(n.Value)
+		if err != nil {
+			return fmt.Errorf("network-check must be a URL of http or https, or tcp://HOST:PORT: %w", err)
+		}
+		s.NetworkCheck = host
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, ntp, removable and trust", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, removable and trust", key)
 	}
 	return nil
 }
@@ -127,4 +153,23 @@ func yesOrNo(to *bool, key string, n *yamltree.Node) error {
 		return fmt.Errorf("%s must be yes or no", key)
 	}
 	return nil
+}
+
+// HostOf is what a URL of http, https or tcp connects to: "192.0.2.1:80". An error has nothing of the URL, which may have a secret.
+func HostOf(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return "", errors.New("it has no host")
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "http":
+		port = "80"
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		return "", errors.New("it has no port")
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
 }

@@ -42,6 +42,13 @@ func equal(a, b reflect.Value) bool {
 			}
 		}
 		return true
+	case reflect.Map:
+		for _, key := range a.MapKeys() {
+			if other := b.MapIndex(key); !other.IsValid() || !equal(a.MapIndex(key), other) {
+				return false
+			}
+		}
+		return a.Len() == b.Len()
 	}
 	return a.Equal(b)
 }

@@ -42,6 +42,13 @@ func (c *Config) Machine(meta *Metadata) certificate.Machine {
 			}
 		}
 	}
+	if c.Network != nil {
+		for i := range c.Network.Links {
+			for _, a := range c.Network.Links[i].Addresses {
+				address(a.Prefix.Addr().String())
+			}
+		}
+	}
 	for _, u := range c.Units {
 		if !strings.HasSuffix(u.Name.V, ".network") {
 			continue

@@ -143,8 +143,7 @@ func (s *shape) takes(n *yamltree.Node) bool {
 	if s.kind != mapping {
 		return s.kind == list || s.wrongValue(n) == ""
 	}
-	for i := range s.fields {
-		f := &s.fields[i]
+	for f := range s.all {
 		if f.shape.oneOf == nil {
 			continue
 		}
@@ -183,7 +182,11 @@ func (c *Checker) checkScalar(n *yamltree.Node, s *shape, path string) {
 		c.Hide(n)
 	}
 	if want := s.wrongValue(n); want != "" {
-		d := c.Report(rules.BadValue, path, n, "%s cannot be %s", path, quote(n, s))
+		rule := rules.BadValue
+		if path == "network.version" {
+			rule = rules.NetworkVersion
+		}
+		d := c.Report(rule, path, n, "%s cannot be %s", path, quote(n, s))
 		d.Detail = want
 		d.Secret = s.secret
 	}
@@ -281,15 +284,15 @@ func (c *Checker) checkMapping(n *yamltree.Node, s *shape, path string) {
 		}
 	}
 	c.checkCount(n, s, path, len(n.Pairs))
-	if s.free != nil {
-		c.checkFree(n, s, path)
-		return
-	}
 	seen := map[string]*yamltree.Node{}
-	for _, p := range n.Pairs {
+	for i, p := range n.Pairs {
 		name := Fold(p.Key.Value)
-		f := findField(s.fields, name)
-		if f == nil {
+		f := s.field(name)
+		switch {
+		case f == nil && s.free != nil:
+			c.checkFree(p, s, fmt.Sprintf("%s[%d]", path, i))
+			continue
+		case f == nil:
 			c.unknownKey(p, s, path)
 			continue
 		}
@@ -350,7 +353,7 @@ func (c *Checker) checkNeeds(n *yamltree.Node, s *shape, path string, has func(s
 		c.ReportAt(rules.MissingKey, path, findings.FirstLine(n.Range), "%s needs %s", path, what)
 		c.Bad[n] = true
 	}
-	for _, f := range s.fields {
+	for f := range s.all {
 		if f.required && !has(f.name) {
 			missing(fmt.Sprintf("%q", f.name))
 		}
@@ -360,21 +363,18 @@ func (c *Checker) checkNeeds(n *yamltree.Node, s *shape, path string, has func(s
 	}
 }
 
-// checkFree checks a mapping whose keys are the user's own. They are not part of a path, which is ours.
-func (c *Checker) checkFree(n *yamltree.Node, s *shape, path string) {
-	for i, p := range n.Pairs {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if s.keys != nil {
-			c.readOtherwise(p.Key, at, s)
-			s.keys(c, at, p.Key)
-		}
-		if p.Value.Kind == yamltree.Null && !p.Value.Broken && !s.free.null {
-			c.ReportAt(rules.EmptyValue, at, p.Key.Range, "%s has no value", at) // the place of nothing is its key
-			c.Bad[p.Value] = true
-			continue
-		}
-		c.check(p.Value, s.free, at)
+// checkFree checks a pair whose key is the user's own. It is not part of a path, which is ours.
+func (c *Checker) checkFree(p yamltree.Pair, s *shape, at string) {
+	if s.keys != nil {
+		c.readOtherwise(p.Key, at, s)
+		s.keys(c, at, p.Key)
 	}
+	if p.Value.Kind == yamltree.Null && !p.Value.Broken && !s.free.null {
+		c.ReportAt(rules.EmptyValue, at, p.Key.Range, "%s has no value", at) // the place of nothing is its key
+		c.Bad[p.Value] = true
+		return
+	}
+	c.check(p.Value, s.free, at)
 }
 
 func hasKey(n *yamltree.Node, name string) bool {
@@ -392,6 +392,10 @@ func (c *Checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 			if f.unless != "" && p.Value.Kind == yamltree.Scalar && asWord(p.Value, []string{f.unless}) == f.unless {
 				return // it asks for nothing
 			}
+			if s.refuses {
+				c.Report(rules.NetworkUnsupported, path, p.Key, "%s is not supported", p.Key.Value).Detail = f.instead
+				return
+			}
 			c.ReportAt(rules.UnsupportedKey, path, p.Key.Range, "key %q of cloud-init has no effect here", p.Key.Value).Detail = f.instead
 			return
 		}
@@ -405,7 +409,7 @@ func (c *Checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 		return // nobody will read what was meant
 	}
 	var known []string
-	for _, f := range s.fields {
+	for f := range s.all {
 		known = append(known, f.name)
 	}
 	from, to, mixed := glyphs.Mixed(p.Key.Value)
@@ -451,13 +455,25 @@ func PairOf(n *yamltree.Node, name string) yamltree.Pair {
 	return yamltree.Pair{}
 }
 
-func findField(fields []field, name string) *field {
-	for i := range fields {
-		if fields[i].name == name {
-			return &fields[i]
+// field is a key of a mapping in the spelling of the table; nil if there is none.
+func (s *shape) field(name string) *field {
+	for f := range s.all {
+		if f.name == name {
+			return f
 		}
 	}
 	return nil
+}
+
+// all visits the keys of a mapping.
+func (s *shape) all(visit func(*field) bool) {
+	for _, fields := range [...][]field{s.fields, s.also} {
+		for i := range fields {
+			if !visit(&fields[i]) {
+				return
+			}
+		}
+	}
 }
 
 func Join(path, name string) string {

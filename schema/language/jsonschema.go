@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,6 +121,9 @@ func scalar(s *shape) object {
 		var words []any
 		for _, w := range s.oneOf {
 			words = append(words, w)
+			if v, err := strconv.Atoi(w); err == nil {
+				words = append(words, v)
+			}
 		}
 		if s.blank {
 			words = append(words, "")
@@ -158,16 +162,27 @@ func count(out object, s *shape, of string) {
 func (w *schemaWriter) reference(s *shape, path string) object {
 	if s.free != nil {
 		out := object{"type": "object", "additionalProperties": w.shape(s.free, path)}
+		if s.fields != nil {
+			properties := object{}
+			for f := range s.all {
+				properties[f.name] = w.property(f, w.shape(f.shape, Join(path, f.name)))
+			}
+			out["properties"] = properties
+		}
 		count(out, s, "Properties")
 		return out
 	}
-	name, known := w.names[&s.fields[0]]
-	if !known {
+	var first *field // nil of a mapping that has the keys of others alone
+	if len(s.fields) > 0 {
+		first = &s.fields[0]
+	}
+	name, known := w.names[first]
+	if !known || first == nil {
 		name = path
 		for i := 2; w.defs[name] != nil; i++ {
 			name = fmt.Sprintf("%s-%d", path, i)
 		}
-		w.names[&s.fields[0]] = name
+		w.names[first] = name
 		w.defs[name] = object{} // taken, while what is below is made
 		w.defs[name] = w.mapping(s, path)
 	}
@@ -197,15 +212,15 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 	out := object{"type": "object", "properties": properties, "patternProperties": patterns, "additionalProperties": false}
 	var required []string
 	var either []any // of keys that have two spellings
+	if s.also != nil {
+		delete(out, "additionalProperties")
+		out["unevaluatedProperties"] = false
+		out["$ref"] = "#/$defs/" + w.common(s.also, path)
+	}
 	for i := range s.fields {
 		f := &s.fields[i]
 		bare := w.shape(f.shape, Join(path, f.name))
-		property := object{}
-		for k, v := range bare {
-			property[k] = v
-		}
-		describeField(property, f)
-		properties[f.name] = property
+		properties[f.name] = w.property(f, bare)
 		if pattern := spellings(f.name); pattern != "" {
 			patterns[pattern] = bare
 		}
@@ -223,12 +238,35 @@ func (w *schemaWriter) mapping(s *shape, path string) object {
 		out["allOf"] = either
 	}
 	for _, f := range s.foreign {
+		if s.refuses {
+			break
+		}
 		properties[f.name] = object{"description": "A key of cloud-init's that has no effect here: " + f.instead + "."}
 		if pattern := spellings(f.name); pattern != "" {
 			patterns[pattern] = true
 		}
 	}
 	return out
+}
+
+// common is the name of the definition of keys that several mappings have. It refuses no others.
+func (w *schemaWriter) common(fields []field, path string) string {
+	name, known := w.names[&fields[0]]
+	if !known {
+		name = path + "-common"
+		w.names[&fields[0]] = name
+		out := w.mapping(&shape{kind: mapping, fields: fields}, path)
+		delete(out, "additionalProperties")
+		w.defs[name] = out
+	}
+	return name
+}
+
+// property is the schema of a value with what the table says of its key.
+func (w *schemaWriter) property(f *field, bare object) object {
+	property := maps.Clone(bare)
+	describeField(property, f)
+	return property
 }
 
 // spellings matches a key with hyphens as well; empty if it has only one spelling.

@@ -16,7 +16,7 @@ import (
 )
 
 // structural are the rules that the JSON Schema can hold a document to; all others take more than a schema knows.
-var structural = []string{"unknown-key", "wrong-type", "missing-key", "bad-value", "empty-value"}
+var structural = []string{"unknown-key", "wrong-type", "missing-key", "bad-value", "empty-value", "network-version", "network-unsupported"}
 
 func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()

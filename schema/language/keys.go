@@ -1,6 +1,9 @@
 package language
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Key is a key of the language, as explain and the documentation show it.
 type Key struct {
@@ -36,19 +39,49 @@ func Keys() []Key {
 			return
 		}
 		index[path] = len(out)
-		k := Key{
-			Path: path, Name: f.name, Type: describe(f.shape), Doc: f.doc, Example: f.example, Values: f.shape.oneOf,
-			Variable: f.variable, Required: f.required,
-		}
-		if f.deprecated != nil {
-			k.Deprecated = f.deprecated.instead
-		}
-		if f.later != nil {
-			k.Later = f.later.instead
-		}
-		out = append(out, k)
+		out = append(out, f.key(path))
 	})
 	return out
+}
+
+// KeysAt lists the keys that may stand in the mapping at a path of a document. Unlike those of Keys, the path has the
+// names in it that are the user's own: "network.bonds.bond0.parameters". It is nil where there are none.
+func KeysAt(path string) []Key {
+	s := &language
+	for rest := path; rest != "" && s != nil; {
+		var name string
+		name, rest, _ = strings.Cut(rest, ".")
+		switch f := s.field(name); {
+		case f != nil:
+			s = mappingIn(f.shape)
+		case s.free != nil:
+			s = mappingIn(s.free)
+		default:
+			return nil
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	var out []Key
+	for f := range s.all {
+		out = append(out, f.key(Join(path, f.name)))
+	}
+	return out
+}
+
+func (f *field) key(path string) Key {
+	k := Key{
+		Path: path, Name: f.name, Type: describe(f.shape), Doc: f.doc, Example: f.example, Values: f.shape.oneOf,
+		Variable: f.variable, Required: f.required,
+	}
+	if f.deprecated != nil {
+		k.Deprecated = f.deprecated.instead
+	}
+	if f.later != nil {
+		k.Later = f.later.instead
+	}
+	return k
 }
 
 // walkFields visits every field of the language with its path and the path above it. A mapping that stands in two places
@@ -57,10 +90,9 @@ func walkFields(visit func(f *field, path, above string)) {
 	seen := map[*field]bool{}
 	var walk func(s *shape, above string)
 	walk = func(s *shape, above string) {
-		for i := range s.fields {
-			f := &s.fields[i]
+		for f := range s.all {
 			if seen[f] {
-				return
+				continue
 			}
 			seen[f] = true
 			path := Join(above, f.name)

@@ -40,6 +40,8 @@ type shape struct {
 	lone   bool // a list of one may be written as its item
 	unique bool // no text may be twice in a list
 	secret bool // never shown
+	// refuses makes foreign keys errors: without them the machine would be another one.
+	refuses bool
 
 	rule      rule     // checks a value beyond its kind
 	oneOf     []string // of a text; true and false stand for the truths as well
@@ -50,9 +52,11 @@ type shape struct {
 	min, max int    // how many items a list has, or keys a mapping; max 0 for no bound
 
 	fields []field
+	// also are fields that several mappings have besides their own.
+	also []field
 	// foreign are keys that cloud-init knows in this mapping, and this language does not.
 	foreign []foreign
-	// free is what the user's own keys hold; keys checks such a key.
+	// free is what the user's own keys hold, which are all that are not in fields; keys checks such a key.
 	free *shape
 	keys rule
 	// anyOf names keys of which one at least must be there.
@@ -127,6 +131,8 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 		{name: "enabled", shape: &strictBoolean, doc: "Take the vendor data of the platform, below what is written here", example: "false"},
 	}}, doc: "What is done with the vendor data of the platform", example: "{enabled: false}"},
 	{name: "ca_certs", shape: &shape{kind: mapping, min: 1, fields: caFields}, doc: "Certificate authorities that the whole system trusts", example: "{trusted: [-----BEGIN CERTIFICATE-----...]}"},
+
+	{name: "network", shape: &networkShape, doc: "The network of the machine, in the language of netplan", example: "{version: 2, ethernets: {eth0: {dhcp4: true}}}"},
 
 	{name: "ssh_authorized_keys", shape: &shape{kind: list, lone: true, item: &sshKey}, doc: "Public keys of the default user", example: "[ssh-ed25519 AAAA... me@laptop]"},
 	{name: "ssh_import_id", shape: &shape{kind: list, item: &shape{kind: text, strict: true, rule: isImportID}}, doc: "Users whose public keys the default user gets; gh: for GitHub", example: "[gh:anna]"},

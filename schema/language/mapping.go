@@ -7,7 +7,7 @@ import (
 )
 
 // Mapping is what the table says of the keys of a mapping, for whoever reads one that has been checked.
-type Mapping struct{ fields []field }
+type Mapping struct{ *shape }
 
 // At finds the mapping at a key with those above it, or that of the items of its list: "coreos.units.drop_ins". The
 // top level is at "".
@@ -16,9 +16,9 @@ func At(path string) Mapping {
 	for path != "" {
 		var name string
 		name, path, _ = strings.Cut(path, ".")
-		s = mappingIn(findField(s.fields, name).shape)
+		s = mappingIn(s.field(name).shape)
 	}
-	return Mapping{s.fields}
+	return Mapping{s}
 }
 
 // mappingIn is the first mapping that a value of a shape is made of; nil if there is none.
@@ -39,11 +39,11 @@ func mappingIn(s *shape) *shape {
 }
 
 // Has says that a key is one of the mapping's, in the spelling of the table.
-func (m Mapping) Has(key string) bool { return findField(m.fields, key) != nil }
+func (m Mapping) Has(key string) bool { return m.field(key) != nil }
 
 // Word reads the value of a key that takes one of some words.
 func (m Mapping) Word(key string, n *yamltree.Node) string {
-	return asWord(n, findField(m.fields, key).shape.oneOf)
+	return asWord(n, m.field(key).shape.oneOf)
 }
 
 // Setting is a key of an agent's with its value.
@@ -56,7 +56,7 @@ type Setting struct {
 
 // Setting reads a pair of an agent's mapping; ok is false of one that is not in the table.
 func (m Mapping) Setting(p yamltree.Pair) (s Setting, ok bool) {
-	f := findField(m.fields, Fold(p.Key.Value))
+	f := m.field(Fold(p.Key.Value))
 	if f == nil {
 		return Setting{}, false
 	}

@@ -13,6 +13,8 @@ import (
 
 // Network is the network of a machine.
 type Network struct {
+	// At is where the description begins.
+	At source.Range
 	// Links are in the order of the description. Each has an ID of its own.
 	Links []Link
 	// DNS is what all links are given, beside their own.
@@ -91,7 +93,9 @@ type Link struct {
 	Activation string
 	// Unmanaged says that nothing at all is configured on it.
 	Unmanaged bool
-	Hardware  Hardware
+	// IgnoreCarrier configures it without a carrier, and EmitLLDP tells the neighbours who this is.
+	IgnoreCarrier, EmitLLDP Toggle
+	Hardware                Hardware
 
 	Addresses []Address
 	DHCP      DHCP
@@ -140,7 +144,10 @@ type Match struct {
 	MAC string
 	// Names and Drivers may be patterns of glob(7).
 	Names, Drivers []string
-	At             source.Range
+	// Current says that MAC is the address that the card has now: some have no permanent one, as veth in a container.
+	// It is what a plan found out, and in no description.
+	Current bool
+	At      source.Range
 }
 
 // IsZero says that nothing is set.
@@ -156,8 +163,9 @@ type Hardware struct {
 
 // Address is an address of a link.
 type Address struct {
-	// Prefix is the address itself, with its bits: 192.0.2.10/24.
+	// Prefix is the address itself, with its bits: 192.0.2.10/24. Text is how it was written, and may be empty.
 	Prefix netip.Prefix
+	Text   string
 	Label  string
 	// Peer is the other end of a point-to-point link.
 	Peer netip.Addr
@@ -212,6 +220,8 @@ type Route struct {
 	To   netip.Prefix
 	Via  netip.Addr
 	From netip.Addr
+	// ToText and ViaText are how they were written, and may be empty.
+	ToText, ViaText string
 	// Metric is nil if nothing is said.
 	Metric *uint32
 	// Table is 0 for the main table; MTU and the others are 0 where nothing is said.
@@ -234,6 +244,8 @@ func (r *Route) IsDefault() bool { return r.To.Bits() == 0 }
 // Rule is a policy routing rule. A prefix that is not valid is not asked for.
 type Rule struct {
 	From, To netip.Prefix
+	// FromText and ToText are how they were written, and may be empty.
+	FromText, ToText string
 	// Table is what is looked at; Priority is nil if nothing is said, and so Mark and TOS.
 	Table    uint32
 	Priority *uint32
@@ -247,11 +259,14 @@ type DNS struct {
 	Servers []Server
 	// Search are domains; "~" in front is of those that are only routed, "~." all.
 	Search []Domain
+	// Alone says, of a link, that it is not given what all links are.
+	Alone bool
 }
 
 // Server is a name server, or a server of NTP.
 type Server struct {
 	Addr netip.Addr
+	Text string // how it was written; may be empty
 	At   source.Range
 }
 
@@ -330,6 +345,7 @@ type TunnelOptions struct {
 	FlowLabel     *uint32
 	DontFragment  Toggle
 	ARPProxy      Toggle
+	ShortCircuit  Toggle
 	PortRange     [2]uint16
 	Notifications []string // l2-miss, l3-miss
 	Checksums     []string // udp, zero-udp6-tx, zero-udp6-rx, remote-tx, remote-rx

@@ -1,0 +1,163 @@
+package confirm
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"cloudconfig/provisioner/plan"
+)
+
+const (
+	// poll is how often the kernel is asked.
+	poll = 250 * time.Millisecond
+	// asking is how long a gateway or a host is asked at a time.
+	asking = 2 * time.Second
+)
+
+// check waits until everything is so that the description claims, and gives what is not when time is over.
+func (in Input) check(ctx context.Context, m *mark) []string {
+	bound := in.Timeout
+	if bound == 0 {
+		bound = time.Duration(m.TimeoutMS) * time.Millisecond
+	}
+	if bound <= 0 {
+		bound = usual
+	}
+	return in.await(ctx, bound, func(ctx context.Context, all []plan.Interface) []string {
+		var wrong []string
+		for i := range m.Links {
+			if w := in.missing(ctx, &m.Links[i], all); w != "" {
+				wrong = append(wrong, w)
+			}
+		}
+		if len(wrong) == 0 && m.Host != "" {
+			ctx, cancel := context.WithTimeout(ctx, asking)
+			defer cancel()
+			if err := in.Prober.Reach(ctx, m.Host); err != nil {
+				wrong = append(wrong, fmt.Sprintf("%s cannot be reached: %v", m.Host, err))
+			}
+		}
+		return wrong
+	})
+}
+
+// await looks until nothing is wrong, or time is over, or ctx ends; it gives what was wrong last. It says what it waits for
+// whenever that is something else.
+func (in Input) await(ctx context.Context, bound time.Duration, look func(context.Context, []plan.Interface) []string) []string {
+	ends := in.Now().Add(bound)
+	said := ""
+	for {
+		all, err := in.Kernel.Interfaces(ctx)
+		var wrong []string
+		if err != nil {
+			wrong = []string{err.Error()}
+		} else {
+			wrong = look(ctx, all)
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return append(wrong, "the check was ended")
+		}
+		left := ends.Sub(in.Now())
+		if left <= 0 {
+			return wrong
+		}
+		if text := strings.Join(wrong, "; "); text != said {
+			said = text
+			in.Say("waiting up to %s: %s", left.Round(time.Second), text)
+		}
+		in.Sleep(ctx, min(poll, left))
+	}
+}
+
+// missing is the first thing that is not so with a link; "" if all is.
+func (in Input) missing(ctx context.Context, l *Link, all []plan.Interface) string {
+	if l.Unchecked {
+		return ""
+	}
+	i := l.find(all)
+	name := l.Name
+	if name == "" {
+		name = l.MAC
+	}
+	switch {
+	case i == nil:
+		return name + ": there is no such interface"
+	case l.Rename && i.Name != l.Name:
+		return fmt.Sprintf("%s: it is still called %s", name, i.Name)
+	case !i.Up:
+		return i.Name + ": it is not up"
+	case l.NoCarrier && !i.Carrier:
+		return "" // and networkd sets no address then
+	case !i.Carrier:
+		return i.Name + ": no carrier"
+	}
+	for _, p := range l.Addresses {
+		switch at := slices.IndexFunc(i.Addresses, func(a plan.InterfaceAddress) bool { return a.Prefix == p }); {
+		case at < 0:
+			return fmt.Sprintf("%s: the address %s is not there", i.Name, p)
+		case i.Addresses[at].Duplicate:
+			return fmt.Sprintf("%s: another machine has the address %s", i.Name, p)
+		case i.Addresses[at].Tentative:
+			return fmt.Sprintf("%s: the address %s is tentative", i.Name, p)
+		}
+	}
+	if (l.DHCP4 || l.DHCP6) && !l.hasLease(i) {
+		return i.Name + ": no address by DHCP"
+	}
+	for _, gateway := range l.Gateways {
+		if err := in.asked(ctx, i, l.Addresses, gateway); err != nil {
+			return fmt.Sprintf("%s: the gateway %s %v", i.Name, gateway, err)
+		}
+	}
+	return ""
+}
+
+// hasLease says that there is an address that the description does not give: of IPv4 if DHCP is asked for one, of IPv6 likewise;
+// where both are asked for, one of them, as many networks have no DHCP for IPv6. A lease may last for ever, so nothing is made of
+// its time.
+func (l *Link) hasLease(i *plan.Interface) bool {
+	return slices.ContainsFunc(i.Addresses, func(a plan.InterfaceAddress) bool {
+		ip := a.Prefix.Addr()
+		wanted := l.DHCP4 && ip.Is4() || l.DHCP6 && ip.Is6()
+		return wanted && !ip.IsLinkLocalUnicast() && !a.Tentative && !a.Duplicate && !slices.Contains(l.Addresses, a.Prefix)
+	})
+}
+
+// asked says why a gateway is none; nil if it answers.
+func (in Input) asked(ctx context.Context, i *plan.Interface, own []netip.Prefix, gateway netip.Addr) error {
+	ctx, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	answers, err := in.Prober.Answers(ctx, i.Index, source(i, own, gateway), gateway)
+	if err != nil {
+		return fmt.Errorf("cannot be asked: %w", err)
+	}
+	if !answers {
+		return fmt.Errorf("does not answer")
+	}
+	return nil
+}
+
+// source is the address from which a gateway is asked: one in its network, else any of its family; not valid if there is none.
+func source(i *plan.Interface, own []netip.Prefix, gateway netip.Addr) netip.Addr {
+	all := slices.Clone(own)
+	for _, a := range i.Addresses {
+		all = append(all, a.Prefix)
+	}
+	var any netip.Addr
+	for _, p := range all {
+		if p.Contains(gateway) {
+			return p.Addr()
+		}
+		if !any.IsValid() && p.Addr().Is4() == gateway.Is4() {
+			any = p.Addr()
+		}
+	}
+	return any
+}

@@ -1,0 +1,514 @@
+//go:build linux
+
+package confirm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/confirm"
+	"cloudconfig/provisioner/facts"
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/networkd"
+	"cloudconfig/provisioner/plan"
+)
+
+const (
+	eth0    = "etc/systemd/network/05-provisioner-eth0.network"
+	rescue  = "run/systemd/network/05-provisioner-dhcp.network"
+	pending = "var/lib/provisioner/network/pending.json"
+	kept    = "var/lib/provisioner/network/confirmed.json"
+)
+
+var (
+	address = netip.MustParsePrefix("192.0.2.10/24")
+	gateway = netip.MustParseAddr("192.0.2.1")
+)
+
+// world is a machine with one card. What its networkd makes of eth0 is what the file says, a word: "good", or what is wrong.
+type world struct {
+	t    *testing.T
+	root *fsroot.Root
+	dir  string
+	now  time.Time
+	boot string
+
+	image   string // the word of the image's own file, where there is none of ours
+	dhcp    string // the word of DHCP on every card
+	running string // what networkd reads last
+	off     bool   // networkd does not run
+	enabled bool
+	bus     error // what Reload says
+	mute    bool  // the URL is not reached
+	said    []string
+	calls   []string
+	more    []plan.Interface
+	cancel  func() // called when somebody sleeps
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, dir: t.TempDir(), now: time.Unix(1_800_000_000, 0), boot: "boot-1", image: "good", dhcp: "good"}
+	for _, dir := range []string{"var/lib", "run", "etc"} {
+		if err := os.MkdirAll(filepath.Join(w.dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := fsroot.Open(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	w.root = root
+	return w
+}
+
+// word is what the files on disk are for the card.
+func (w *world) word() string {
+	for path, otherwise := range map[string]string{eth0: "", rescue: w.dhcp} {
+		if text := w.read(path); text != "(none)" {
+			if otherwise != "" {
+				return otherwise
+			}
+			return strings.TrimSpace(text)
+		}
+	}
+	return w.image
+}
+
+func (w *world) read(name string) string {
+	text, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		return "(none)"
+	}
+	return string(text)
+}
+
+func (w *world) call(format string, args ...any) {
+	w.calls = append(w.calls, fmt.Sprintf(format, args...))
+}
+
+func (w *world) Interfaces(context.Context) ([]plan.Interface, error) {
+	i := plan.Interface{
+		Name: "eth0", Index: 2, MAC: "02:00:00:00:00:01", Up: true, Carrier: true, MTU: 1500,
+		Addresses: []plan.InterfaceAddress{{Prefix: address}},
+		Routes:    []plan.InterfaceRoute{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: gateway}},
+	}
+	switch w.running {
+	case "dark":
+		i.Carrier, i.Addresses = false, nil
+	case "bare":
+		i.Addresses, i.Routes = nil, nil
+	case "tentative":
+		i.Addresses[0].Tentative = true
+	case "twice":
+		i.Addresses[0].Duplicate = true
+	case "down":
+		i.Up, i.Carrier, i.Addresses = false, false, nil
+	case "lonely":
+		i.Routes = nil
+	}
+	if w.running == "absent" {
+		return w.more, nil
+	}
+	return append([]plan.Interface{i}, w.more...), nil
+}
+
+func (w *world) Delete(_ context.Context, index int) error {
+	w.call("delete %d", index)
+	w.more = slices.DeleteFunc(w.more, func(i plan.Interface) bool { return i.Index == index })
+	return nil
+}
+func (w *world) Rename(index int, name string) error {
+	w.call("rename %d %s", index, name)
+	for i := range w.more {
+		if w.more[i].Index == index {
+			w.more[i].Name = name
+		}
+	}
+	return nil
+}
+func (w *world) SetMTU(index, mtu int) error {
+	w.call("mtu %d %d", index, mtu)
+	for i := range w.more {
+		if w.more[i].Index == index {
+			w.more[i].MTU = mtu
+		}
+	}
+	return nil
+}
+func (w *world) RemoveAddress(index int, p netip.Prefix) error {
+	w.call("remove %d %s", index, p)
+	return nil
+}
+func (w *world) ReloadUdev(context.Context) error      { return nil }
+func (w *world) Running(context.Context) (bool, error) { return !w.off, nil }
+func (w *world) Enabled(context.Context) (bool, error) { return w.enabled, nil }
+func (w *world) Start(context.Context) error {
+	w.call("start")
+	w.off, w.running = false, w.word()
+	return nil
+}
+func (w *world) Reconfigure(_ context.Context, index int) error {
+	w.call("reconfigure %d", index)
+	return nil
+}
+func (w *world) Reload(context.Context) error {
+	if w.bus != nil {
+		return w.bus
+	}
+	w.call("reload")
+	w.running = w.word()
+	return nil
+}
+func (w *world) Answers(_ context.Context, _ int, from, to netip.Addr) (bool, error) {
+	if from != address.Addr() || to != gateway {
+		return false, fmt.Errorf("asked from %s for %s", from, to)
+	}
+	return w.running != "silent", nil
+}
+func (w *world) Reach(context.Context, string) error {
+	if w.mute {
+		return errors.New("no route to host")
+	}
+	return nil
+}
+
+func (w *world) input() confirm.Input {
+	return confirm.Input{
+		Root: w.root, System: confirm.System{Kernel: w, Networkd: w, Prober: w}, BootID: w.boot,
+		Say: func(format string, args ...any) { w.said = append(w.said, fmt.Sprintf(format, args...)) },
+		Now: func() time.Time { return w.now },
+		Sleep: func(_ context.Context, d time.Duration) {
+			w.now = w.now.Add(d)
+			if w.cancel != nil {
+				w.cancel()
+			}
+		},
+	}
+}
+
+// claim is what the description says of eth0 in most tests.
+func claim() confirm.Link {
+	return confirm.Link{Name: "eth0", Was: "eth0", Addresses: []netip.Prefix{address}, Gateways: []netip.Addr{gateway}}
+}
+
+// write commits files as a plan would, "" for one that goes, with the mark.
+func (w *world) write(files map[string]string, links ...confirm.Link) {
+	w.t.Helper()
+	var changes []plan.Change
+	for path, text := range files {
+		c := plan.Change{Kind: plan.WriteFile, Path: path, Attr: fsroot.Attr{Mode: 0o644, UID: os.Getuid(), GID: os.Getgid()}, Data: []byte(text)}
+		if text == "" {
+			c = plan.Change{Kind: plan.Remove, Path: path}
+		}
+		changes = append(changes, c)
+	}
+	mark, err := confirm.Mark(w.root, confirm.Change{BootID: w.boot, Links: links, Files: changes, Timeout: time.Minute, Host: "192.0.2.80:80", Now: w.now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.apply(append(mark, changes...))
+}
+
+func (w *world) apply(changes []plan.Change) {
+	w.t.Helper()
+	if err := os.MkdirAll(filepath.Join(w.dir, "etc/systemd/network"), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	f := plan.Facts{Paths: map[string]*plan.Seen{}}
+	for i := range changes {
+		if err := facts.Look(w.root, &f, []string{changes[i].Path}); err != nil {
+			w.t.Fatal(err)
+		}
+		changes[i].Was = *f.Paths[changes[i].Path]
+	}
+	if _, err := commit.Apply(w.t.Context(), w.root, plan.Plan{Changes: changes}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) run() confirm.Outcome {
+	w.t.Helper()
+	w.calls = nil
+	out := confirm.Run(w.t.Context(), w.input())
+	if w.read(pending) == "(none)" != (out.State == confirm.Confirmed || out.State == confirm.Unconfirmed || out.State == "") {
+		w.t.Errorf("%s, and the mark is %.40s", out.State, w.read(pending))
+	}
+	return out
+}
+
+// A network that works is confirmed, and is what a later one that does not is put back to.
+func TestOutcomes(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		word string // what the new file makes of the card
+		set  func(*world)
+		want confirm.Outcome
+		file string // what is there afterwards
+	}{
+		{"all is well", "good", nil, confirm.Outcome{State: confirm.Confirmed}, "good"},
+		{"no cable", "dark", nil, restored("last-confirmed", "eth0: no carrier"), "old"},
+		{"kept down", "down", nil, restored("last-confirmed", "eth0: it is not up"), "old"},
+		{"no card", "absent", nil, restored("last-confirmed", "eth0: there is no such interface"), "old"},
+		{"no address", "bare", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is not there"), "old"},
+		{"an address that is never sure", "tentative", nil, restored("last-confirmed", "eth0: the address 192.0.2.10/24 is tentative"), "old"},
+		{"an address that another has", "twice", nil, restored("last-confirmed", "eth0: another machine has the address 192.0.2.10/24"), "old"},
+		{"a gateway that is none", "silent", nil, restored("last-confirmed", "eth0: the gateway 192.0.2.1 does not answer"), "old"},
+		{"the URL is not reached, whatever is put back", "good", func(w *world) { w.mute = true }, restored("last-confirmed", "192.0.2.80:80 cannot be reached: no route to host"), "old"},
+		{"nobody presses Enter", "good", nil, restored("last-confirmed", "nobody has kept it"), "old"},
+		{"networkd is enabled and does not run", "good", func(w *world) { w.off, w.enabled = true, true }, confirm.Outcome{State: confirm.Confirmed}, "good"},
+		{"nothing acts on files", "good", func(w *world) { w.off = true },
+			confirm.Outcome{State: confirm.Unconfirmed, Failed: []string{"systemd-networkd does not run and is not enabled, so nothing acts on the files"}}, "good"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write(map[string]string{eth0: "old"}, claim())
+			if out := w.run(); out.State != confirm.Confirmed {
+				t.Fatalf("the first one: %+v, %q", out, w.said)
+			}
+			if !strings.Contains(w.read(kept), `"files":[{`) {
+				t.Errorf("confirmed: %s", w.read(kept))
+			}
+			w.write(map[string]string{eth0: test.word}, claim())
+			if test.set != nil {
+				test.set(w)
+			}
+			in := w.input()
+			if test.name == "nobody presses Enter" {
+				in.Keep = func(context.Context) bool { return false }
+			}
+			began := w.now
+			out := confirm.Run(t.Context(), in)
+			if diff := cmp.Diff(test.want, out); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s%s", diff, strings.Join(w.said, "\n"))
+			}
+			if got := w.read(eth0); got != test.file {
+				t.Errorf("the file is %q, want %q", got, test.file)
+			}
+			if took := w.now.Sub(began); took > time.Minute+time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+func restored(to string, why ...string) confirm.Outcome {
+	return confirm.Outcome{State: confirm.Restored, Failed: why, Restored: to}
+}
+
+// Where what was there before does not work either, the image's own network comes next, and then DHCP on every card.
+func TestOrderOfRestoring(t *testing.T) {
+	for _, test := range []struct {
+		name, before, image, dhcp string
+		want                      string
+		err                       bool
+		file                      string
+		rescued                   bool
+	}{
+		{"the one before works", "lonely", "good", "good", "last-confirmed", false, "lonely", false},
+		{"the image's own works", "silent", "good", "good", "image", false, "(none)", false},
+		{"DHCP works", "silent", "bare", "good", "dhcp", false, "(none)", true},
+		{"nothing works, and DHCP may yet", "silent", "bare", "bare", "dhcp", true, "(none)", true},
+		{"no cable anywhere: the one before is as good as any", "dark", "dark", "good", "last-confirmed", true, "dark", false},
+		{"there was none before", "", "good", "good", "image", false, "(none)", false},
+		{"there was none before, and the image has none", "", "bare", "good", "dhcp", false, "(none)", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.image, w.dhcp = test.image, test.dhcp
+			if test.before != "" {
+				w.apply([]plan.Change{{Kind: plan.WriteFile, Path: eth0, Attr: fsroot.Attr{Mode: 0o644, UID: os.Getuid(), GID: os.Getgid()}, Data: []byte(test.before)}})
+			}
+			w.write(map[string]string{eth0: "bare"}, claim())
+			began := w.now
+			out := w.run()
+			if out.Restored != test.want || out.State != confirm.Restored || out.Err != nil != test.err {
+				t.Errorf("outcome %+v\n%s", out, strings.Join(w.said, "\n"))
+			}
+			if got := w.read(eth0); got != test.file {
+				t.Errorf("the file is %q, want %q", got, test.file)
+			}
+			if there := w.read(rescue) == networkd.Everywhere().Text; there != test.rescued {
+				t.Errorf("DHCP on every card: %v", there)
+			}
+			if took := w.now.Sub(began); took > 5*time.Minute {
+				t.Errorf("it took %s", took)
+			}
+			// It is so on the next boot too, although /run is empty then; and it is not tried again.
+			w.boot = "boot-2"
+			if err := os.RemoveAll(filepath.Join(w.dir, "run")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := confirm.Boot(t.Context(), w.root, w.boot); err != nil {
+				t.Fatal(err)
+			}
+			if there := w.read(rescue) == networkd.Everywhere().Text; there != test.rescued || w.read(eth0) != test.file {
+				t.Errorf("after a boot: DHCP on every card: %v, and the file is %q", there, w.read(eth0))
+			}
+			if again := w.run(); again.Restored != test.want || len(w.calls) > 0 {
+				t.Errorf("after a boot: %+v, %q", again, w.calls)
+			}
+		})
+	}
+}
+
+// A boot that finds the mark of another one puts back what was there, and tries once more; the power may go at any time.
+func TestPowerCut(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "old"}, claim())
+	w.run()
+	w.write(map[string]string{eth0: "good"}, claim())
+	boot := func(id string) confirm.Outcome {
+		t.Helper()
+		w.boot = id
+		out, err := confirm.Boot(t.Context(), w.root, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.running = w.word()
+		return out
+	}
+	if out := boot("boot-1"); out.State != "" || w.read(eth0) != "good" {
+		t.Errorf("the boot that made the mark: %+v", out)
+	}
+	for _, id := range []string{"boot-2", "boot-3"} { // the second time the power is cut before it is tried
+		if out := boot(id); out.State != confirm.Restored || out.Restored != "last-confirmed" || w.read(eth0) != "old" {
+			t.Errorf("%s: %+v, the file is %q", id, out, w.read(eth0))
+		}
+	}
+	w.cancel = func() { panic("cut") }
+	w.mute = true
+	func() {
+		defer func() { _ = recover() }()
+		in := w.input()
+		confirm.Run(t.Context(), in)
+	}()
+	w.cancel = nil
+	if w.read(eth0) != "good" || !strings.Contains(w.read(pending), `"attempts":2`) {
+		t.Fatalf("the second attempt: %q, %s", w.read(eth0), w.read(pending))
+	}
+	out := boot("boot-4")
+	if len(out.Failed) != 2 || !strings.Contains(out.Failed[1], "tried 2 times") || w.read(eth0) != "old" {
+		t.Errorf("after two attempts: %+v, the file is %q", out, w.read(eth0))
+	}
+	if out := w.run(); out.State != confirm.Restored || len(w.calls) > 0 {
+		t.Errorf("it is tried again: %+v, %q", out, w.calls)
+	}
+}
+
+// What proves nothing against a network is tried again, and confirmed if it works.
+func TestSecondAttempt(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "good"}, claim())
+	w.boot = "boot-2"
+	if _, err := confirm.Boot(t.Context(), w.root, w.boot); err != nil || w.read(eth0) != "(none)" {
+		t.Fatalf("%v, the file is %q", err, w.read(eth0))
+	}
+	w.running = w.word()
+	if out := w.run(); out.State != confirm.Confirmed || w.read(eth0) != "good" {
+		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	}
+}
+
+// Whoever ends the run does not leave the machine with a network that was not checked.
+func TestEndedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "silent"}, claim())
+	ctx, cancel := context.WithCancel(t.Context())
+	w.cancel = cancel
+	if out := confirm.Run(ctx, w.input()); out.Restored != "image" || w.read(eth0) != "(none)" {
+		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	}
+}
+
+// If networkd cannot be told anything, the old files are there all the same, and that is told.
+func TestNetworkdDoesNotListen(t *testing.T) {
+	w := newWorld(t)
+	w.running = "good"
+	w.write(map[string]string{eth0: "old"}, claim())
+	w.run()
+	w.bus = errors.New("systemd-networkd: Reload: timed out")
+	w.write(map[string]string{eth0: "good"}, claim())
+	out := w.run()
+	if diff := cmp.Diff(restored("last-confirmed", "systemd-networkd: Reload: timed out"), out); diff != "" || w.read(eth0) != "old" {
+		t.Errorf("the file is %q, outcome (-want +got):\n%s", w.read(eth0), diff)
+	}
+}
+
+// A mark that is replaced before it was checked still leads back to what was checked.
+func TestMarkOverMark(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "silent"}, claim())
+	w.write(map[string]string{eth0: "bare"}, claim())
+	if out := w.run(); out.Restored != "image" || w.read(eth0) != "(none)" {
+		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	}
+}
+
+func TestMarkOfNothing(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{"etc/systemd/network/10-user.network": "good", "etc/motd": "hello"})
+	if out := w.run(); out.State != "" || w.read(pending) != "(none)" {
+		t.Errorf("%+v: %s", out, w.read(pending))
+	}
+}
+
+// The kernel is brought where udev and networkd are too late, and back again.
+func TestKernel(t *testing.T) {
+	card := func(index int, name, mac string) plan.Interface {
+		return plan.Interface{Name: name, Index: index, MAC: mac, PermanentMAC: mac, Up: true, Carrier: true, MTU: 1500}
+	}
+	w := newWorld(t)
+	const vlan, bond = "etc/systemd/network/05-provisioner-vlan7.netdev", "etc/systemd/network/05-provisioner-bond0.netdev"
+	w.more = []plan.Interface{
+		card(3, "lan", "02:00:00:00:00:03"), card(4, "wan", "02:00:00:00:00:04"), card(5, "port", "02:00:00:00:00:05"),
+		{Name: "bond0", Index: 6, Kind: "bond", Up: true, Carrier: true}, {Name: "vlan7", Index: 7, Kind: "vlan", Parent: "lan", Up: true, Carrier: true},
+	}
+	w.more[2].Master = "bond0"
+	w.write(map[string]string{vlan: "[Match]\nName=x\n[NetDev]\nName=vlan7\nKind=vlan\n[VLAN]\nId=7\n", bond: "[NetDev]\nName=bond0\nKind=bond\n"})
+	w.write(map[string]string{vlan: "[NetDev]\nName=vlan7\nKind=vlan\n[VLAN]\nId=8\n", bond: "[NetDev]\nName=bond0\nKind=bond\n"})
+	// The mark was never checked; so that there is something to come from, it is confirmed first.
+	w.more[3].Kind, w.more[4].Kind = "", ""
+	w.run()
+	w.more[3].Kind, w.more[4].Kind = "bond", "vlan"
+	w.write(map[string]string{vlan: "[NetDev]\nName=vlan7\nKind=vlan\n[VLAN]\nId=9\n", bond: ""},
+		confirm.Link{Name: "wan", Was: "lan", MAC: "02:00:00:00:00:03", Rename: true, MTU: 9000, MTUWas: 1500},
+		confirm.Link{Name: "lan", Was: "wan", MAC: "02:00:00:00:00:04", Rename: true, Addresses: []netip.Prefix{address}},
+	)
+	out := w.run()
+	if out.State != confirm.Restored {
+		t.Errorf("outcome %+v", out)
+	}
+	want := []string{
+		"delete 6", "delete 7",
+		"rename 3 provisioner3", "rename 4 provisioner4", "rename 3 wan", "rename 4 lan", "mtu 3 9000",
+		"reload", "reconfigure 3", "reconfigure 4", "reconfigure 5",
+		"rename 3 provisioner3", "rename 4 provisioner4", "rename 3 lan", "rename 4 wan", "mtu 3 1500",
+		"reload", "reconfigure 3", "reconfigure 4",
+	}
+	if diff := cmp.Diff(want, w.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+// Addresses that were there and are not to be are gone in the end, whoever had set them.
+func TestStaleAddresses(t *testing.T) {
+	w := newWorld(t)
+	other := netip.MustParsePrefix("198.51.100.7/24")
+	w.more = []plan.Interface{{Name: "eth1", Index: 3, Up: true, Carrier: true, Addresses: []plan.InterfaceAddress{{Prefix: other}, {Prefix: address}}}}
+	w.write(map[string]string{eth0: "good"}, confirm.Link{Name: "eth1", Addresses: []netip.Prefix{address}, Drop: []netip.Prefix{other}})
+	if out := w.run(); out.State != confirm.Confirmed || !slices.Contains(w.calls, "remove 3 198.51.100.7/24") {
+		t.Errorf("%+v, %q", out, w.calls)
+	}
+}

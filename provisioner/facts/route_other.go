@@ -1,6 +1,0 @@
-//go:build !linux
-
-package facts
-
-// defaultRoute knows nothing of other kernels.
-func defaultRoute() (ipv4, ipv6 string) { return "", "" }

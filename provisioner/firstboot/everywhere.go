@@ -1,0 +1,172 @@
+package firstboot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"cloudconfig/datasources/catalog"
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/networkd"
+	"cloudconfig/provisioner/plan"
+)
+
+// everywherePath is the file with which the network is brought up for a source that needs it, where nothing else does.
+var everywherePath = "run/systemd/network/" + networkd.Everywhere().Name
+
+// bringUp gives the machine a network by DHCP on every card, if a source is to be asked that needs one, there is none, and
+// nothing on the machine configures one. That it cannot be done is told, and the source is asked all the same.
+func (r *run) bringUp(ctx context.Context) {
+	if !r.Live || r.Online == nil || r.Online() || !r.needsNetwork() {
+		return
+	}
+	who, err := configuresNetwork(r.Root)
+	if who != "" {
+		return
+	}
+	if err == nil {
+		r.say("network", "nothing configures the network; asking for an address by DHCP on every card")
+		err = r.write(ctx, []plan.Change{{
+			Kind: plan.WriteFile, Path: everywherePath, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(networkd.Everywhere().Text), Origin: "default network",
+		}})
+	}
+	if err == nil {
+		err = r.networkdJob(ctx, "reload-or-restart")
+	}
+	if err != nil {
+		r.say("network", "the network cannot be brought up: %v", err)
+	}
+}
+
+func (r *run) needsNetwork() bool {
+	for _, spec := range r.specs {
+		if !catalog.IsLocal(spec) {
+			return true
+		}
+	}
+	return false
+}
+
+// networkdJob asks systemd for a job of networkd, and waits for it.
+func (r *run) networkdJob(ctx context.Context, action string) error {
+	m, err := r.Manager(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to systemd: %w", err)
+	}
+	if c, ok := m.(interface{ Close() }); ok {
+		defer c.Close()
+	}
+	const unit = "systemd-networkd.service"
+	done, err := m.Enqueue(ctx, unit, action)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", action, unit, err)
+	}
+	select {
+	case result := <-done:
+		if result != "done" {
+			return fmt.Errorf("%s %s: %s", action, unit, result)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s %s: %w", action, unit, ctx.Err())
+	}
+}
+
+// takeDown takes the network by DHCP away again, once a plan configures a link: that it does so itself.
+func (r *run) takeDown(ctx context.Context, p plan.Plan) error {
+	info, err := r.Root.Stat(everywherePath)
+	if err != nil || !r.Live || info.Kind == fsroot.Absent || !configuresLink(p) || r.isRestored() {
+		return err
+	}
+	return r.write(ctx, []plan.Change{{Kind: plan.Remove, Path: everywherePath, Origin: "default network"}})
+}
+
+func configuresLink(p plan.Plan) bool {
+	for _, item := range p.Owned {
+		if item.Kind == plan.WriteFile && strings.HasSuffix(item.Path, ".network") {
+			return true
+		}
+	}
+	for _, c := range p.Kept {
+		if c.Kind == plan.WriteFile && strings.HasSuffix(c.Path, ".network") {
+			return true
+		}
+	}
+	return false
+}
+
+// configuresNetwork names what on the machine configures its network; "" for nothing.
+func configuresNetwork(root fsroot.FS) (string, error) {
+	for _, dir := range []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"} {
+		names, err := list(root, dir)
+		if err != nil {
+			return "", err
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, ".network") && !isForGuests(name) && name != path.Base(everywherePath) {
+				return dir + "/" + name, nil
+			}
+		}
+	}
+	names, err := list(root, "etc/netplan")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, ".yaml") {
+			return "etc/netplan/" + name, nil
+		}
+	}
+	for _, unit := range []string{"NetworkManager", "dhcpcd", "connman", "wicked", "network"} {
+		enabled := "etc/systemd/system/multi-user.target.wants/" + unit + ".service"
+		if info, err := root.Stat(enabled); err != nil || info.Kind != fsroot.Absent {
+			return enabled, err
+		}
+	}
+	return inInterfaces(root)
+}
+
+// inInterfaces is a file of interfaces(5) that configures a card; "" if there is none.
+func inInterfaces(root fsroot.FS) (string, error) {
+	files := []string{"etc/network/interfaces"}
+	names, err := list(root, "etc/network/interfaces.d")
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
+		files = append(files, "etc/network/interfaces.d/"+name)
+	}
+	for _, file := range files {
+		text, _, err := root.ReadFile(file, 1<<20)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "iface" && f[1] != "lo" {
+				return file, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// isForGuests says that systemd ships a file for the links of virtual machines and containers, or for Wi-Fi, not for cards.
+func isForGuests(name string) bool {
+	for _, prefix := range []string{"80-container-v", "80-vm-", "80-wifi-", "80-6rd-", "80-iwd", "80-namespace-", "80-auto-link-local", "89-ethernet.network.example"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func list(root fsroot.FS, dir string) ([]string, error) {
+	info, err := root.Stat(dir)
+	if err != nil || info.Kind != fsroot.Directory {
+		return nil, err
+	}
+	return root.ReadDir(dir)
+}

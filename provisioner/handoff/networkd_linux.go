@@ -1,0 +1,39 @@
+package handoff
+
+import (
+	"context"
+	"fmt"
+
+	godbus "github.com/godbus/dbus/v5"
+)
+
+// callBus looks whether there is a message bus.
+func callBus(ctx context.Context) error {
+	conn, err := bus(ctx)
+	if err == nil {
+		conn.Close()
+	}
+	return err
+}
+
+// callNetworkd calls a method that answers nothing.
+func callNetworkd(ctx context.Context, method string, args ...any) error {
+	conn, err := bus(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	object := conn.Object("org.freedesktop.network1", "/org/freedesktop/network1")
+	if err := object.CallWithContext(ctx, "org.freedesktop.network1.Manager."+method, 0, args...).Err; err != nil {
+		return fmt.Errorf("systemd-networkd: %s: %w", method, err)
+	}
+	return nil
+}
+
+func bus(ctx context.Context) (*godbus.Conn, error) {
+	conn, err := godbus.ConnectSystemBus(godbus.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoBus, err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package handoff
+
+import "context"
+
+func callBus(context.Context) error { return errNoBus }
+
+func callNetworkd(context.Context, string, ...any) error { return errNoBus }
