@@ -668,7 +668,7 @@ storage fd77:6::2/64
     red:
       table: 1001
       interfaces: [eth1]
-      routes: [{to: default, via: 10.77.1.1}]
+      routes: [{to: default, via: 10.77.1.1, on-link: true}]
 `,
 		kinds: "vrf dummy",
 		files: `
@@ -716,7 +716,7 @@ eth0 10.77.0.2/24
 default via 10.77.0.1 dev eth0
 eth1 10.77.1.2/24
 anycast0 192.0.2.1/32
-table 1001 default via 10.77.1.1 dev eth1
+table 1001 default via 10.77.1.1 dev red onlink
 `,
 		reach: "10.77.0.2",
 	},
