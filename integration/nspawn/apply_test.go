@@ -19,9 +19,12 @@ const seed = "var/seed"
 // settings are those of an image whose networks are tried for a short time.
 const settings = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 12s\n"
 
+// long says that every repetition is wanted.
+func long() bool { return os.Getenv("LONG") != "" }
+
 // runs is how often a thing is done that has to go well each time.
 func runs() int {
-	if os.Getenv("LONG") != "" {
+	if long() {
 		return 10
 	}
 	return 1
@@ -73,66 +76,81 @@ const apply = "provisioner apply --datasource nocloud=/" + seed
 // TestTopologies changes the network of a machine that runs, from each topology to the next. Nothing of one may be left
 // in the next.
 func TestTopologies(t *testing.T) {
-	testTopologies(t, func(c topology) bool { return c.kinds == "" })
-}
-
-// TestMadeTopologies is the same with those that not every kernel can make.
-func TestMadeTopologies(t *testing.T) {
-	testTopologies(t, func(c topology) bool { return c.kinds != "" })
-}
-
-func testTopologies(t *testing.T, wanted func(topology) bool) {
-	first := topologies[0]
-	var all []topology
+	m, l := newLabImage(t, settings, good.description)
+	m.wantBooted(t, l, good)
 	for _, c := range topologies {
-		if wanted(c) && c.renamed == "" && c.name != first.name {
-			all = append(all, c)
+		if c.kinds == "" && c.renamed == "" {
+			m.change(t, l, c)
 		}
 	}
-	all[0].need(t)
+	m.change(t, l, good)
+	m.wantSameAfterBoot(t, l, good)
+}
+
+// TestMade is the same with links that not every kernel makes, and with a VLAN that nobody else is in.
+func TestMade(t *testing.T) {
+	first := topologyOf("VLAN on bond")
+	first.need(t)
 	m, l := newLabImage(t, settings, first.description)
+	m.wantBooted(t, l, first)
+	m.wantSameAfterBoot(t, l, first)
+	for _, c := range topologies {
+		if c.kinds != "" && c.name != first.name {
+			m.change(t, l, c)
+		}
+	}
+	m.change(t, l, first)
+	m.change(t, l, good)
+	for _, c := range lockouts {
+		if c.kinds != "" {
+			m.lockOut(t, l, c)
+		}
+	}
+}
+
+// wantBooted boots the machine and checks that it has the network that it was given.
+func (m *machine) wantBooted(t *testing.T, l *lab, c topology) {
+	t.Helper()
 	m.boot(t)
 	m.wantStatus(t, "done", "nocloud")
-	first.check(t, m, l)
-	for _, c := range append(all, first) {
-		t.Run(c.name, func(t *testing.T) {
-			c.need(t)
-			m.describe(t, c.description)
-			start := time.Now()
-			m.wantExit(t, 0, apply)
-			t.Logf("applied in %s", time.Since(start).Round(10*time.Millisecond))
-			c.check(t, m, l)
-			if t.Failed() {
-				m.explain(t)
-			}
-		})
-	}
-	// What was applied while it ran is there after a boot, which writes nothing.
+	c.check(t, m, l)
+}
+
+// wantSameAfterBoot reboots, and checks that the network is the same and that nothing was written.
+func (m *machine) wantSameAfterBoot(t *testing.T, l *lab, c topology) {
+	t.Helper()
 	before := m.snapshot(t)
 	m.reboot(t)
 	m.wantStatus(t, "done", "nocloud")
-	first.check(t, m, l)
+	c.check(t, m, l)
 	if diff := m.changed(t, before); diff != "" {
 		t.Errorf("the second boot wrote:\n%s", diff)
 	}
 }
 
+// change gives a machine that runs another network.
+func (m *machine) change(t *testing.T, l *lab, c topology) {
+	t.Run("to "+c.name, func(t *testing.T) {
+		c.need(t)
+		m.describe(t, c.description)
+		start := time.Now()
+		m.wantExit(t, 0, apply)
+		t.Logf("applied in %s", time.Since(start).Round(10*time.Millisecond))
+		c.check(t, m, l)
+	})
+}
+
 // TestRenamed gives cards other names while the machine runs. There is no udev that would do it at the next boot.
 func TestRenamed(t *testing.T) {
 	for _, c := range topologies {
-		if c.renamed == "" {
+		if c.renamed == "" || !long() && c.name != "swapped" {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
-			m, l := newLabImage(t, settings, topologies[0].description)
-			m.boot(t)
-			m.wantStatus(t, "done", "nocloud")
-			m.describe(t, c.description)
-			m.wantExit(t, 0, apply)
-			c.check(t, m, l)
-			m.reboot(t)
-			m.wantStatus(t, "done", "nocloud")
-			c.check(t, m, l)
+			m, l := newLabImage(t, settings, good.description)
+			m.wantBooted(t, l, good)
+			m.change(t, l, c)
+			m.wantSameAfterBoot(t, l, c)
 		})
 	}
 }
@@ -140,52 +158,28 @@ func TestRenamed(t *testing.T) {
 // TestFirstBoot has our units set up the network before anything else needs it.
 func TestFirstBoot(t *testing.T) {
 	for _, c := range topologies {
-		if os.Getenv("LONG") == "" && c.renamed == "" && c.name != "bridge" && c.name != "dhcp" && c.name != "VLAN on bond" {
+		if !long() && c.name != "renamed" && c.name != "bridge" {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
 			c.need(t)
-			testFirstBoot(t, c)
+			m, l := newLabImage(t, settings, c.description)
+			m.wantBooted(t, l, c)
+			m.wantSameAfterBoot(t, l, c)
 		})
 	}
 }
 
-// TestMadeFirstBoot is for the virtual machine.
-func TestMadeFirstBoot(t *testing.T) {
-	for _, c := range topologies {
-		if c.name == "VLAN on bond" || os.Getenv("LONG") != "" && c.kinds != "" {
-			t.Run(c.name, func(t *testing.T) {
-				c.need(t)
-				testFirstBoot(t, c)
-			})
-		}
-	}
-}
-
-func testFirstBoot(t *testing.T, c topology) {
-	m, l := newLabImage(t, settings, c.description)
-	m.boot(t)
-	m.wantStatus(t, "done", "nocloud")
-	c.check(t, m, l)
-	before := m.snapshot(t)
-	m.reboot(t)
-	m.wantStatus(t, "done", "nocloud")
-	c.check(t, m, l)
-	if diff := m.changed(t, before); diff != "" {
-		t.Errorf("the second boot wrote:\n%s", diff)
-	}
-}
-
 // good is the network that the machine has, and that it must have again.
-var good = topologies[0]
+var good = topologyOf("static")
 
 // lockout is a network with which the machine would be lost.
 type lockout struct {
 	name, description string
 	// says is what the status must name.
 	says []string
-	// break_ is what is broken outside.
-	break_ func(*testing.T, *lab)
+	// harm is what is broken outside.
+	harm func(*testing.T, *lab)
 	// kinds are kinds of links that a kernel may lack.
 	kinds string
 }
@@ -217,8 +211,8 @@ var lockouts = []lockout{
       addresses: [10.77.0.2/24]
       routes: [{to: default, via: 10.77.0.1}]
 `,
-		break_: func(t *testing.T, l *lab) { l.pull(t, 1, true) },
-		says:   []string{"eth1"},
+		harm: func(t *testing.T, l *lab) { l.pull(t, 1, true) },
+		says: []string{"eth1"},
 	}, {
 		name: "bad DNS",
 		description: `
@@ -258,55 +252,44 @@ const withCheck = settings + "network-check: http://check.example.net/\n"
 
 // TestLockout applies networks with which nobody could reach the machine, and wants it back.
 func TestLockout(t *testing.T) {
-	testLockouts(t, func(c lockout) bool { return c.kinds == "" })
-}
-
-// TestMadeLockout is the same with links that not every kernel can make.
-func TestMadeLockout(t *testing.T) {
-	testLockouts(t, func(c lockout) bool { return c.kinds != "" })
-}
-
-func testLockouts(t *testing.T, wanted func(lockout) bool) {
-	var all []lockout
-	for _, c := range lockouts {
-		if wanted(c) {
-			all = append(all, c)
-		}
-	}
-	topology{kinds: all[0].kinds}.need(t)
 	m, l := newLabImage(t, withCheck, good.description)
 	l.serveCheck(t)
-	m.boot(t)
-	m.wantStatus(t, "done", "nocloud")
-	good.check(t, m, l)
-	for _, c := range all {
-		t.Run(c.name, func(t *testing.T) {
-			if c.break_ != nil {
-				c.break_(t, l)
-				defer func() {
-					for i := range l.cards {
-						l.pull(t, i, false)
-					}
-				}()
-			}
-			for n := range runs() {
-				m.describe(t, c.description)
-				start := time.Now()
-				m.wantExit(t, 4, apply)
-				back := l.wantReachable(t, "10.77.0.2", reachBound)
-				t.Logf("run %d: apply ended after %s, reachable %s later", n+1, (time.Since(start) - back).Round(10*time.Millisecond), back.Round(10*time.Millisecond))
-				m.wantRestored(t, "last-confirmed", c.says...)
-				m.wantState(t, lines(good.want)...)
-				m.describe(t, good.description)
-				m.wantExit(t, 0, apply)
-				m.wantExit(t, 0, "provisioner status")
-				if t.Failed() {
-					m.explain(t)
-					return
-				}
-			}
-		})
+	m.wantBooted(t, l, good)
+	for _, c := range lockouts {
+		if c.kinds == "" {
+			m.lockOut(t, l, c)
+		}
 	}
+}
+
+// lockOut has the machine, the network of which is good, locked out and back again.
+func (m *machine) lockOut(t *testing.T, l *lab, c lockout) {
+	t.Run(c.name, func(t *testing.T) {
+		if c.harm != nil {
+			c.harm(t, l)
+			defer func() {
+				for i := range l.cards {
+					l.pull(t, i, false)
+				}
+			}()
+		}
+		for n := range runs() {
+			m.describe(t, c.description)
+			start := time.Now()
+			m.wantExit(t, 4, apply)
+			ended := time.Since(start)
+			back := l.wantReachable(t, "10.77.0.2", reachBound)
+			t.Logf("run %d: apply ended after %s, reachable %s later", n+1, ended.Round(10*time.Millisecond), back.Round(10*time.Millisecond))
+			m.wantRestored(t, "last-confirmed", c.says...)
+			m.wantState(t, lines(good.want)...)
+			m.describe(t, good.description)
+			m.wantExit(t, 0, apply)
+			m.wantExit(t, 0, "provisioner status")
+			if t.Failed() {
+				return
+			}
+		}
+	})
 }
 
 // wantRestored checks that the status says what failed and what is there instead.
@@ -326,9 +309,7 @@ func TestPowerCut(t *testing.T) {
 	for n := range runs() {
 		t.Run(fmt.Sprintf("run %d", n+1), func(t *testing.T) {
 			m, l := newLabImage(t, strings.Replace(settings, "12s", "40s", 1), good.description)
-			m.boot(t)
-			m.wantStatus(t, "done", "nocloud")
-			good.check(t, m, l)
+			m.wantBooted(t, l, good)
 			m.describe(t, lockouts[0].description)
 			// It is there as soon as the route is, long before the bound is over.
 			if _, err := m.sh(t.Context(), "systemd-run --quiet --collect --unit=apply "+apply); err != nil {
@@ -392,13 +373,14 @@ func TestTry(t *testing.T) {
 	m, l := newLabImage(t, settings, good.description)
 	m.boot(t)
 	m.wantStatus(t, "done", "nocloud")
+	bridge := topologyOf("bridge")
 	for i, c := range []struct {
 		description, want, address string
 		exit                       int
 	}{
 		{lockouts[0].description, good.want, "10.77.0.2", 4},
-		{topologies[6].description, topologies[6].want, "10.77.0.2", 0},
-		{"\n  ethernets:\n    eth0:\n      addresses: [10.77.0.300/24]\n", topologies[6].want, "10.77.0.2", 1},
+		{bridge.description, bridge.want, "10.77.0.2", 0},
+		{"\n  ethernets:\n    eth0:\n      addresses: [10.77.0.300/24]\n", bridge.want, "10.77.0.2", 1},
 		{good.description, good.want, "10.77.0.2", 0},
 	} {
 		m.write(t, "root/network-config", 0o644, "network:\n  version: 2"+c.description)

@@ -3,7 +3,7 @@
 package nspawn_test
 
 import (
-	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,7 +25,7 @@ type topology struct {
 	reach string
 }
 
-// cards are the three cards of every topology here, as far as they are left alone.
+// untouched are those of the three cards of every topology here that nothing is done to.
 func untouched(cards ...int) string {
 	var s strings.Builder
 	for _, i := range cards {
@@ -722,6 +722,11 @@ table 1001 default via 10.77.1.1 dev red onlink
 	},
 }
 
+// topologyOf is the topology of a name, which there is.
+func topologyOf(name string) topology {
+	return topologies[slices.IndexFunc(topologies, func(c topology) bool { return c.name == name })]
+}
+
 // lines are those that are not empty.
 func lines(text string) (all []string) {
 	for line := range strings.Lines(text) {
@@ -764,7 +769,7 @@ func (c topology) check(t *testing.T, m *machine, l *lab) {
 
 // TestByHand proves the lab: files for networkd that are written by hand make what the topologies say.
 func TestByHand(t *testing.T) {
-	if os.Getenv("LONG") == "" {
+	if !long() {
 		t.Skip("it is a test of the lab: LONG=1 runs it")
 	}
 	for _, c := range topologies {
