@@ -52,7 +52,7 @@ type Document struct {
 	// Name is how diagnostics call it: "vendor-data", "network-config".
 	Name string
 	// Kind is the form of a description of the network: "openstack" (network_data.json), "rackspace" (network_info),
-	// "debian" (interfaces), "cloud-init" (network-config of version 1 or 2), "ec2", "digitalocean", "vmware", "azure",
+	// "debian" (interfaces), "cloud-init" (network-config of version 1 or 2), "ec2", "gce", "digitalocean", "vmware", "azure",
 	// "hetzner". "" for others.
 	Kind  string
 	Bytes []byte

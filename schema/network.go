@@ -7,8 +7,10 @@ import (
 	"cloudconfig/schema/findings"
 	"cloudconfig/schema/language"
 	"cloudconfig/schema/network"
+	"cloudconfig/schema/network/interfaces"
 	"cloudconfig/schema/network/netplan"
 	"cloudconfig/schema/network/openstack"
+	"cloudconfig/schema/network/platform"
 	"cloudconfig/schema/network/rackspace"
 	"cloudconfig/schema/network/v1"
 	"cloudconfig/schema/rules"
@@ -64,10 +66,24 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	switch kind {
 	case "cloud-init":
 		n = networkConfig(c, f)
+	case "debian":
+		n = interfaces.Read(c, f)
 	case "openstack":
-		n = readJSON(c, f, openstack.Read)
+		n = readJSON(c, f, yamltree.Mapping, openstack.Read)
 	case "rackspace":
-		n = readJSON(c, f, rackspace.Read)
+		n = readJSON(c, f, yamltree.Mapping, rackspace.Read)
+	case "ec2":
+		n = readJSON(c, f, yamltree.Mapping, platform.EC2)
+	case "gce":
+		n = readJSON(c, f, yamltree.Sequence, platform.GCE)
+	case "azure":
+		n = readJSON(c, f, yamltree.Mapping, platform.Azure)
+	case "digitalocean":
+		n = readJSON(c, f, yamltree.Mapping, platform.DigitalOcean)
+	case "hetzner":
+		n = readJSON(c, f, yamltree.Mapping, hetzner)
+	case "vmware":
+		n = platform.VMware(c, f)
 	default:
 		c.ReportAt(rules.NetworkUnsupported, "", f.Range(0, 0), "a description of the network in the form of %s is not known", kind)
 	}
@@ -78,18 +94,21 @@ func DecodeNetwork(f *source.File, kind string) (*network.Network, diag.List) {
 	return n, c.Sorted()
 }
 
-// readJSON reads a description of a platform's, which is a mapping in JSON. YAML has JSON in it, so places come for free.
-func readJSON(c *findings.Collector, f *source.File, read func(*findings.Collector, *yamltree.Node) *network.Network) *network.Network {
+// readJSON reads a description of a platform's, which is a mapping or a list in JSON. YAML has JSON in it, so places come for free.
+func readJSON(c *findings.Collector, f *source.File, kind yamltree.Kind, read func(*findings.Collector, *yamltree.Node) *network.Network) *network.Network {
 	root, found := yamltree.Parse(f)
 	c.Diags.Add(found...)
-	if root == nil || root.Kind == yamltree.Null {
+	switch {
+	case root == nil || root.Kind == yamltree.Null:
 		return nil
-	}
-	if root.Kind != yamltree.Mapping {
+	case root.Kind == kind:
+		return read(c, root)
+	case kind == yamltree.Sequence:
+		c.Report(rules.NetworkSyntax, "", root, "the description of the network is not a list")
+	default:
 		c.Report(rules.NetworkSyntax, "", root, "the description of the network is not a mapping")
-		return nil
 	}
-	return read(c, root)
+	return nil
 }
 
 // networkConfig reads a network-config of cloud-init's, in YAML or JSON: version and what belongs to it stand below
@@ -103,12 +122,30 @@ func networkConfig(c *findings.Collector, f *source.File) *network.Network {
 	if root == nil || root.Kind == yamltree.Null {
 		return nil
 	}
+	return checkedNetwork(c, root)
+}
+
+// checkedNetwork reads a network-config that is not held against the language yet.
+func checkedNetwork(c *findings.Collector, root *yamltree.Node) *network.Network {
 	check := language.Checker{Collector: c}
 	check.CheckNetwork(root)
 	if below := root.Get("network"); below != nil {
 		root = below
 	}
 	return describedNetwork(c, root)
+}
+
+// hetzner reads the two descriptions that a server of Hetzner's has: a network-config of its public card, and the list of its private
+// networks.
+func hetzner(c *findings.Collector, root *yamltree.Node) *network.Network {
+	n := platform.Hetzner(c, root.Get("private-networks"))
+	if config := root.Get("network-config"); config != nil {
+		if public := checkedNetwork(c, config); public != nil {
+			public.Links = append(public.Links, n.Links...)
+			return public
+		}
+	}
+	return n
 }
 
 // describedNetwork reads what is below network and held against the language. It is nil if that is nothing.
@@ -121,7 +158,7 @@ func describedNetwork(c *findings.Collector, n *yamltree.Node) *network.Network 
 		first = version.Value == "1"
 	}
 	switch config := n.Get("config"); {
-	case config != nil && config.Kind == yamltree.Scalar: // "disabled"
+	case config != nil && config.Value == "disabled":
 		return nil
 	case first:
 		return v1.Read(c, n)

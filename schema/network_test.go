@@ -77,6 +77,12 @@ func TestNetworkOfParts(t *testing.T) {
 	if got := toldOf(found); got != "6:27 info overridden" {
 		t.Errorf("found %q", got)
 	}
+	_, mixed := schema.Decode(schema.Input{Files: []*source.File{
+		part("a", "network:\n  version: 1\n  config: [{type: physical, name: eth0}]\n"), part("b", "network:\n  version: 2\n"),
+	}})
+	if got := toldOf(mixed); got != "4:11 error network-conflict, 3:12 info overridden" {
+		t.Errorf("of two versions: %q", got)
+	}
 	links := cfg.Network.Links
 	if len(links) != 3 || links[0].ID != "dm-0" || len(links[0].Addresses) != 2 || links[1].ID != "dm_0" || links[2].MTU != 9000 {
 		t.Errorf("links %+v", links)

@@ -158,6 +158,9 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.D
 	if err != nil {
 		return none, err
 	}
+	if len(nics) == 1 && all[document] == "" { // which has more to be asked for already
+		nics = nil
+	}
 	// The document has these on EC2 itself; services made after it have no document.
 	more := slices.Concat(keys, labels, nics)
 	for _, v := range []struct{ path, known string }{
@@ -187,7 +190,7 @@ func (s *source) metadata(ctx context.Context, token *tokenState) (datasources.D
 			return none, claims.Wrong(path, all[path], "a list of words")
 		}
 	}
-	if len(nics) > 0 {
+	if describesNetwork(all, nics) {
 		data.Network = []datasources.Document{networkDocument(all, nics)}
 	}
 	data.Tree = tree(all)

@@ -20,6 +20,7 @@ import (
 	"cloudconfig/datasources/ec2"
 	"cloudconfig/datasources/metadatatest"
 	"cloudconfig/schema"
+	"cloudconfig/schema/source"
 )
 
 // world is a service and a client.
@@ -81,9 +82,9 @@ func TestFaults(t *testing.T) {
 		within   time.Duration
 		requests int // at most; 0 is not looked at
 	}{
-		{name: "200", requests: 10},
-		{name: "200 with an empty body", faults: faults{{Trouble: metadatatest.Oversize, Path: "/latest/user-data"}}, noData: true, requests: 10},
-		{name: "404 for user-data", faults: faults{{Trouble: metadatatest.Status, Code: 404, Path: "/latest/user-data"}}, noData: true, requests: 10},
+		{name: "200", requests: 11},
+		{name: "200 with an empty body", faults: faults{{Trouble: metadatatest.Oversize, Path: "/latest/user-data"}}, noData: true, requests: 11},
+		{name: "404 for user-data", faults: faults{{Trouble: metadatatest.Status, Code: 404, Path: "/latest/user-data"}}, noData: true, requests: 11},
 		{name: "404 for the token is another platform", faults: faults{{Trouble: metadatatest.Status, Code: 404, Method: "PUT"}}, want: datasources.ErrAbsent, wantText: "no session tokens, so no IMDSv2", requests: 1},
 		{name: "404 for everything is another platform", faults: faults{{Trouble: metadatatest.Status, Code: 404}}, want: datasources.ErrAbsent, wantText: "status 404", requests: 1},
 		{name: "a token that expired", faults: faults{{Trouble: metadatatest.Expire, Path: "/latest/user-data", Times: 1}}, within: time.Millisecond},
@@ -91,7 +92,7 @@ func TestFaults(t *testing.T) {
 		{name: "401 for ever", faults: faults{{Trouble: metadatatest.Status, Code: 401, Path: "/latest/user-data"}}, want: datasources.ErrNotReady, wantText: "user-data: status 401 Unauthorized"},
 		{name: "401 for the token", faults: faults{{Trouble: metadatatest.Status, Code: 401, Method: "PUT"}}, want: datasources.ErrNotReady, wantText: "api/token: status 401"},
 		{name: "403 for a value for ever", faults: faults{{Trouble: metadatatest.Status, Code: 403, Path: "/latest/user-data"}}, want: datasources.ErrNotReady, wantText: "user-data: status 403 Forbidden"},
-		{name: "403 for the token now and then", faults: faults{{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4}}, within: 4 * time.Second, requests: 14},
+		{name: "403 for the token now and then", faults: faults{{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4}}, within: 4 * time.Second, requests: 15},
 		{name: "403 for the token, but not always", faults: faults{
 			{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4}, {Trouble: metadatatest.Status, Code: 503, Method: "PUT", Times: 1},
 			{Trouble: metadatatest.Status, Code: 403, Method: "PUT", Times: 4},
@@ -99,29 +100,29 @@ func TestFaults(t *testing.T) {
 		{name: "405 for the token is another platform", faults: faults{{Trouble: metadatatest.Status, Code: 405, Method: "PUT"}}, want: datasources.ErrAbsent, wantText: "status 405 Method Not Allowed", requests: 1},
 		{name: "400 for the token", faults: faults{{Trouble: metadatatest.Status, Code: 400, Method: "PUT"}}, wantText: "status 400 Bad Request", requests: 1},
 		{name: "a redirect is not followed", faults: faults{{Trouble: metadatatest.Status, Code: 302, Path: "/latest/user-data"}}, wantText: "user-data: status 302 Found"},
-		{name: "429 with Retry-After", faults: faults{{Trouble: metadatatest.Status, Code: 429, RetryAfter: "3", Path: "/latest/user-data", Times: 2}}, within: 7 * time.Second, requests: 12},
+		{name: "429 with Retry-After", faults: faults{{Trouble: metadatatest.Status, Code: 429, RetryAfter: "3", Path: "/latest/user-data", Times: 2}}, within: 7 * time.Second, requests: 13},
 		{name: "503 for 5 s", faults: faults{{Trouble: metadatatest.Status, Code: 503, Until: 5 * time.Second}}, within: 6500 * time.Millisecond},
 		{name: "503 for the token for 5 s", faults: faults{{Trouble: metadatatest.Status, Code: 503, Method: "PUT", Until: 5 * time.Second}}, within: 6500 * time.Millisecond},
-		{name: "503 for one value in the middle", faults: faults{{Trouble: metadatatest.Status, Code: 503, Path: "/latest/meta-data/public-keys/0", Times: 2}}, within: 2 * time.Second, requests: 12},
+		{name: "503 for one value in the middle", faults: faults{{Trouble: metadatatest.Status, Code: 503, Path: "/latest/meta-data/public-keys/0", Times: 2}}, within: 2 * time.Second, requests: 13},
 		{name: "503 for ever", faults: faults{{Trouble: metadatatest.Status, Code: 503}}, want: datasources.ErrNotReady, wantText: "status 503 Service Unavailable"},
-		{name: "refused for 5 s", after: 5 * time.Second, within: 6500 * time.Millisecond, requests: 10},
+		{name: "refused for 5 s", after: 5 * time.Second, within: 6500 * time.Millisecond, requests: 11},
 		{name: "refused for ever", after: time.Hour, want: datasources.ErrNotReady, wantText: "connection refused"},
 		{name: "reset", faults: faults{{Trouble: metadatatest.Reset, Times: 3}}, within: 4 * time.Second},
 		{name: "a hang", faults: faults{{Trouble: metadatatest.Hang, Times: 1}}, within: 2 * time.Second},
-		{name: "a hang of one value", faults: faults{{Trouble: metadatatest.Hang, Path: "/latest/meta-data/hostname", Times: 1}}, within: 2 * time.Second, requests: 11},
-		{name: "a body that stalls", faults: faults{{Trouble: metadatatest.Stall, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second, requests: 11},
-		{name: "a body that trickles", faults: faults{{Trouble: metadatatest.Slow, Delay: 3 * time.Second, Path: "/latest/user-data"}}, within: 12 * time.Second, requests: 10},
+		{name: "a hang of one value", faults: faults{{Trouble: metadatatest.Hang, Path: "/latest/meta-data/hostname", Times: 1}}, within: 2 * time.Second, requests: 12},
+		{name: "a body that stalls", faults: faults{{Trouble: metadatatest.Stall, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second, requests: 12},
+		{name: "a body that trickles", faults: faults{{Trouble: metadatatest.Slow, Delay: 3 * time.Second, Path: "/latest/user-data"}}, within: 12 * time.Second, requests: 11},
 		{name: "HTML once", faults: faults{{Trouble: metadatatest.HTML, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second},
 		{name: "HTML for ever", faults: faults{{Trouble: metadatatest.HTML}}, want: datasources.ErrNotReady, wantText: "page of HTML"},
 		{name: "HTML in place of user-data", faults: faults{{Trouble: metadatatest.HTML, Path: "/latest/user-data"}}, want: datasources.ErrNotReady, wantText: "user-data: the answer is a page of HTML"},
 		{name: "a garbled token", faults: faults{{Trouble: metadatatest.Garbage, Method: "PUT"}}, want: datasources.ErrNotReady, wantText: "the answer is no token"},
 		{name: "a garbled hostname", faults: faults{{Trouble: metadatatest.Garbage, Path: "/latest/meta-data/hostname"}}, wantText: `meta-data/hostname: "\x00\xff\xfe" is not a hostname`},
 		{name: "a garbled document", faults: faults{{Trouble: metadatatest.Garbage, Path: "/latest/dynamic/"}}, wantText: "is not the JSON of an identity document"},
-		{name: "an oversize value", faults: faults{{Trouble: metadatatest.Oversize, Bytes: 65 << 10, Path: "/latest/meta-data/hostname"}}, wantText: "hostname: the answer is larger than 64 KiB", requests: 10},
-		{name: "oversize user-data", faults: faults{{Trouble: metadatatest.Oversize, Bytes: 16<<20 + 1, Path: "/latest/user-data"}}, wantText: "user-data: the answer is larger than 16 MiB", requests: 10},
-		{name: "cut short", faults: faults{{Trouble: metadatatest.Truncate, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second, requests: 11},
-		{name: "a token cut short", faults: faults{{Trouble: metadatatest.Truncate, Method: "PUT", Times: 1}}, within: 2 * time.Second, requests: 11},
-		{name: "every answer 2 s late by its own clock", faults: faults{{Trouble: metadatatest.Late, Delay: 2 * time.Second}}, requests: 10},
+		{name: "an oversize value", faults: faults{{Trouble: metadatatest.Oversize, Bytes: 65 << 10, Path: "/latest/meta-data/hostname"}}, wantText: "hostname: the answer is larger than 64 KiB", requests: 11},
+		{name: "oversize user-data", faults: faults{{Trouble: metadatatest.Oversize, Bytes: 16<<20 + 1, Path: "/latest/user-data"}}, wantText: "user-data: the answer is larger than 16 MiB", requests: 11},
+		{name: "cut short", faults: faults{{Trouble: metadatatest.Truncate, Path: "/latest/user-data", Times: 1}}, within: 2 * time.Second, requests: 12},
+		{name: "a token cut short", faults: faults{{Trouble: metadatatest.Truncate, Method: "PUT", Times: 1}}, within: 2 * time.Second, requests: 12},
+		{name: "every answer 2 s late by its own clock", faults: faults{{Trouble: metadatatest.Late, Delay: 2 * time.Second}}, requests: 11},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -465,8 +466,8 @@ func TestBothFamilies(t *testing.T) {
 		requests int
 	}{
 		{name: "both", from: "", requests: 12},
-		{name: "IPv6 only", from: v6, requests: 11, fails: func(r *http.Request, _ int) error { return when(r.Host == v4, noRoute) }},
-		{name: "IPv4 only", from: v4, requests: 11, fails: func(r *http.Request, _ int) error { return when(r.Host == v6, noRoute) }},
+		{name: "IPv6 only", from: v6, requests: 12, fails: func(r *http.Request, _ int) error { return when(r.Host == v4, noRoute) }},
+		{name: "IPv4 only", from: v4, requests: 12, fails: func(r *http.Request, _ int) error { return when(r.Host == v6, noRoute) }},
 		{name: "IPv4 comes later", from: v6, fails: func(r *http.Request, n int) error { return when(r.Host == v4 && n < 3, noRoute) }},
 		{name: "both come later", fails: func(r *http.Request, n int) error { return when(n < 3, noRoute) }},
 		{
@@ -604,6 +605,50 @@ func TestTree(t *testing.T) {
 		`"06:12:34:56:78:9b":{"device-number":"1","local-ipv4s":"10.0.1.6\n10.0.1.7","subnet-ipv4-cidr-block":"10.0.1.0/24"}}}}`
 	if diff := cmp.Diff([]datasources.Document{{Name: "network", Kind: "ec2", Bytes: []byte(network)}}, data.Network); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What the service says of the network is there only if DHCP alone does not do, and is a network without a fault.
+func TestNetwork(t *testing.T) {
+	other := metadatatest.Interface{MAC: "06:12:34:56:78:9b", DeviceNumber: "1", LocalIPv4s: "10.0.1.6", Subnet: "10.0.1.0/24"}
+	for _, tt := range []struct {
+		name   string
+		change func(*metadatatest.Instance)
+		want   string // the addresses of each link
+	}{
+		{name: "one interface with one address", change: func(*metadatatest.Instance) {}},
+		{name: "one interface with several", change: func(i *metadatatest.Instance) {
+			i.LocalIPv4, i.Document = "10.0.0.5\n10.0.0.6", `{"instanceId": "i-1", "privateIp": "10.0.0.5"}`
+		}, want: "06:12:34:56:78:9a DHCP both 10.0.0.6/32\n"},
+		{name: "the same without a document", change: func(i *metadatatest.Instance) { i.NoDocument = true }},
+		{name: "two interfaces", change: func(i *metadatatest.Instance) { i.Others = []metadatatest.Interface{other} }, want: "06:12:34:56:78:9a DHCP both\n06:12:34:56:78:9b DHCP IPv4\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			i := metadatatest.Example()
+			tt.change(&i)
+			data, err := newWorld(t, i, 0).fetch(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, d := range data.Network {
+				n, found := schema.DecodeNetwork(&source.File{Name: d.Name, Bytes: d.Bytes}, d.Kind)
+				if len(found) > 0 {
+					t.Errorf("found %v", found)
+				}
+				for _, l := range n.Links {
+					got += l.Match.MAC + map[bool]string{true: " DHCP both", false: " DHCP IPv4"}[l.DHCP.V6]
+					for _, a := range l.Addresses {
+						got += " " + a.Prefix.String()
+					}
+					got += "\n"
+				}
+			}
+			if got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

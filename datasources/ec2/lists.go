@@ -70,23 +70,31 @@ func checkTag(check *claims.Checker, path, text string) string {
 }
 
 // interfacePaths reads the list of network interfaces, "06:12:34:56:78:9a/". A single one needs no more than DHCP and
-// router advertisements say, so nothing is asked of it: that would be more requests than the boot of most machines is
-// worth.
+// router advertisements say, unless it has several addresses: so only these are asked for, as more would be more requests
+// than the boot of most machines is worth.
 func interfacePaths(list string) ([]string, error) {
-	count := 0
-	all, err := paths(list, macs, "the MAC address of a network interface", maxInterfaces, func(name string) []string {
-		count++
+	var all []string
+	nics, err := paths(list, macs, "the MAC address of a network interface", maxInterfaces, func(name string) []string {
 		name = strings.TrimSuffix(name, "/")
 		if len(name) != len("06:12:34:56:78:9a") || strings.Trim(name, "0123456789abcdef:") != "" {
 			return nil
 		}
 		nic := macs + name + "/"
-		return []string{nic + "device-number", nic + "local-ipv4s", nic + "subnet-ipv4-cidr-block", nic + "ipv6s", nic + "subnet-ipv6-cidr-blocks"}
+		all = append(all, nic+"device-number", nic+addresses, nic+"subnet-ipv4-cidr-block", nic+"ipv6s", nic+"subnet-ipv6-cidr-blocks")
+		return []string{nic + addresses}
 	})
-	if count < 2 {
-		return nil, err
+	if len(nics) == 1 {
+		return nics, err
 	}
 	return all, err
+}
+
+// addresses are those of IPv4 of an interface, one a line.
+const addresses = "local-ipv4s"
+
+// describesNetwork says that DHCP alone does not do: there are several interfaces, or several addresses of one.
+func describesNetwork(all map[string]string, nics []string) bool {
+	return len(nics) > 1 || len(nics) == 1 && len(strings.Fields(all[nics[0]])) > 1
 }
 
 // isLines says that a text is of lines of words, 4 KiB at most.
@@ -94,11 +102,16 @@ func isLines(text string) bool {
 	return len(text) <= 4<<10 && !strings.ContainsFunc(text, func(r rune) bool { return (r < ' ' || r > '~') && r != '\n' && r != '\r' })
 }
 
-// networkDocument is what the service has below meta-data/network, as JSON.
+// networkDocument is what the service has below meta-data/network, as JSON. The address of IPv6 of a single interface is
+// that of the instance.
 func networkDocument(all map[string]string, nics []string) datasources.Document {
 	network := map[string]any{}
 	for _, path := range nics {
 		plant(network, strings.TrimPrefix(path, "meta-data/network/"), all[path])
+	}
+	if len(nics) == 1 {
+		nic := strings.TrimSuffix(strings.TrimPrefix(nics[0], "meta-data/network/"), addresses)
+		plant(network, nic+"ipv6s", all[ipv6])
 	}
 	text, err := json.Marshal(network)
 	if err != nil {

@@ -5,8 +5,8 @@
 package hetzner
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -103,15 +103,19 @@ func decode(text, networks []byte) (datasources.Data, error) {
 	if vendor := scalar(doc, "vendor_data"); vendor != "" {
 		data.Vendor = []datasources.Document{{Name: "vendor-data", Bytes: []byte(vendor)}}
 	}
+	network := map[string]any{}
 	if n := doc.Get("network-config"); n != nil && n.Kind == yamltree.Mapping {
-		var out bytes.Buffer
-		if err := yamltree.Print(&out, n, nil); err != nil {
-			return datasources.Data{}, fmt.Errorf("network-config: %w", err)
-		}
-		data.Network = append(data.Network, datasources.Document{Name: "network-config", Kind: "cloud-init", Bytes: out.Bytes()})
+		network["network-config"] = value.Tree(n)
 	}
 	if private != nil && len(private.Items) > 0 {
-		data.Network = append(data.Network, datasources.Document{Name: "private-networks", Kind: "hetzner", Bytes: networks})
+		network["private-networks"] = value.Tree(private)
+	}
+	if len(network) > 0 {
+		text, err := json.Marshal(network)
+		if err != nil {
+			return datasources.Data{}, fmt.Errorf("network-config: %w", err)
+		}
+		data.Network = []datasources.Document{{Name: "network-config", Kind: "hetzner", Bytes: text}}
 	}
 	tree, _ := value.Tree(doc).(map[string]any)
 	delete(tree, "vendor_data")

@@ -49,8 +49,8 @@ func TestEverything(t *testing.T) {
 	if diff := cmp.Diff(want, data); diff != "" {
 		t.Error(diff)
 	}
-	if len(network) != 2 || network[0].Kind != "cloud-init" || network[1].Kind != "hetzner" ||
-		!strings.HasPrefix(string(network[0].Bytes), "config:\n") || !strings.Contains(string(network[0].Bytes), "version: 1\n") {
+	if len(network) != 1 || network[0].Kind != "hetzner" ||
+		!strings.Contains(string(network[0].Bytes), `"version":1`) || !strings.Contains(string(network[0].Bytes), `"mac_address":"86:00:00:2a:7d:e0"`) {
 		t.Errorf("network %q", network)
 	}
 	meta, _ := tree["meta_data"].(map[string]any)

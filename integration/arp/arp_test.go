@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -228,5 +229,43 @@ func TestAnswersWaits(t *testing.T) {
 	defer cancel()
 	if ok, err := arp.Answers(ctx, index(t, "a0"), netip.Addr{}, netip.MustParseAddr("192.0.2.1")); !ok || err != nil {
 		t.Error(ok, err)
+	}
+}
+
+// TestApplyAsks: the program refuses an address that a neighbour has, and says where it is written; it has not asked of one
+// that the machine has already.
+func TestApplyAsks(t *testing.T) {
+	program := os.Getenv("PROVISIONER")
+	if program == "" {
+		program = filepath.Join("..", "..", "bin", "provisioner")
+	}
+	if _, err := os.Stat(program); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("missing: ", err)
+	}
+	userData := filepath.Join(t.TempDir(), "web.yaml")
+	if err := os.WriteFile(userData, []byte("#cloud-config\nnetwork:\n  version: 2\n  ethernets:\n    a0:\n      addresses: [192.0.2.1/24, 192.0.2.2/24]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wires(t, "", "addr add 192.0.2.2/24 dev a1")
+	for _, tc := range []struct {
+		name, setup string
+		asked       string
+		refused     bool
+	}{
+		{"a neighbour has one", "", "2 new addresses", true},
+		{"it is ours after all", "addr add 192.0.2.2/24 dev a0", "1 new addresses", false},
+		{"nothing is new", "addr add 192.0.2.1/24 dev a0", "", false},
+	} {
+		ip(t, "", tc.setup)
+		out, err := exec.Command(program, "plan", "--datasource", "file="+userData).CombinedOutput()
+		if refused := strings.Contains(string(out), userData+":6:33: error: 192.0.2.2 is taken: "); refused != tc.refused || refused != (err != nil) {
+			t.Errorf("%s: %v\n%s", tc.name, err, out)
+		}
+		if tc.asked == "" && strings.Contains(string(out), "asking") || !strings.Contains(string(out), tc.asked) {
+			t.Errorf("%s: %s", tc.name, out)
+		}
 	}
 }

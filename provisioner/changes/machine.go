@@ -109,7 +109,7 @@ func isNumber(name string) bool { return strings.Trim(name, "0123456789") == "" 
 // plan computes what a configuration makes of the machine.
 func (m *machine) plan(c *schema.Config) (plan.Plan, diag.List, error) {
 	now := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC) // no date is compared
-	in := plan.Input{Config: c, Meta: m.meta, DefaultUser: m.image.DefaultUser, Imported: map[string][]string{}, Facts: plan.Facts{Now: now, Built: now}}
+	in := plan.Input{Config: c, Network: c.Network, Meta: m.meta, DefaultUser: m.image.DefaultUser, Imported: map[string][]string{}, Facts: plan.Facts{Now: now, Built: now}}
 	if in.DefaultUser == "" {
 		in.DefaultUser = "core"
 	}

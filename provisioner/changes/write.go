@@ -72,7 +72,7 @@ func stays(i Item) bool {
 	return i.Action == "removed" && i.Kind != KindJob && i.Kind != KindScript && i.Kind != KindSetting && !strings.HasPrefix(i.Name, "/run/")
 }
 
-const staysNote = "What is removed stays on machines that are set up already, but for a key of a user who keeps another one."
+const staysNote = "What is removed stays on machines that are set up already, but for a key of a user who keeps another one, and the links of a network that another one replaces."
 
 func summarize(items []Item) (s Summary) {
 	for _, i := range items {

@@ -14,6 +14,9 @@ import (
 const (
 	// poll is how often the kernel is asked.
 	poll = 250 * time.Millisecond
+	// steady is how long all must have been well: networkd answers first and acts then, so what is seen at once may be of the
+	// network before.
+	steady = 2 * time.Second
 	// asking is how long a gateway or a host is asked at a time.
 	asking = 2 * time.Second
 )
@@ -45,11 +48,12 @@ func (in Input) check(ctx context.Context, m *mark) []string {
 	})
 }
 
-// await looks until nothing is wrong, or time is over, or ctx ends; it gives what was wrong last. It says what it waits for
-// whenever that is something else.
+// await looks until nothing has been wrong for a while, or time is over, or ctx ends; it gives what was wrong last. It says what it
+// waits for whenever that is something else.
 func (in Input) await(ctx context.Context, bound time.Duration, look func(context.Context, []plan.Interface) []string) []string {
 	ends := in.Now().Add(bound)
 	said := ""
+	var well time.Time // since when nothing is wrong
 	for {
 		all, err := in.Kernel.Interfaces(ctx)
 		var wrong []string
@@ -58,21 +62,25 @@ func (in Input) await(ctx context.Context, bound time.Duration, look func(contex
 		} else {
 			wrong = look(ctx, all)
 		}
-		if len(wrong) == 0 {
+		now := in.Now()
+		left := ends.Sub(now)
+		switch {
+		case ctx.Err() != nil:
+			return append(wrong, "the check was ended")
+		case len(wrong) > 0 && left <= 0:
+			return wrong
+		case len(wrong) > 0:
+			well = time.Time{}
+		case well.IsZero():
+			well = now
+		case now.Sub(well) >= steady:
 			return nil
 		}
-		if ctx.Err() != nil {
-			return append(wrong, "the check was ended")
-		}
-		left := ends.Sub(in.Now())
-		if left <= 0 {
-			return wrong
-		}
-		if text := strings.Join(wrong, "; "); text != said {
+		if text := strings.Join(wrong, "; "); text != said && text != "" {
 			said = text
 			in.Say("waiting up to %s: %s", left.Round(time.Second), text)
 		}
-		in.Sleep(ctx, min(poll, left))
+		in.Sleep(ctx, poll)
 	}
 }
 
@@ -111,7 +119,7 @@ func (in Input) missing(ctx context.Context, l *Link, all []plan.Interface) stri
 	if (l.DHCP4 || l.DHCP6) && !l.hasLease(i) {
 		return i.Name + ": no address by DHCP"
 	}
-	for _, gateway := range l.Gateways {
+	for _, gateway := range l.gateways(i) {
 		if err := in.asked(ctx, i, l.Addresses, gateway); err != nil {
 			return fmt.Sprintf("%s: the gateway %s %v", i.Name, gateway, err)
 		}
@@ -128,6 +136,17 @@ func (l *Link) hasLease(i *plan.Interface) bool {
 		wanted := l.DHCP4 && ip.Is4() || l.DHCP6 && ip.Is6()
 		return wanted && !ip.IsLinkLocalUnicast() && !a.Tentative && !a.Duplicate && !slices.Contains(l.Addresses, a.Prefix)
 	})
+}
+
+// gateways are those that the description names, and those of the default routes that DHCP has given.
+func (l *Link) gateways(i *plan.Interface) []netip.Addr {
+	all := slices.Clone(l.Gateways)
+	for _, r := range i.Routes {
+		if l.DHCP4 && r.Protocol == "dhcp" && r.To.Bits() == 0 && r.Via.IsValid() && !slices.Contains(all, r.Via) {
+			all = append(all, r.Via)
+		}
+	}
+	return all
 }
 
 // asked says why a gateway is none; nil if it answers.

@@ -135,7 +135,7 @@ func (in Input) ready() Input {
 }
 
 // Run settles the mark that there is: it applies the files, checks them, and confirms or restores. A mark that a boot has found of
-// another boot is tried once more; one that failed is left alone, and told again. Without a mark the outcome is the zero one.
+// another boot may be tried once more; one that failed is left alone, and told again. Without a mark the outcome is the zero one.
 func Run(ctx context.Context, in Input) Outcome {
 	in = in.ready()
 	m, err := readMark(in.Root)
@@ -147,12 +147,12 @@ func Run(ctx context.Context, in Input) Outcome {
 		return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored}
 	case m.State == cut:
 		if ok, err := in.Networkd.Running(ctx); !ok || err != nil {
-			return Outcome{State: Restored, Failed: m.Failed, Restored: ToLast, Err: err}
+			return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored, Err: err}
 		}
 		in.Say("trying once more the network that a power cut came between")
 		m.State, m.BootID, m.Attempts, m.Failed, m.Restored = pending, in.BootID, m.Attempts+1, nil, ""
 		if err := m.write(ctx, in.Root, m.Wanted); err != nil {
-			return Outcome{State: Restored, Restored: ToLast, Err: err}
+			return Outcome{State: Restored, Restored: ToImage, Err: err}
 		}
 	}
 	return in.settle(ctx, m)

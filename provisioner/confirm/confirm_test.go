@@ -49,8 +49,10 @@ type world struct {
 	running string // what networkd reads last
 	off     bool   // networkd does not run
 	enabled bool
-	bus     error // what Reload says
-	mute    bool  // the URL is not reached
+	bus     error         // what Reload says
+	mute    bool          // the URL is not reached
+	lag     time.Duration // how long networkd takes to act on Reload, at the time acts
+	acts    time.Time
 	said    []string
 	calls   []string
 	more    []plan.Interface
@@ -102,7 +104,7 @@ func (w *world) Interfaces(context.Context) ([]plan.Interface, error) {
 	i := plan.Interface{
 		Name: "eth0", Index: 2, MAC: "02:00:00:00:00:01", Up: true, Carrier: true, MTU: 1500,
 		Addresses: []plan.InterfaceAddress{{Prefix: address}},
-		Routes:    []plan.InterfaceRoute{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: gateway}},
+		Routes:    []plan.InterfaceRoute{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: gateway, Protocol: "dhcp"}},
 	}
 	switch w.running {
 	case "dark":
@@ -168,7 +170,9 @@ func (w *world) Reload(context.Context) error {
 		return w.bus
 	}
 	w.call("reload")
-	w.running = w.word()
+	if w.acts = w.now.Add(w.lag); w.lag == 0 {
+		w.running = w.word()
+	}
 	return nil
 }
 func (w *world) Answers(_ context.Context, _ int, from, to netip.Addr) (bool, error) {
@@ -190,7 +194,9 @@ func (w *world) input() confirm.Input {
 		Say: func(format string, args ...any) { w.said = append(w.said, fmt.Sprintf(format, args...)) },
 		Now: func() time.Time { return w.now },
 		Sleep: func(_ context.Context, d time.Duration) {
-			w.now = w.now.Add(d)
+			if w.now = w.now.Add(d); w.lag > 0 && !w.now.Before(w.acts) {
+				w.running = w.word()
+			}
 			if w.cancel != nil {
 				w.cancel()
 			}
@@ -296,7 +302,7 @@ func TestOutcomes(t *testing.T) {
 			if got := w.read(eth0); got != test.file {
 				t.Errorf("the file is %q, want %q", got, test.file)
 			}
-			if took := w.now.Sub(began); took > time.Minute+time.Second {
+			if took := w.now.Sub(began); took > time.Minute+3*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		})
@@ -366,8 +372,6 @@ func TestOrderOfRestoring(t *testing.T) {
 // A boot that finds the mark of another one puts back what was there, and tries once more; the power may go at any time.
 func TestPowerCut(t *testing.T) {
 	w := newWorld(t)
-	w.write(map[string]string{eth0: "old"}, claim())
-	w.run()
 	w.write(map[string]string{eth0: "good"}, claim())
 	boot := func(id string) confirm.Outcome {
 		t.Helper()
@@ -383,7 +387,7 @@ func TestPowerCut(t *testing.T) {
 		t.Errorf("the boot that made the mark: %+v", out)
 	}
 	for _, id := range []string{"boot-2", "boot-3"} { // the second time the power is cut before it is tried
-		if out := boot(id); out.State != confirm.Restored || out.Restored != "last-confirmed" || w.read(eth0) != "old" {
+		if out := boot(id); out.State != confirm.Restored || out.Restored != "image" || w.read(eth0) != "(none)" {
 			t.Errorf("%s: %+v, the file is %q", id, out, w.read(eth0))
 		}
 	}
@@ -399,10 +403,25 @@ func TestPowerCut(t *testing.T) {
 		t.Fatalf("the second attempt: %q, %s", w.read(eth0), w.read(pending))
 	}
 	out := boot("boot-4")
-	if len(out.Failed) != 2 || !strings.Contains(out.Failed[1], "tried 2 times") || w.read(eth0) != "old" {
+	if len(out.Failed) != 1 || w.read(eth0) != "(none)" {
 		t.Errorf("after two attempts: %+v, the file is %q", out, w.read(eth0))
 	}
 	if out := w.run(); out.State != confirm.Restored || len(w.calls) > 0 {
+		t.Errorf("it is tried again: %+v, %q", out, w.calls)
+	}
+}
+
+// Who has started the machine anew may have done so because of the network: it has the one from before, and keeps it.
+func TestStartedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "old"}, claim())
+	w.run()
+	w.write(map[string]string{eth0: "good"}, claim())
+	w.boot = "boot-2"
+	if out, err := confirm.Boot(t.Context(), w.root, w.boot); err != nil || out.Restored != "last-confirmed" || w.read(eth0) != "old" {
+		t.Errorf("%+v, %v, the file is %q", out, err, w.read(eth0))
+	}
+	if out := w.run(); out.State != confirm.Restored || len(w.calls) > 0 || w.read(eth0) != "old" {
 		t.Errorf("it is tried again: %+v, %q", out, w.calls)
 	}
 }
@@ -446,12 +465,74 @@ func TestNetworkdDoesNotListen(t *testing.T) {
 	}
 }
 
+// What DHCP gives is held to the same.
+func TestDHCP(t *testing.T) {
+	for word, want := range map[string]confirm.Outcome{
+		"good":   {State: confirm.Confirmed},
+		"bare":   restored("image", "eth0: no address by DHCP"),
+		"silent": restored("image", "eth0: the gateway 192.0.2.1 does not answer"),
+	} {
+		t.Run(word, func(t *testing.T) {
+			w := newWorld(t)
+			w.write(map[string]string{eth0: word}, confirm.Link{Name: "eth0", DHCP4: true, DHCP6: true})
+			if diff := cmp.Diff(want, w.run()); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What is not promised is not waited for.
+func TestUnchecked(t *testing.T) {
+	for name, l := range map[string]confirm.Link{
+		"optional":                   {Name: "eth0", Unchecked: true, Addresses: []netip.Prefix{address}},
+		"in a bond, without a cable": {Name: "eth0", NoCarrier: true, Addresses: []netip.Prefix{address}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.write(map[string]string{eth0: "dark"}, l)
+			if out := w.run(); out.State != confirm.Confirmed {
+				t.Errorf("%+v", out)
+			}
+		})
+	}
+}
+
 // A mark that is replaced before it was checked still leads back to what was checked.
 func TestMarkOverMark(t *testing.T) {
 	w := newWorld(t)
-	w.write(map[string]string{eth0: "silent"}, claim())
+	w.write(map[string]string{eth0: "lonely"}, claim())
 	w.write(map[string]string{eth0: "bare"}, claim())
 	if out := w.run(); out.Restored != "image" || w.read(eth0) != "(none)" {
+		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	}
+}
+
+// A boot does not try a second time what has failed; somebody by hand may.
+func TestSpent(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "bare"}, claim())
+	w.run()
+	c := confirm.Change{BootID: w.boot, Links: []confirm.Link{claim()}, Now: w.now, Files: []plan.Change{
+		{Kind: plan.WriteFile, Path: eth0, Attr: fsroot.Attr{Mode: 0o644, UID: os.Getuid(), GID: os.Getgid()}, Data: []byte("bare")},
+	}}
+	if _, err := confirm.Mark(w.root, c); !errors.Is(err, confirm.ErrSpent) {
+		t.Errorf("by a boot: %v", err)
+	}
+	c.ByHand = true
+	if changes, err := confirm.Mark(w.root, c); err != nil || len(changes) == 0 {
+		t.Errorf("by hand: %d changes, %v", len(changes), err)
+	}
+}
+
+// networkd answers, and acts a little later: what is seen until then is the network before.
+func TestNetworkdIsSlow(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "good"}, claim())
+	w.run()
+	w.lag = time.Second
+	w.write(map[string]string{eth0: "silent"}, claim())
+	if out := w.run(); out.State != confirm.Restored || w.read(eth0) != "good" {
 		t.Errorf("%+v, the file is %q", out, w.read(eth0))
 	}
 }

@@ -192,19 +192,23 @@ func readMark(root fsroot.FS) (*mark, error) {
 const mostAttempts = 2
 
 // Boot is for a boot, before networkd starts: it puts back what was there before a network that nobody has confirmed, and what a
-// network was restored to. The outcome is the zero one if there is nothing to do; [Run] tries the network again later, if
-// it may.
+// network was restored to. The outcome is the zero one if there is nothing to do.
+//
+// If there was none of ours before, [Run] tries the network again. A machine that had one is left with it: it may well be that
+// somebody had to start it anew because he could not reach it any more.
 func Boot(ctx context.Context, root *fsroot.Root, bootID string) (Outcome, error) {
 	m, err := readMark(root)
 	if m == nil || err != nil || m.State == pending && m.BootID == bootID {
 		return Outcome{}, err
 	}
 	if m.State == pending {
-		m.State, m.Restored = cut, ToLast
+		m.State, m.Restored = cut, ToImage
+		if len(m.Before) > 0 {
+			m.Restored = ToLast
+		}
 		m.Failed = []string{"the machine was started anew before the network was confirmed"}
-		if m.Attempts >= mostAttempts {
+		if m.Attempts >= mostAttempts || len(m.Before) > 0 {
 			m.State = failed
-			m.Failed = append(m.Failed, fmt.Sprintf("it was tried %d times, and is left alone", m.Attempts))
 		}
 	}
 	if err := m.write(ctx, root, m.instead()); err != nil {

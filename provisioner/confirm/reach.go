@@ -2,6 +2,7 @@ package confirm
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 
@@ -18,7 +19,14 @@ func (Machine) Answers(ctx context.Context, index int, from, gateway netip.Addr)
 // the connection.
 func (Machine) Reach(ctx context.Context, host string) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
-	if err != nil {
+	var name *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &name): // which says something else each time
+		return errors.New("its name is not found")
+	case errors.As(err, &op):
+		return op.Err
+	case err != nil:
 		return err
 	}
 	return conn.Close()

@@ -127,7 +127,7 @@ func (r *run) settle(ctx context.Context) confirm.Outcome {
 	r.keepOutcome(out)
 	if out.Err != nil {
 		r.trouble = true
-		r.failed(fmt.Errorf("network: %w", out.Err))
+		r.failed(out.Err)
 	}
 	return out
 }
@@ -159,7 +159,7 @@ func (r *run) bootNetwork(ctx context.Context) error {
 	out, err := confirm.Boot(ctx, r.Root, r.bootID())
 	r.keepOutcome(out)
 	if out.State != "" {
-		r.say("network", "%s: %s", out.Restored, strings.Join(out.Failed, "; "))
+		r.say("network", "another network than the one asked for is in place (%s): %s", out.Restored, strings.Join(out.Failed, "; "))
 	}
 	return err
 }

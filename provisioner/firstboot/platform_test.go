@@ -31,7 +31,8 @@ func TestPlatformIsTold(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t, nil)
 			wire := &metadatatest.Wireserver{}
-			w := metadatatest.NewWorld(t, metadatatest.Azure(metadatatest.ExampleVM, []byte(tt.userData), wire, tt.faults...), 0)
+			vm := strings.Replace(metadatatest.ExampleVM, `"network": {`, `"unknown": {`, 1) // whose card this machine does not have
+			w := metadatatest.NewWorld(t, metadatatest.Azure(vm, []byte(tt.userData), wire, tt.faults...), 0)
 			from := func(e *firstboot.Env) {
 				e.Datasources = []string{"azure=" + w.URL}
 				e.Sources = w.Env

@@ -1,6 +1,7 @@
 package networkd
 
 import (
+	"net"
 	"sort"
 	"strings"
 
@@ -15,13 +16,13 @@ const offloads = " ReceiveChecksumOffload TransmitChecksumOffload TCPSegmentatio
 // linkFile is the .link of a card: what udev sets before networkd sees it. It is nil if there is nothing of that kind.
 func linkFile(l *network.Link) *text {
 	h := l.Hardware
-	if l.Unmanaged || l.Rename == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
+	if l.Unmanaged || l.Rename == "" && h.MACPolicy == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
 		return nil
 	}
 	t := &text{}
 	t.begin("Match")
 	t.items("Driver", l.Match.Drivers)
-	t.set(macKey(l.Match), l.Match.MAC)
+	own(t, l.Match)
 	names := l.Match.Names
 	if l.Match.IsZero() {
 		names = []string{l.ID}
@@ -36,8 +37,11 @@ func linkFile(l *network.Link) *text {
 		// udev takes one file for a link, and this one is instead of its 99-default.link: the card is still named as there.
 		t.set("NamePolicy", "keep kernel database onboard slot path")
 		t.set("AlternativeNamesPolicy", "database onboard slot path")
-		t.set("MACAddressPolicy", "persistent")
+		if h.MACPolicy == "" {
+			t.set("MACAddressPolicy", "persistent")
+		}
 	}
+	t.word("MACAddressPolicy", h.MACPolicy, "persistent random")
 	switch h.WakeOnLAN {
 	case network.On:
 		t.set("WakeOnLan", "magic")
@@ -55,12 +59,17 @@ func linkFile(l *network.Link) *text {
 	return t
 }
 
-// macKey is how a card's own address is matched. The current one is not it: a bond gives its members one address, and a VLAN has that of its parent.
-func macKey(m network.Match) string {
-	if m.Current {
-		return "MACAddress"
+// own matches a card by its own address. The current one is not it: a bond gives its members one address, and a VLAN has that of its parent.
+func own(t *text, m network.Match) {
+	written := m.MAC
+	if mac, err := net.ParseMAC(m.MACText); err == nil && mac.String() == m.MAC {
+		written = m.MACText
 	}
-	return "PermanentMACAddress"
+	if m.Current {
+		t.set("MACAddress", written)
+	} else {
+		t.set("PermanentMACAddress", written)
+	}
 }
 
 func sorted(m map[string]bool) []string {

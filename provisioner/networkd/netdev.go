@@ -52,9 +52,6 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		}
 		t.begin("Peer")
 		t.set("Name", l.Peer.ID)
-		if other != nil {
-			t.set("MACAddress", other.MAC)
-		}
 	case network.Tunnel:
 		if l.Tunnel == nil {
 			r.report(rules.NetworkConflict, l.At, "%q has no mode", l.ID)

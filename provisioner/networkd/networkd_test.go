@@ -115,12 +115,14 @@ func networks() map[string]network.Network {
 			{ID: "all", Kind: network.Ethernet, Match: network.Match{Names: []string{"*"}}, DHCP: network.DHCP{V4: true}, Optional: true},
 			{ID: "fast", Kind: network.Ethernet, Match: network.Match{Names: []string{"en*", "eth*"}, Drivers: []string{"ixgbe", "mlx5*"}}},
 			{ID: "one", Kind: network.Ethernet, Match: network.Match{Names: []string{"eth9"}}},
-			{ID: "both", Kind: network.Ethernet, Match: network.Match{Names: []string{"en1s*"}, MAC: "52:54:00:12:34:56"}},
+			{ID: "both", Kind: network.Ethernet, Match: network.Match{Names: []string{"en1s*"}, MAC: "52:54:00:12:34:5a", MACText: "52-54-00-12-34-5A"}},
 			{ID: "driven", Kind: network.Ethernet, Match: network.Match{Drivers: []string{"hv_netvsc"}}, Rename: "lom1"},
 			{ID: "container", Kind: network.Ethernet, Match: network.Match{MAC: "52:54:00:12:34:57", Current: true}},
 		}},
 		"hardware": {Links: []network.Link{
 			{ID: "eth1", Kind: network.Ethernet, Hardware: network.Hardware{WakeOnLAN: network.Off, Offloads: map[string]bool{"TCPSegmentationOffload": true, "LargeReceiveOffload": false}}},
+			{ID: "eth2", Kind: network.Ethernet, Hardware: network.Hardware{MACPolicy: "random"}},
+			{ID: "own", Kind: network.Ethernet, Match: network.Match{MAC: "52:54:00:12:34:58"}, Hardware: network.Hardware{MACPolicy: "persistent"}},
 			{ID: "kept", Kind: network.Ethernet, Match: mac, Hardware: network.Hardware{WakeOnLAN: network.On}},
 			{ID: "ib0", Kind: network.Ethernet, Match: network.Match{MAC: "11:22:33:44:55:66:77:88:99:00:11:22:33:44:55:66:77:88:99:00"}, Hardware: network.Hardware{Infiniband: "connected"}},
 		}},
@@ -147,7 +149,7 @@ func networks() map[string]network.Network {
 		}},
 		"addresses": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{
 			{Prefix: p("192.0.2.10/24"), Label: "eth0:web"}, {Prefix: p("192.0.2.11/24"), Broadcast: a("192.0.2.127")},
-			{Prefix: p("2001:db8::11/64"), Deprecated: true}, {Prefix: p("2001:db8::11/64")}, {Prefix: p("2001:db8::12/64"), Label: "web"}, {Prefix: p("198.51.100.1/32"), Peer: a("198.51.100.2")},
+			{Prefix: p("2001:db8::11/64"), Deprecated: true}, {Prefix: p("2001:db8::11/64")}, {Prefix: p("192.0.2.13/24"), Forever: true}, {Prefix: p("2001:db8::12/64"), Label: "web"}, {Prefix: p("198.51.100.1/32"), Peer: a("198.51.100.2")},
 		}, Neighbors: []network.Neighbor{{To: a("192.0.2.1"), MAC: "52:54:00:00:00:09"}}}),
 		"routes": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: addresses("192.0.2.10/24"), Routes: []network.Route{
 			{To: p("0.0.0.0/0"), Via: a("203.0.113.1"), OnLink: network.On},

@@ -96,7 +96,7 @@ func match(t *text, l *network.Link) {
 		}
 	}
 	t.items("Driver", l.Match.Drivers)
-	t.set(macKey(l.Match), l.Match.MAC)
+	own(t, l.Match)
 }
 
 // protocols are the ways to addresses that are not written down.
@@ -259,6 +259,8 @@ func (r *renderer) address(t *text, l *network.Link, a network.Address) {
 	}
 	if a.Deprecated {
 		t.set("PreferredLifetime", "0")
+	} else if a.Forever {
+		t.set("PreferredLifetime", "forever")
 	}
 }
 

@@ -211,7 +211,7 @@ func TestNetworkAndUnits(t *testing.T) {
 		},
 		{
 			name: "what makes a bridge is kept", units: unit("10-a.network", "[Match]\nName=br0\n"), platform: true,
-			link: network.Link{At: where(3), ID: "br0", Kind: network.Bridge}, findings: []string{"info network-replaced"},
+			link: network.Link{At: where(3), ID: "br0", Kind: network.Bridge, Addresses: static(1, "", "").Addresses}, findings: []string{"info network-replaced"},
 			want: []string{"file etc/systemd/network/05-provisioner-br0.netdev", "file etc/systemd/network/10-a.network"},
 		},
 	} {
@@ -223,6 +223,13 @@ func TestNetworkAndUnits(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, ours(p)); diff != "" {
 				t.Error(diff)
+			}
+			if strings.Contains(strings.Join(tc.findings, ""), "replaced") {
+				for _, l := range p.Network.Links {
+					if len(l.Addresses) > 0 {
+						t.Errorf("%s is left to the unit, and is said to have %v of ours", l.ID, l.Addresses)
+					}
+				}
 			}
 		})
 	}
@@ -330,6 +337,11 @@ func TestNetworkOfTheMachine(t *testing.T) {
 			map[string]string{"usr/lib/systemd/network/00-all.network": "[Match]\nName=en*\n", "etc/systemd/network/00-all.network": "-> /dev/null"}, nil,
 		},
 		{
+			"a file of the image that is somewhere else", []network.Link{static(3, "eth0", macA)}, []plan.Interface{card("ens3", macA)},
+			map[string]string{"usr/share/all.network": "[Match]\nName=en*\n", "etc/systemd/network/00-all.network": "-> /usr/share/all.network"},
+			[]string{"warning network-shadowed 3: /etc/systemd/network/00-all.network matches \"eth0\" too, and comes before ours; "},
+		},
+		{
 			"a file of the image for what nobody can tell", []network.Link{static(3, "eth0", macA)}, []plan.Interface{card("ens3", macA)},
 			map[string]string{"usr/lib/systemd/network/00-all.network": "[Match]\nName=en*\nKernelCommandLine=x\n"}, nil,
 		},
@@ -373,6 +385,15 @@ func TestNetworkChanges(t *testing.T) {
 	policy := static(3, "eth0", macA)
 	policy.Routes = append(policy.Routes, network.Route{To: prefix("0.0.0.0/0"), Via: addr("192.0.2.2"), Table: 100, Metric: &metric},
 		network.Route{To: prefix("203.0.113.0/24")}, network.Route{To: prefix("10.9.0.0/16"), Type: "blackhole"})
+	same := static(3, "eth0", macA)
+	same.MTU = 1500
+	same.Routes = append(same.Routes, network.Route{To: prefix("::/0"), Via: addr("2001:db8::1")})
+	chosen := plan.InterfaceRoute{To: prefix("::/0"), Via: addr("2001:db8::1"), Table: 254, Metric: 1024, Protocol: "static"}
+	crowd := dhcp(3, "ens3", network.Match{})
+	crowd.DHCP.V4 = false
+	for range 40 {
+		crowd.Addresses = append(crowd.Addresses, network.Address{Prefix: prefix("192.0.2.10/24")})
+	}
 	noRA := static(3, "eth0", macA)
 	noRA.IPv6.AcceptRA = network.Off
 	large := static(3, "eth0", macA)
@@ -404,9 +425,28 @@ func TestNetworkChanges(t *testing.T) {
 			want:       "ens3 (" + macA + "): dhcp ipv4",
 		},
 		{
-			name: "what it has already", network: networkOf(static(3, "eth0", macA)),
-			interfaces: []plan.Interface{has("ens3", macA, []plan.InterfaceAddress{{Prefix: prefix("192.0.2.10/24")}}, wanted)},
-			want:       "ens3 (" + macA + "): 192.0.2.10/24, default via 192.0.2.1",
+			name: "what it has already, whatever metric the kernel chose", network: networkOf(same),
+			interfaces: []plan.Interface{has("ens3", macA, []plan.InterfaceAddress{{Prefix: prefix("192.0.2.10/24")}}, wanted, chosen)},
+			want:       "ens3 (" + macA + "): 192.0.2.10/24, default via 192.0.2.1, default via 2001:db8::1",
+		},
+		{
+			name: "a route of a lease alone says that there was one", network: networkOf(network.Link{At: where(3), ID: "ens3", Kind: network.Ethernet}),
+			interfaces: []plan.Interface{has("ens3", macA, nil, lease)},
+			want:       "ens3 (" + macA + "): - default via 10.0.0.1 metric 1024, dhcp off",
+		},
+		{
+			name: "an address of a lease alone as well", network: networkOf(network.Link{At: where(3), ID: "ens3", Kind: network.Ethernet}),
+			interfaces: []plan.Interface{has("ens3", macA, leased)},
+			want:       "ens3 (" + macA + "): - 10.0.0.5/24, dhcp off",
+		},
+		{
+			name: "more than is worth a line", network: networkOf(crowd), interfaces: []plan.Interface{has("ens3", macA, nil)},
+			want: "ens3 (" + macA + "): " + strings.Repeat("+ 192.0.2.10/24, ", 32) + "8 more",
+		},
+		{
+			name: "a card that was a bond", disk: map[string]string{"etc/systemd/network/05-provisioner-bond0.netdev": "[NetDev]\nName=bond0\nKind=bond\n"},
+			network: networkOf(dhcp(3, "bond0", network.Match{})), interfaces: []plan.Interface{{Name: "bond0", Kind: "bond", MAC: macA}},
+			want: "bond0 (" + macA + "): taken away, dhcp ipv4",
 		},
 		{
 			name: "what a router gives stays", network: networkOf(static(3, "eth0", macA)),

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,6 +20,11 @@ import (
 
 func TestLoad(t *testing.T) {
 	defaults := settings.Settings{DefaultUser: "core", LaterBoots: "report", KeepUserData: true, Floor: true}
+	with := func(change func(*settings.Settings)) settings.Settings {
+		s := defaults
+		change(&s)
+		return s
+	}
 	for _, c := range []struct {
 		name, text string
 		want       settings.Settings
@@ -36,6 +42,14 @@ func TestLoad(t *testing.T) {
 		{"another word", "later-boots: never\n", defaults, "later-boots must be report or apply"},
 		{"neither yes nor no", "floor: maybe\n", defaults, "floor must be yes or no"},
 		{"neither yes nor no for version 1", "imdsv1: optional\n", defaults, "imdsv1 must be yes or no"},
+		{"a network checked for longer", "network-timeout: 2m30s\nnetwork-check: \"https://user:secret@mirror.example.com/a?b=c\"\n", with(func(s *settings.Settings) {
+			s.NetworkTimeout, s.NetworkCheck = 150*time.Second, "mirror.example.com:443"
+		}), ""},
+		{"a network that must reach a port", "network-check: \"tcp://[2001:db8::1]:22\"\n", with(func(s *settings.Settings) { s.NetworkCheck = "[2001:db8::1]:22" }), ""},
+		{"a check that takes too long", "network-timeout: 1h\n", defaults, "network-timeout must be from 5s to 8m0s"},
+		{"a check without a unit", "network-timeout: 60\n", defaults, "network-timeout must be from 5s to 8m0s"},
+		{"a port that is not known", "network-check: \"tcp://192.0.2.1\"\n", defaults, "it has no port"},
+		{"no URL", "network-check: mirror.example.com\n", defaults, "network-check must be a URL of http or https, or tcp://HOST:PORT: it has no host"},
 		{"no mapping", "- ec2\n", defaults, "the settings are a mapping"},
 		{"no YAML", "floor: [\n", defaults, "/etc/provisioner/provisioner.yaml:1:"},
 	} {

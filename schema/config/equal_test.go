@@ -28,6 +28,11 @@ func TestEqualNetworks(t *testing.T) {
 		{"another address", made("192.0.2.11/24", true, 1), false},
 		{"another family", made("2001:db8::1/24", true, 1), false},
 		{"another value of a name", made("192.0.2.10/24", false, 1), false},
+		{"one name more", func() *config.Config {
+			c := made("192.0.2.10/24", true, 1)
+			c.Network.Links[0].Hardware.Offloads["TCPSegmentationOffload"] = true
+			return c
+		}(), false},
 		{"no network", &config.Config{}, false},
 	} {
 		if got := config.Equal(one, test.other); got != test.want {

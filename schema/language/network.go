@@ -123,7 +123,7 @@ var linkFields = []field{
 	{name: "routing_policy", shape: &shape{kind: list, item: &shape{kind: mapping, fields: policyFields}}, doc: "Rules that choose a routing table", example: "[{from: 192.0.2.0/24, table: 10}]"},
 	{name: "mtu", shape: &shape{kind: integer, low: 68, high: 65536}, doc: "The most bytes of a packet", example: "9000"},
 	{name: "ipv6_mtu", shape: &shape{kind: integer, low: 1280, high: 65536}, doc: "The same for IPv6 alone", example: "1400"},
-	{name: "macaddress", shape: &shape{kind: text, rule: isMAC}, doc: "The hardware address to set", example: "52:54:00:6b:3c:59"},
+	{name: "macaddress", shape: &shape{kind: text, rule: isSetMAC}, doc: "The hardware address to set; permanent or random for a card", example: "52:54:00:6b:3c:59"},
 	{name: "link_local", shape: &shape{kind: list, lone: true, item: &shape{kind: text, oneOf: []string{"ipv4", "ipv6"}}}, doc: "The families that get an address of the link alone; ipv6 if nothing is said", example: "[ipv4]"},
 	{name: "ipv6_privacy", shape: &anyBoolean, doc: "Change the address that others see", example: "true"},
 	{name: "ipv6_address_generation", shape: &shape{kind: text, oneOf: []string{"eui64", "stable-privacy"}}, doc: "How IPv6 addresses are made", example: "eui64"},

@@ -87,6 +87,13 @@ func isMAC(c *Checker, path string, n *yamltree.Node) {
 	}
 }
 
+// isSetMAC checks what a hardware address is set to, which may be left to the machine.
+func isSetMAC(c *Checker, path string, n *yamltree.Node) {
+	if n.Value != "permanent" && n.Value != "random" {
+		isMAC(c, path, n)
+	}
+}
+
 // badAddress reports a value that is no address of the form that is wanted.
 func (c *Checker) badAddress(path string, n *yamltree.Node, fault *network.Fault) {
 	network.Refuse(c.Collector, rules.NetworkAddress, path, n, fault)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -248,6 +249,11 @@ func (k *checker) primary(l *Link, primaries map[*Link]*Link) {
 		return
 	}
 	primaries[member] = l
+	switch l.Bond.Mode {
+	case "active-backup", "balance-tlb", "balance-alb":
+	default:
+		k.ReportAt(rules.NetworkConflict, "", p.At, "a primary has no effect in mode %s", cmp.Or(l.Bond.Mode, "balance-rr")).Severity = diag.Warning
+	}
 	for i := range l.Members {
 		if l.Members[i].ID == p.ID {
 			return

@@ -108,6 +108,10 @@ func TestCheck(t *testing.T) {
 			{ID: "b", Kind: network.Ethernet, At: at(2), Match: network.Match{MAC: other}},
 			{ID: "c", Kind: network.Ethernet, At: at(3), Match: network.Match{MAC: mac, Names: []string{"en*"}}},
 		}, network.DNS{}, `3 error network-twice: the card with the hardware address 52:54:00:00:00:01 is described twice (1)`},
+		{"one card by its MAC twice, the second time without more", []network.Link{
+			{ID: "a", Kind: network.Ethernet, At: at(1), Match: network.Match{MAC: mac, Drivers: []string{"e1000e"}}},
+			{ID: "b", Kind: network.Ethernet, At: at(2), Match: network.Match{MAC: mac}},
+		}, network.DNS{}, `2 error network-twice: the card with the hardware address 52:54:00:00:00:01 is described twice (1)`},
 		{"two cards with one MAC and two drivers", []network.Link{
 			{ID: "a", Kind: network.Ethernet, At: at(1), Match: network.Match{MAC: mac, Drivers: []string{"hv_netvsc"}}},
 			{ID: "b", Kind: network.Ethernet, At: at(2), Match: network.Match{MAC: mac, Drivers: []string{"mlx5_core"}}},
@@ -123,7 +127,7 @@ func TestCheck(t *testing.T) {
 		// References.
 		{"nothing describes what is named", []network.Link{
 			card("eth0", 1),
-			{ID: "bond0", Kind: network.Bond, At: at(2), Members: []network.Member{member("eth9", 3), member("lan", 4)}, Bond: &network.BondOptions{Primary: ref("wan", 5)}},
+			{ID: "bond0", Kind: network.Bond, At: at(2), Members: []network.Member{member("eth9", 3), member("lan", 4)}, Bond: &network.BondOptions{Mode: "active-backup", Primary: ref("wan", 5)}},
 			{ID: "web", Kind: network.VLAN, At: at(6), VLANID: 10, Parent: ref("eht0", 7)},
 			{ID: "gre", Kind: network.Tunnel, At: at(8), Parent: ref("eth7", 9)},
 			{ID: "v0", Kind: network.Veth, At: at(10), Peer: ref("v1", 11)},
@@ -155,12 +159,16 @@ func TestCheck(t *testing.T) {
 		}, network.DNS{}, `5 error network-twice: "eth0" has the VLAN 10 twice (3)`},
 		{"a primary that is no member", []network.Link{
 			card("eth0", 1), card("eth1", 2),
-			{ID: "bond0", Kind: network.Bond, At: at(3), Members: []network.Member{member("eth0", 4)}, Bond: &network.BondOptions{Primary: ref("eth1", 5)}},
+			{ID: "bond0", Kind: network.Bond, At: at(3), Members: []network.Member{member("eth0", 4)}, Bond: &network.BondOptions{Mode: "active-backup", Primary: ref("eth1", 5)}},
 		}, network.DNS{}, `5 error network-conflict: the primary "eth1" is not a member of "bond0" (3)`},
+		{"a primary of a mode that has none", []network.Link{
+			card("eth0", 1),
+			{ID: "bond0", Kind: network.Bond, At: at(2), Members: []network.Member{member("eth0", 3)}, Bond: &network.BondOptions{Mode: "802.3ad", Primary: ref("eth0", 4)}},
+		}, network.DNS{}, `4 warning network-conflict: a primary has no effect in mode 802.3ad`},
 		{"a primary of two", []network.Link{
 			card("eth0", 1),
-			{ID: "bond0", Kind: network.Bond, At: at(2), Members: []network.Member{member("eth0", 3)}, Bond: &network.BondOptions{Primary: ref("eth0", 4)}},
-			{ID: "bond1", Kind: network.Bond, At: at(5), Bond: &network.BondOptions{Primary: ref("eth0", 6)}},
+			{ID: "bond0", Kind: network.Bond, At: at(2), Members: []network.Member{member("eth0", 3)}, Bond: &network.BondOptions{Mode: "active-backup", Primary: ref("eth0", 4)}},
+			{ID: "bond1", Kind: network.Bond, At: at(5), Bond: &network.BondOptions{Mode: "active-backup", Primary: ref("eth0", 6)}},
 		}, network.DNS{}, `6 error network-twice: "eth0" is the primary of "bond0" already (4)`},
 		{"the two ends of a cable", []network.Link{
 			{ID: "v0", Kind: network.Veth, At: at(1), Peer: ref("v1", 2)},
@@ -179,7 +187,7 @@ func TestCheck(t *testing.T) {
 
 		// Loops.
 		{"a loop of three, and one above it", []network.Link{
-			{ID: "top", Kind: network.VLAN, At: at(1), Parent: ref("br0", 1)},
+			{ID: "top", Kind: network.VLAN, At: at(1), Parent: ref("bond0", 1)},
 			{ID: "br0", Kind: network.Bridge, At: at(2), Members: []network.Member{member("bond0", 2)}},
 			{ID: "bond0", Kind: network.Bond, At: at(3), Members: []network.Member{member("web", 3)}},
 			{ID: "web", Kind: network.VLAN, At: at(4), VLANID: 2, Parent: ref("br0", 4)},
@@ -210,6 +218,9 @@ func TestCheck(t *testing.T) {
 4 warning network-gateway: the gateway 2001:db8:1::1 is in no network of "eth0" (1)
 6 warning network-gateway: the gateway 203.0.113.1 is in no network of "eth1"`},
 		{"a gateway of a link without addresses is taken for near", []network.Link{routed(card("eth0", 1), route("10.0.0.0/8", "203.0.113.1", 2))}, network.DNS{}, ""},
+		{"a gateway outside, although a router may announce more", []network.Link{
+			routed(network.Link{ID: "eth0", Kind: network.Ethernet, At: at(1), Addresses: []network.Address{address("2001:db8::10/64", 2)}}, route("default", "2001:db8:1::1", 3)),
+		}, network.DNS{}, `3 warning network-gateway: the gateway 2001:db8:1::1 is in no network of "eth0" (2)`},
 		{"a gateway that is the link itself", []network.Link{routed(card("eth0", 1, "192.0.2.1/24"), route("default", "192.0.2.1", 2))}, network.DNS{},
 			`2 warning network-gateway: the gateway 192.0.2.1 is the address of "eth0" itself`},
 		{"a gateway outside that is reached all the same", []network.Link{
@@ -286,6 +297,14 @@ func TestCheck(t *testing.T) {
 			card("eth3", 5, "198.51.100.1/24"),
 			{ID: "red", Kind: network.VRF, At: at(6), Table: 10, Members: []network.Member{member("eth3", 7)}},
 			card("eth4", 8, "fe80::1/64"), card("eth5", 9, "fe80::1/64"),
+		}, network.DNS{}, ""},
+		{"one network, of which the first link has rules", []network.Link{
+			func() network.Link {
+				l := card("eth0", 1, "192.0.2.10/24")
+				l.Rules = []network.Rule{{From: netip.MustParsePrefix("192.0.2.10/32"), Table: 7, At: at(2)}}
+				return l
+			}(),
+			card("eth1", 3, "192.0.2.11/24"),
 		}, network.DNS{}, ""},
 		{"one address twice", []network.Link{card("eth0", 1, "192.0.2.10/24", "2001:db8::1/64"), card("eth1", 2, "192.0.2.10/24"), card("eth2", 3, "2001:db8:1::1/64", "2001:db8:1::1/128")}, network.DNS{}, `
 2 warning network-duplicate-address: the address 192.0.2.10 is given twice (1)

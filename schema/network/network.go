@@ -140,8 +140,8 @@ func (l *Link) Name() string {
 
 // Match is which cards a link is. All that is set must fit; of a list, one item.
 type Match struct {
-	// MAC is the card's own hardware address, its permanent one.
-	MAC string
+	// MAC is the card's own hardware address, its permanent one. MACText is how it was written, and may be empty.
+	MAC, MACText string
 	// Names and Drivers may be patterns of glob(7).
 	Names, Drivers []string
 	// Current says that MAC is the address that the card has now: some have no permanent one, as veth in a container.
@@ -156,6 +156,8 @@ func (m Match) IsZero() bool { return m.MAC == "" && len(m.Names) == 0 && len(m.
 // Hardware is what of a card is set. Each offload is by its name in systemd.link(5), "TCPSegmentationOffload".
 type Hardware struct {
 	WakeOnLAN Toggle
+	// MACPolicy is "", "persistent" (the card's own) or "random", and is instead of Link.MAC.
+	MACPolicy string
 	Offloads  map[string]bool
 	// Infiniband is "", "datagram" or "connected".
 	Infiniband string
@@ -171,8 +173,10 @@ type Address struct {
 	Peer netip.Addr
 	// Deprecated says that it is not the source of new connections: its preferred lifetime is 0.
 	Deprecated bool
-	Broadcast  netip.Addr
-	At         source.Range
+	// Forever says the opposite of Deprecated, which is so without a word.
+	Forever   bool
+	Broadcast netip.Addr
+	At        source.Range
 }
 
 // DHCP is what is asked of DHCP servers.

@@ -80,7 +80,7 @@ func (e Entry) Path(key string) string {
 	if key == "" {
 		return e.path
 	}
-	return language.Join(e.path, key)
+	return language.Join(e.path, e.prefix+key)
 }
 
 // Only reports all keys that are not among those known: "unknown key "nmae" in a physical".
@@ -99,9 +99,10 @@ func (e Entry) Only(what string, known ...string) {
 	}
 }
 
+// suggest says which word was most likely meant; nothing if none is near.
 func (e Entry) suggest(d *diag.Diagnostic, word string, known []string) {
 	if e.c.Full() {
-		return
+		return // nobody will read it
 	}
 	if near := spelling.Nearest(word, known); near != "" {
 		d.Detail = fmt.Sprintf("did you mean %q?", near)
@@ -176,7 +177,9 @@ func (e Entry) Word(key string, words ...string) string {
 		return ""
 	}
 	if !slices.Contains(words, n.Value) {
-		e.suggest(e.Bad(key, n), n.Value, words)
+		d := e.Bad(key, n)
+		d.Detail = "one of " + strings.Join(words, ", ")
+		e.suggest(d, n.Value, words)
 		return ""
 	}
 	return n.Value

@@ -14,7 +14,7 @@ import (
 func (r *reader) command(l *link, o option) {
 	words, plain := expand(l.ID, o.args)
 	if !plain {
-		r.ignore(o, notRun)
+		r.notRun(o)
 		return
 	}
 	found := len(r.c.Diags)
@@ -25,7 +25,7 @@ func (r *reader) command(l *link, o option) {
 		}
 		if end > 0 && !r.one(l, o, words[:end]) {
 			if len(r.c.Diags) == found { // else it is told already
-				r.ignore(o, notRun)
+				r.notRun(o)
 			}
 			return
 		}
@@ -33,7 +33,11 @@ func (r *reader) command(l *link, o option) {
 	}
 }
 
-const notRun = "has no effect: no command of this file is run, and only addresses, routes and rules are taken from them"
+// notRun tells of a command by its place.
+func (r *reader) notRun(o option) {
+	d := r.c.ReportAt(rules.NetworkIgnored, "", r.span(o), "the command of %s is not run", network.Quoted(o.name.text))
+	d.Detail = "of commands, only the addresses, routes and rules are taken that ip(8) and route(8) add"
+}
 
 // expand puts the name of the interface in its place, and takes off what makes a failure count for nothing. plain is false of
 // a line that only a shell understands.
@@ -42,6 +46,9 @@ func expand(name string, args []word) (words []word, plain bool) {
 		args = args[:n-2]
 	}
 	for _, w := range args {
+		if w.text[0] == '#' {
+			break // a comment of the shell's
+		}
 		switch w.text {
 		case "$IFACE", "${IFACE}", "%IFACE%", `"$IFACE"`, `"${IFACE}"`:
 			w.text = name
@@ -417,6 +424,12 @@ func (r *reader) ipAddress(l *link, args []word) bool {
 		return false
 	} else {
 		a.Prefix = p
+	}
+	if a.Prefix.Addr().Is6() || a.Prefix.Bits() > 30 {
+		a.Broadcast = netip.Addr{}
+	}
+	if a.Prefix.Addr().Is6() {
+		a.Label = ""
 	}
 	r.address(l, first, a)
 	return true

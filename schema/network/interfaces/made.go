@@ -1,7 +1,6 @@
 package interfaces
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -343,12 +342,4 @@ func (r *reader) finish() *network.Network {
 type pending struct {
 	device word
 	route  network.Route
-}
-
-// family is that of an address, as interfaces(5) calls it.
-func family(a netip.Addr) string {
-	if a.Is4() {
-		return "inet"
-	}
-	return "inet6"
 }

@@ -99,7 +99,7 @@ type static struct {
 	gateways  []option
 	metric    *uint32
 	peer      netip.Addr
-	broadcast netip.Addr
+	broadcast option
 	retired   bool     // the address is not to be the source of new connections
 	said      []option // all of those
 	commands  []option
@@ -206,7 +206,7 @@ func (r *reader) static(st *static, o option) {
 		}
 	case "broadcast":
 		if o.args[0].text != "+" && o.args[0].text != "-" {
-			st.broadcast, _ = r.addr(o.args[0], "inet")
+			st.broadcast = o
 		}
 	case "pointopoint":
 		st.peer, _ = r.addr(o.args[0], st.family)
@@ -228,19 +228,28 @@ func (r *reader) addresses(l *link, st *static) {
 	if len(st.addresses) == 0 && st.family != "" {
 		r.report(rules.MissingKey, st.at, "%s is static and has no address", network.Quoted(st.at.text))
 	}
+	var broadcast netip.Addr
+	if o := st.broadcast; len(o.args) > 0 {
+		broadcast, _ = r.addr(o.args[0], "inet")
+	}
 	for _, o := range st.addresses {
 		p, text, ok := r.prefix(o.args[0], st)
 		if !ok {
 			continue
 		}
 		a := network.Address{Prefix: p, Text: text, Label: st.label, Deprecated: st.retired, At: r.at(o.args[0])}
-		if p.Addr().Is4() {
-			a.Broadcast = st.broadcast
-		} else {
+		if !p.Addr().Is4() {
 			a.Label = "" // only IPv4 has them
 		}
 		if st.peer.IsValid() && st.peer.Is4() == p.Addr().Is4() {
 			a.Peer = st.peer
+		}
+		switch {
+		case !broadcast.IsValid() || p.Addr().Is6():
+		case p.Bits() > 30 || a.Peer.IsValid():
+			r.ignore(st.broadcast, "has no effect: where there are two hosts at most there is no broadcast")
+		default:
+			a.Broadcast = broadcast
 		}
 		r.address(l, o.args[0], a)
 	}

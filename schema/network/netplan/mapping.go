@@ -19,8 +19,8 @@ type mapping struct {
 }
 
 // mapping makes one of a node; of nil, or of what is no mapping, one without values.
-func (r *reader) mapping(n *yamltree.Node, at string) mapping {
-	m := mapping{r: r, at: at, found: map[string]*yamltree.Node{}}
+func (r *reader) mapping(n *yamltree.Node, at string) *mapping {
+	m := &mapping{r: r, at: at, found: map[string]*yamltree.Node{}}
 	if n == nil {
 		return m
 	}
@@ -33,10 +33,14 @@ func (r *reader) mapping(n *yamltree.Node, at string) mapping {
 	return m
 }
 
-func (m mapping) path(key string) string { return language.Join(m.at, key) }
+//go:noinline
+func (m *mapping) path(key string) string { return language.Join(m.at, key) }
 
-// node is the value of a key, or nil if it is not written or bad.
-func (m mapping) node(key string) *yamltree.Node {
+// node is the value of a key, or nil if it is not written or bad. It has so many callers that a copy in each, as the
+// compiler would make it, is 10 kB; so have path and text.
+//
+//go:noinline
+func (m *mapping) node(key string) *yamltree.Node {
 	n := m.found[key]
 	if n == nil || m.r.Bad[n] || n.Kind == yamltree.Null {
 		return nil
@@ -45,7 +49,7 @@ func (m mapping) node(key string) *yamltree.Node {
 }
 
 // ref names another link.
-func (m mapping) ref(key string) network.Ref {
+func (m *mapping) ref(key string) network.Ref {
 	n := m.node(key)
 	if n == nil || n.Kind != yamltree.Scalar {
 		return network.Ref{}
@@ -54,7 +58,7 @@ func (m mapping) ref(key string) network.Ref {
 }
 
 // items are the items of a list that are not bad; a lone scalar is a list of one.
-func (m mapping) items(key string) []*yamltree.Node {
+func (m *mapping) items(key string) []*yamltree.Node {
 	n := m.node(key)
 	switch {
 	case n == nil:
@@ -71,14 +75,15 @@ func (m mapping) items(key string) []*yamltree.Node {
 	return out
 }
 
-func (m mapping) text(key string) string {
+//go:noinline
+func (m *mapping) text(key string) string {
 	if n := m.node(key); n != nil {
 		return n.Value
 	}
 	return ""
 }
 
-func (m mapping) texts(key string) []string {
+func (m *mapping) texts(key string) []string {
 	var out []string
 	for _, n := range m.items(key) {
 		out = append(out, n.Value)
@@ -86,7 +91,7 @@ func (m mapping) texts(key string) []string {
 	return out
 }
 
-func (m mapping) toggle(key string) network.Toggle {
+func (m *mapping) toggle(key string) network.Toggle {
 	n := m.node(key)
 	if n == nil {
 		return network.Unset
@@ -96,7 +101,7 @@ func (m mapping) toggle(key string) network.Toggle {
 }
 
 // domains are what becomes of the domains of others: "yes", "no" or "route".
-func (m mapping) domains() string {
+func (m *mapping) domains() string {
 	switch m.text("use_domains") {
 	case "":
 		return ""
@@ -110,7 +115,7 @@ func (m mapping) domains() string {
 }
 
 // unsigned is a number; nil if it is not written.
-func (m mapping) unsigned(key string) *uint32 {
+func (m *mapping) unsigned(key string) *uint32 {
 	n := m.node(key)
 	if n == nil {
 		return nil
@@ -124,7 +129,9 @@ func (m mapping) unsigned(key string) *uint32 {
 }
 
 // number is a number; 0 if it is not written.
-func (m mapping) number(key string) uint32 {
+//
+//go:noinline
+func (m *mapping) number(key string) uint32 {
 	if v := m.unsigned(key); v != nil {
 		return *v
 	}
@@ -132,7 +139,7 @@ func (m mapping) number(key string) uint32 {
 }
 
 // count is a time in units; nil if it is not written.
-func (m mapping) count(key, unit string) *uint32 {
+func (m *mapping) count(key, unit string) *uint32 {
 	n := m.node(key)
 	if n == nil {
 		return nil
@@ -145,7 +152,7 @@ func (m mapping) count(key, unit string) *uint32 {
 }
 
 // members are the links that interfaces names.
-func (m mapping) members() []network.Member {
+func (m *mapping) members() []network.Member {
 	var out []network.Member
 	for _, n := range m.items("interfaces") {
 		if n.Kind == yamltree.Scalar {
@@ -156,7 +163,7 @@ func (m mapping) members() []network.Member {
 }
 
 // ignored says that a value has no effect.
-func (m mapping) ignored(key, format string, args ...any) {
+func (m *mapping) ignored(key, format string, args ...any) {
 	n := m.node(key)
 	m.r.ReportAt(rules.NetworkIgnored, m.path(key), findings.FirstLine(n.Range), format, args...)
 }

@@ -109,10 +109,10 @@ func (r *reader) checkName(l *network.Link, key *yamltree.Node, at string) {
 }
 
 // ethernet reads what is of cards alone.
-func (r *reader) ethernet(l *network.Link, m mapping) {
+func (r *reader) ethernet(l *network.Link, m *mapping) {
 	if n := m.node("match"); n != nil {
 		match := r.mapping(n, m.path("match"))
-		l.Match = network.Match{MAC: mac(match.text("macaddress")), Drivers: match.texts("driver"), At: findings.FirstLine(n.Range)}
+		l.Match = network.Match{MAC: mac(match.text("macaddress")), MACText: match.text("macaddress"), Drivers: match.texts("driver"), At: findings.FirstLine(n.Range)}
 		if name := match.text("name"); name != "" {
 			l.Match.Names = []string{name}
 		}
@@ -136,7 +136,7 @@ func (r *reader) ethernet(l *network.Link, m mapping) {
 		}
 	}
 	l.Hardware.WakeOnLAN = m.toggle("wakeonlan")
-	if l.Hardware.WakeOnLAN == network.Unset && (l.Rename != "" || l.MTU != 0 || l.Hardware.Offloads != nil) {
+	if l.Hardware.WakeOnLAN == network.Unset && (l.Rename != "" || l.MTU != 0 || l.Hardware.MACPolicy != "" || l.Hardware.Offloads != nil) {
 		l.Hardware.WakeOnLAN = network.Off // netplan's own, wherever it writes a .link file
 	}
 }
@@ -153,8 +153,17 @@ var offloads = map[string]string{
 }
 
 // common reads the keys of links of every kind.
-func (r *reader) common(l *network.Link, m mapping) {
-	l.MAC = mac(m.text("macaddress"))
+func (r *reader) common(l *network.Link, m *mapping) {
+	switch set := m.text("macaddress"); {
+	case set != "permanent" && set != "random":
+		l.MAC = mac(set)
+	case l.Kind != network.Ethernet:
+		r.Report(rules.NetworkConflict, m.path("macaddress"), m.node("macaddress"), "%s is for a card, and %q is none", set, l.ID)
+	case set == "permanent":
+		l.Hardware.MACPolicy = "persistent"
+	default:
+		l.Hardware.MACPolicy = set
+	}
 	l.MTU, l.MTU6 = int(m.number("mtu")), int(m.number("ipv6_mtu"))
 	for _, key := range []string{"mtu", "ipv6_mtu"} {
 		if n := m.node(key); n != nil && l.MTUAt.IsZero() {
@@ -195,7 +204,7 @@ func (r *reader) common(l *network.Link, m mapping) {
 	r.portOf(l.ID, m)
 }
 
-func (r *reader) addresses(l *network.Link, m mapping) {
+func (r *reader) addresses(l *network.Link, m *mapping) {
 	add := func(n *yamltree.Node) *network.Address {
 		p, fault := network.ParsePrefix(n.Value)
 		if fault != nil || r.Bad[n] {
@@ -215,7 +224,7 @@ func (r *reader) addresses(l *network.Link, m mapping) {
 				continue
 			}
 			options := r.mapping(p.Value, fmt.Sprintf("%s[%d]", m.path("addresses"), i))
-			a.Deprecated = options.text("lifetime") == "0"
+			a.Deprecated, a.Forever = options.text("lifetime") == "0", options.text("lifetime") == "forever"
 			a.Label = options.text("label")
 			if n := options.node("label"); n != nil && !a.Prefix.Addr().Is4() {
 				r.Report(rules.NetworkConflict, options.path("label"), n, "an IPv6 address has no label")
@@ -225,7 +234,7 @@ func (r *reader) addresses(l *network.Link, m mapping) {
 	}
 }
 
-func (r *reader) dhcp(l *network.Link, m mapping) {
+func (r *reader) dhcp(l *network.Link, m *mapping) {
 	l.DHCP = network.DHCP{
 		V4: m.toggle("dhcp4") == network.On, V6: m.toggle("dhcp6") == network.On,
 		ByMAC: m.text("dhcp_identifier") == "mac", Critical: m.toggle("critical") == network.On,
@@ -238,7 +247,7 @@ func (r *reader) dhcp(l *network.Link, m mapping) {
 	}
 }
 
-func (r *reader) overrides(m mapping, key string) network.Overrides {
+func (r *reader) overrides(m *mapping, key string) network.Overrides {
 	o := r.mapping(m.node(key), m.path(key))
 	return network.Overrides{
 		UseDNS: o.toggle("use_dns"), UseNTP: o.toggle("use_ntp"), UseHostname: o.toggle("use_hostname"), UseMTU: o.toggle("use_mtu"),
@@ -247,7 +256,7 @@ func (r *reader) overrides(m mapping, key string) network.Overrides {
 	}
 }
 
-func (r *reader) ipv6(l *network.Link, m mapping) {
+func (r *reader) ipv6(l *network.Link, m *mapping) {
 	ra := r.mapping(m.node("ra_overrides"), m.path("ra_overrides"))
 	l.IPv6 = network.IPv6{
 		AcceptRA: m.toggle("accept_ra"), Privacy: m.toggle("ipv6_privacy"),

@@ -63,11 +63,17 @@ func TestRead(t *testing.T) {
 		{"no match at all is every card", "ethernets: {all-cards: {match: {}}}",
 			network.Link{ID: "all-cards", Kind: network.Ethernet, Match: network.Match{Names: []string{"*"}}}},
 		{"a card by its address, in another spelling", `ethernets: {lan: {match: {macaddress: "52-54-00-6B-3C-58", driver: ixgbe}, set-name: lan0}}`,
-			network.Link{ID: "lan", Kind: network.Ethernet, Rename: "lan0", Match: network.Match{MAC: "52:54:00:6b:3c:58", Drivers: []string{"ixgbe"}},
+			network.Link{ID: "lan", Kind: network.Ethernet, Rename: "lan0", Match: network.Match{MAC: "52:54:00:6b:3c:58", MACText: "52-54-00-6B-3C-58", Drivers: []string{"ixgbe"}},
 				Hardware: network.Hardware{WakeOnLAN: network.Off}}},
 		{"what a card does itself", "ethernets: {eth0: {wakeonlan: on, tcp_segmentation_offload: no, infiniband-mode: connected}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{
 				WakeOnLAN: network.On, Infiniband: "connected", Offloads: map[string]bool{"TCPSegmentationOffload": false}}}},
+		{"a hardware address by chance", "ethernets: {eth0: {macaddress: random}}",
+			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{MACPolicy: "random", WakeOnLAN: network.Off}}},
+		{"the card's own hardware address", "ethernets: {eth0: {macaddress: permanent}}",
+			network.Link{ID: "eth0", Kind: network.Ethernet, Hardware: network.Hardware{MACPolicy: "persistent", WakeOnLAN: network.Off}}},
+		{"an address that stays", "ethernets: {eth0: {addresses: [192.0.2.10/24: {lifetime: forever}]}}",
+			network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{{Prefix: prefix("192.0.2.10/24"), Text: "192.0.2.10/24", Forever: true}}}},
 		{"addresses", `ethernets: {eth0: {addresses: [192.0.2.10/24, {192.0.2.11/24: {lifetime: 0, label: "eth0:a"}}, "2001:DB8::1/64"]}}`,
 			network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{
 				{Prefix: prefix("192.0.2.10/24"), Text: "192.0.2.10/24"},
@@ -98,7 +104,7 @@ func TestRead(t *testing.T) {
 			network.Link{ID: "eth0", Kind: network.Ethernet, Routes: []network.Route{
 				{To: prefix("::/0"), ToText: "default", Via: addr("2001:db8::1"), ViaText: "2001:db8::1", Metric: number(0)},
 				{To: prefix("192.0.2.1/32"), ToText: "192.0.2.1", Via: addr("192.0.2.2"), ViaText: "192.0.2.2", Table: 10, MTU: 1400},
-				{To: prefix("10.0.0.0/8"), ToText: "10.1.2.3/8", Scope: "link"},
+				{To: prefix("10.0.0.0/8"), ToText: "10.1.2.3/8"},
 				{To: prefix("10.0.0.0/8"), ToText: "10.0.0.0/8", Scope: "host", Type: "local"}}}},
 		{"rules", "ethernets: {eth0: {routing-policy: [{from: 192.0.2.1, table: 10, mark: 0}, {to: 10.0.0.0/8, priority: 0, mark: 7, type-of-service: 0}]}}",
 			network.Link{ID: "eth0", Kind: network.Ethernet, Rules: []network.Rule{

@@ -17,7 +17,7 @@ var (
 )
 
 // routes reads gateway4, gateway6 and routes.
-func (r *reader) routes(l *network.Link, m mapping) {
+func (r *reader) routes(l *network.Link, m *mapping) {
 	for _, gateway := range []struct {
 		key string
 		to  netip.Prefix
@@ -92,7 +92,8 @@ func reaches(l *network.Link, via netip.Addr) bool {
 	return own == 0 || via.IsLinkLocalUnicast()
 }
 
-// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere.
+// scope is how far a route leads, which its type decides where nothing is said; empty for everywhere, and of a route
+// without a gateway, which for networkd is one on the link.
 func scope(r *network.Route) string {
 	switch {
 	case r.Scope == "global":
@@ -105,16 +106,12 @@ func scope(r *network.Route) string {
 		return "host"
 	case "broadcast", "multicast", "anycast":
 		return "link"
-	case "", "unicast":
-		if !r.Via.IsValid() && r.To.Addr().Is4() {
-			return "link"
-		}
 	}
 	return ""
 }
 
 // rules reads routing-policy.
-func (r *reader) rules(l *network.Link, m mapping) {
+func (r *reader) rules(l *network.Link, m *mapping) {
 	for i, item := range m.items("routing_policy") {
 		if item.Kind != yamltree.Mapping {
 			continue

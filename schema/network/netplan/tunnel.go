@@ -13,7 +13,7 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-func (r *reader) tunnel(l *network.Link, m mapping, key *yamltree.Node) {
+func (r *reader) tunnel(l *network.Link, m *mapping, key *yamltree.Node) {
 	t := &network.TunnelOptions{Mode: m.text("mode"), TTL: m.unsigned("ttl")}
 	l.Tunnel, l.Parent = t, m.ref("link")
 	if n := m.node("local"); n != nil {
@@ -35,7 +35,7 @@ func (r *reader) tunnel(l *network.Link, m mapping, key *yamltree.Node) {
 }
 
 // ends checks both ends of a tunnel of IP in IP.
-func (r *reader) ends(t *network.TunnelOptions, m mapping, entry *yamltree.Node) {
+func (r *reader) ends(t *network.TunnelOptions, m *mapping, entry *yamltree.Node) {
 	if m.found["remote"] == nil {
 		r.ReportAt(rules.MissingKey, m.at, entry.Range, "%s needs %q", m.at, "remote")
 	}
@@ -60,7 +60,7 @@ func (r *reader) ends(t *network.TunnelOptions, m mapping, entry *yamltree.Node)
 }
 
 // keys reads the keys of a tunnel that has some.
-func (r *reader) keys(t *network.TunnelOptions, m mapping) {
+func (r *reader) keys(t *network.TunnelOptions, m *mapping) {
 	name, n := m.keys()
 	if n == nil {
 		return
@@ -85,14 +85,14 @@ func (r *reader) keys(t *network.TunnelOptions, m mapping) {
 }
 
 // keys is the value of key or keys, which are two names of one thing.
-func (m mapping) keys() (string, *yamltree.Node) {
+func (m *mapping) keys() (string, *yamltree.Node) {
 	if n := m.node("keys"); n != nil {
 		return "keys", n
 	}
 	return "key", m.node("key")
 }
 
-func (r *reader) wireguard(t *network.TunnelOptions, m mapping, entry *yamltree.Node) {
+func (r *reader) wireguard(t *network.TunnelOptions, m *mapping, entry *yamltree.Node) {
 	t.Mark = m.unsigned("mark")
 	t.ListenPort = m.unsigned("port") // nil for auto
 	name, n := m.keys()
@@ -139,7 +139,7 @@ func (r *reader) peer(t *network.TunnelOptions, n *yamltree.Node, at string) {
 	t.Peers = append(t.Peers, p)
 }
 
-func (r *reader) vxlan(t *network.TunnelOptions, m mapping, entry *yamltree.Node) {
+func (r *reader) vxlan(t *network.TunnelOptions, m *mapping, entry *yamltree.Node) {
 	t.VNI = m.unsigned("id")
 	if m.found["id"] == nil {
 		r.ReportAt(rules.MissingKey, m.at, entry.Range, "%s needs %q", m.at, "id")

@@ -10,7 +10,7 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-func (r *reader) bond(l *network.Link, m mapping) {
+func (r *reader) bond(l *network.Link, m *mapping) {
 	l.Members = m.members()
 	n := m.node("parameters")
 	if n == nil {
@@ -37,7 +37,7 @@ func (r *reader) bond(l *network.Link, m mapping) {
 }
 
 // unlessNone is a word of a bond's, where netplan takes none and neither the kernel nor networkd has such a word.
-func (m mapping) unlessNone(key string) string {
+func (m *mapping) unlessNone(key string) string {
 	text := m.text(key)
 	if text != "none" {
 		return text
@@ -46,7 +46,7 @@ func (m mapping) unlessNone(key string) string {
 	return ""
 }
 
-func (r *reader) bridge(l *network.Link, m mapping) {
+func (r *reader) bridge(l *network.Link, m *mapping) {
 	l.Members = m.members()
 	n := m.node("parameters")
 	if n == nil {
@@ -72,7 +72,7 @@ type port struct {
 }
 
 // portsOf keeps what a mapping says of the ports of a bridge by their names.
-func (r *reader) portsOf(bridge string, m mapping, key string, set func(*network.Member, uint32)) {
+func (r *reader) portsOf(bridge string, m *mapping, key string, set func(*network.Member, uint32)) {
 	n := m.node(key)
 	if n == nil {
 		return
@@ -85,7 +85,7 @@ func (r *reader) portsOf(bridge string, m mapping, key string, set func(*network
 }
 
 // portOf keeps what a link says of itself as a port of a bridge.
-func (r *reader) portOf(id string, m mapping) {
+func (r *reader) portOf(id string, m *mapping) {
 	for _, key := range []string{"hairpin", "port_mac_learning", "neigh_suppress"} {
 		n := m.node(key)
 		if n == nil {
@@ -132,7 +132,7 @@ func (r *reader) setPorts() {
 }
 
 // vrf reads a VRF. What is routed in it is in its table.
-func (r *reader) vrf(l *network.Link, m mapping) {
+func (r *reader) vrf(l *network.Link, m *mapping) {
 	l.Table = m.number("table")
 	l.Members = m.members()
 	for i := range l.Routes {

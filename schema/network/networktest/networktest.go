@@ -137,7 +137,9 @@ func write(b *strings.Builder, depth int, key string, v any) {
 		for k := range m {
 			keys = append(keys, k)
 		}
-		sort.Slice(keys, func(i, j int) bool { return (keys[i] == "ID") != (keys[j] == "ID") && keys[i] == "ID" || (keys[j] != "ID" && keys[i] < keys[j]) })
+		sort.Slice(keys, func(i, j int) bool {
+			return (keys[i] == "ID") != (keys[j] == "ID") && keys[i] == "ID" || (keys[j] != "ID" && keys[i] < keys[j])
+		})
 		for _, k := range keys {
 			if k != "At" && !strings.HasSuffix(k, "At") && said(k, m[k]) {
 				write(b, depth, k, m[k])

@@ -45,7 +45,9 @@ func (r *reader) name() map[string]string {
 		}
 		switch {
 		case l.Rename != "":
-			l.ID = l.Rename
+			if l.ID = l.Rename; l.Match.IsZero() {
+				l.Rename = "" // it is found by it
+			}
 			continue
 		case network.CheckWord(l.ID) != nil:
 			l.ID = "link"

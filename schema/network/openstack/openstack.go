@@ -23,7 +23,8 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// Read is the network that links, networks and services describe. If an error was found it must not be used.
+// Read is the network that links, networks and services describe; nil if there is no link in it. If an error was found
+// it must not be used.
 func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r := &reader{Collector: c, links: map[string]int{}, taken: map[string]bool{}, announced: map[int]bool{}, fixed: map[int]bool{}}
 	r.network.At = findings.FirstLine(root.Range)
@@ -44,6 +45,9 @@ func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	}
 	r.routers()
 	r.services(top, &r.network.DNS)
+	if len(r.network.Links) == 0 {
+		return nil
+	}
 	entry.Limit(c, &r.network.DNS)
 	return &r.network
 }
@@ -128,10 +132,6 @@ func (r *reader) card(e entry.Entry, l *network.Link) {
 	}
 	if fault := network.CheckName(name.Value); fault != nil {
 		network.Refuse(r.Collector, rules.NetworkName, e.Path("name"), name, fault)
-		return
-	}
-	if l.Match.MAC == "" {
-		l.Match.Names = []string{name.Value}
 		return
 	}
 	l.Rename = name.Value

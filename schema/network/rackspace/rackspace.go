@@ -21,7 +21,7 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// Read is the network that is described. If an error was found it must not be used.
+// Read is the network that is described; nil if there is no card in it. If an error was found it must not be used.
 func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	for _, key := range []string{"links", "networks", "services"} {
 		if root.Get(key) != nil {
@@ -43,11 +43,13 @@ func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 			}
 		}
 	}
-	if len(r.network.Links) == 0 && !c.Diags.HasErrors() {
-		c.ReportAt(rules.NetworkIgnored, "", r.network.At, "the description has neither links nor cards, and nothing is made of it")
-		return nil
+	if len(r.network.Links) > 0 {
+		return &r.network
 	}
-	return &r.network
+	if !c.Diags.HasErrors() {
+		c.ReportAt(rules.NetworkIgnored, "", r.network.At, "the description has neither links nor cards, and nothing is made of it")
+	}
+	return nil
 }
 
 type reader struct {

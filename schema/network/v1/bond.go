@@ -12,7 +12,8 @@ import (
 func (r *reader) bond(e entry.Entry, l *network.Link) {
 	r.members(e, "bond_interfaces", l)
 	p := e.Below("params").Bare("bond_")
-	p.Only("the parameters of a bond", slices.Concat(bondParams, noBondParams, []string{"mac_address", "slaves", "interfaces"})...)
+	p.Only("the parameters of a bond", slices.Concat(bondParams, noBondParams, []string{"mac_address", "slaves"})...)
+	r.members(p, "slaves", l)
 	o := Bond(p)
 	o.Primary = r.ref(p.Ref("primary"), p.Path("primary"))
 	if mac := p.MAC("mac_address"); mac != "" && l.MAC == "" {
@@ -35,8 +36,7 @@ var noBondParams = []string{
 	"ad_user_port_key", "mii_status", "peer_notif_delay", "queue_id", "use_carrier",
 }
 
-// choices are what a parameter may be, each in the place of its number in the kernel. More than one word there is in one
-// line with blanks between: the first is systemd-networkd's.
+// choices are what a parameter may be, each in the place of its number in the kernel.
 //
 // Source: Linux, Documentation/networking/bonding.rst at 6.1; systemd.netdev(5) of v252.
 var choices = map[string][]string{

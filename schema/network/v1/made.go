@@ -10,13 +10,16 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// members reads the links that a bond or bridge is made of.
+// members reads the links that a bond or bridge is made of, beside those that it has. The word none is no link.
 func (r *reader) members(e entry.Entry, key string, l *network.Link) {
 	there := map[string]bool{}
 	for _, m := range l.Members {
 		there[m.ID] = true
 	}
 	for _, item := range e.Items(key) {
+		if item.Node.Value == "none" {
+			continue
+		}
 		ref := r.ref(network.Ref{ID: item.Node.Value, At: item.Node.Range}, item.Path)
 		if ref.ID != "" && !there[ref.ID] {
 			there[ref.ID] = true
@@ -42,9 +45,7 @@ func (r *reader) bridge(e entry.Entry, l *network.Link) {
 	if mac := p.MAC("hw"); mac != "" && l.MAC == "" {
 		l.MAC = mac
 	}
-	if text := p.Text("ports"); text != "none" && text != "all" {
-		r.members(p, "ports", l)
-	}
+	r.members(p, "ports", l)
 	if p.Value("gcint") != nil {
 		p.Ignored("gcint", "systemd-networkd has no setting for gcint of a bridge")
 	}

@@ -7,18 +7,47 @@ import (
 	"cloudconfig/schema/rules"
 )
 
-// ways says which link reaches an address, by the networks that are on links. Asking costs as much as prefixes have
-// lengths, however many links there are.
-type ways struct {
+// nets are networks, each with the link it is on. Asking for an address costs as much as prefixes have lengths, however
+// many networks there are.
+type nets struct {
 	on      map[netip.Prefix]int
 	lengths [129]bool
+}
+
+func (n *nets) add(p netip.Prefix, link int) {
+	if n.on == nil {
+		n.on = map[netip.Prefix]int{}
+	}
+	if _, taken := n.on[p.Masked()]; !taken {
+		n.on[p.Masked()] = link
+		n.lengths[p.Bits()] = true
+	}
+}
+
+// find is the link that has an address in its smallest network.
+func (n *nets) find(a netip.Addr) (int, bool) {
+	for bits := a.BitLen(); bits >= 0 && a.IsValid(); bits-- {
+		if !n.lengths[bits] {
+			continue
+		}
+		p, _ := a.Prefix(bits)
+		if i, there := n.on[p]; there {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// ways says which link suits a route.
+type ways struct {
+	nets
 	// dynamic is the first link that gets addresses of a family from others, static the first that has one: of IPv4 and of
 	// IPv6. -1 if there is none.
 	dynamic, static [2]int
 }
 
 func waysOf(links []network.Link) *ways {
-	w := &ways{on: map[netip.Prefix]int{}, dynamic: [2]int{-1, -1}, static: [2]int{-1, -1}}
+	w := &ways{dynamic: [2]int{-1, -1}, static: [2]int{-1, -1}}
 	first := func(at *int, i int) {
 		if *at < 0 {
 			*at = i
@@ -28,10 +57,7 @@ func waysOf(links []network.Link) *ways {
 		l := &links[i]
 		for _, a := range l.Addresses {
 			first(&w.static[family(a.Prefix.Addr())], i)
-			if _, taken := w.on[a.Prefix.Masked()]; !taken {
-				w.on[a.Prefix.Masked()] = i
-				w.lengths[a.Prefix.Bits()] = true
-			}
+			w.add(a.Prefix, i)
 		}
 		if l.DHCP.V4 {
 			first(&w.dynamic[0], i)
@@ -53,21 +79,35 @@ func family(a netip.Addr) int {
 // to is the link that best suits a route: one with the gateway in its network, else one that may come to reach it, else
 // one with an address of that family; -1 if there is none.
 func (w *ways) to(r *network.Route) int {
-	for bits := r.Via.BitLen(); bits >= 0 && r.Via.IsValid(); bits-- {
-		if !w.lengths[bits] {
-			continue
-		}
-		if p, err := r.Via.Prefix(bits); err == nil {
-			if i, ok := w.on[p]; ok {
-				return i
-			}
-		}
+	if i, there := w.find(r.Via); there {
+		return i
 	}
 	f := family(r.To.Addr())
 	if w.dynamic[f] >= 0 {
 		return w.dynamic[f]
 	}
 	return w.static[f]
+}
+
+// onLink says of gateways that are in no network of their link that they are on it, as cloud-init does: hosts with a network
+// of their own, 192.0.2.1/32, have such. What comes by DHCP may have any network.
+func onLink(l *network.Link) {
+	var near nets
+	static := [2]bool{}
+	for _, a := range l.Addresses {
+		near.add(a.Prefix, 0)
+		static[family(a.Prefix.Addr())] = true
+	}
+	for i := range l.Routes {
+		route := &l.Routes[i]
+		via := route.Via
+		if route.ToText != "" || via.IsLinkLocalUnicast() || !static[family(via)] || via.Is4() && l.DHCP.V4 || via.Is6() && l.DHCP.V6 {
+			continue
+		}
+		if _, in := near.find(via); !in {
+			route.OnLink = network.On
+		}
+	}
 }
 
 // place gives the routes that are of no link to those that reach their gateways. cloud-init writes them for every link,

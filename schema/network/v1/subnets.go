@@ -24,6 +24,7 @@ func (r *reader) ip(e entry.Entry, l *network.Link) {
 			byHand++
 		}
 	}
+	onLink(l)
 	if byHand > 0 && byHand == len(subnets) {
 		l.Activation = "manual"
 		l.Optional = true
@@ -61,9 +62,8 @@ func (r *reader) subnet(s entry.Entry, l *network.Link) {
 		l.Routes = append(l.Routes, gateway)
 	}
 	for _, e := range s.Entries("routes") {
-		e.Only("a route", "type", "id", "destination", "network", "netmask", "prefix", "gateway", "metric", "mtu")
+		e.Only("a route", routeKeys...)
 		if route, ok := r.route(e); ok {
-			route.MTU, _ = e.MTU("mtu")
 			l.Routes = append(l.Routes, route)
 		}
 	}

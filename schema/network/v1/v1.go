@@ -18,7 +18,8 @@ import (
 	"cloudconfig/schema/yamltree"
 )
 
-// Read is the network that a mapping with version and config describes. If an error was found it must not be used.
+// Read is the network that a mapping with version and config describes; nil if there is no link in it. If an error was
+// found it must not be used.
 func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r := &reader{Collector: c, links: map[string]int{}}
 	r.network.At = findings.FirstLine(root.Range)
@@ -33,6 +34,9 @@ func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r.tie()
 	r.ports()
 	r.place()
+	if len(r.network.Links) == 0 {
+		return nil
+	}
 	entry.Limit(c, &r.network.DNS)
 	return &r.network
 }
@@ -59,6 +63,9 @@ var types = []string{"physical", "bond", "bridge", "vlan", "infiniband", "loopba
 
 // common are the keys of all links. An id is curtin's, and names the entry for nobody but MAAS.
 var common = []string{"type", "name", "id", "mac_address", "mtu", "subnets", "accept_ra", "params", "wakeonlan"}
+
+// routeKeys are those of a route, of a subnet or of no link.
+var routeKeys = []string{"type", "id", "destination", "network", "netmask", "prefix", "gateway", "metric"}
 
 // entry reads one entry, of whatever type.
 func (r *reader) entry(e entry.Entry) {
@@ -90,7 +97,7 @@ func (r *reader) entry(e entry.Entry) {
 		e.Only("a nameserver", "type", "id", "address", "search", "interface")
 		r.nameserver(e)
 	case "route":
-		e.Only("a route", "type", "id", "destination", "network", "netmask", "gateway", "metric")
+		e.Only("a route", routeKeys...)
 		if route, ok := r.route(e); ok {
 			r.routes = append(r.routes, route)
 		}
@@ -223,5 +230,9 @@ func (r *reader) route(e entry.Entry) (network.Route, bool) {
 		e.Needs("destination")
 		return network.Route{}, false
 	}
-	return e.Route(to, "netmask", "gateway", "metric")
+	mask := "netmask"
+	if e.Value(mask) == nil {
+		mask = "prefix"
+	}
+	return e.Route(to, mask, "gateway", "metric")
 }
