@@ -96,7 +96,7 @@ func match(t *text, l *network.Link) {
 		}
 	}
 	t.items("Driver", l.Match.Drivers)
-	own(t, l.Match)
+	own(t, l)
 }
 
 // protocols are the ways to addresses that are not written down.
