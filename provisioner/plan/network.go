@@ -92,11 +92,9 @@ func newNetworkPlan(c *computation) *networkPlan {
 			p.masters[m.ID] = l
 		}
 	}
-	if c.NetworkFromPlatform {
-		for i := range c.Config.Units {
-			if u := &c.Config.Units[i]; strings.HasSuffix(u.Name.V, ".network") && !u.Mask.V {
-				p.units = append(p.units, unitMatch{u, matchOf(u.Content.V)})
-			}
+	for i := range c.NetworkUnits {
+		if u := &c.NetworkUnits[i]; strings.HasSuffix(u.Name.V, ".network") && !u.Mask.V {
+			p.units = append(p.units, unitMatch{u, matchOf(u.Content.V)})
 		}
 	}
 	return p

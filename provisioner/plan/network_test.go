@@ -216,7 +216,10 @@ func TestNetworkAndUnits(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			in := plan.Input{Network: networkOf(tc.link), NetworkFromPlatform: tc.platform, Config: &schema.Config{Units: tc.units, Files: tc.files}}
+			in := plan.Input{Network: networkOf(tc.link), Config: &schema.Config{Units: tc.units, Files: tc.files}}
+			if tc.platform {
+				in.NetworkUnits = tc.units
+			}
 			p, diags := newDisk(map[string]string{"etc/systemd/network/": ""}).compute(t, in)
 			if diff := cmp.Diff(tc.findings, findings(diags)); diff != "" {
 				t.Errorf("%s\n%v", diff, diags)
