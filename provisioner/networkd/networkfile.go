@@ -47,8 +47,8 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	r.position(t, l)
 
 	addresses := map[netip.Prefix]bool{}
-	for _, a := range l.Addresses {
-		if !addresses[a.Prefix] { // networkd would take the first, and say so
+	for i := range l.Addresses {
+		if a := &l.Addresses[i]; !addresses[a.Prefix] { // networkd would take the first, and say so
 			addresses[a.Prefix] = true
 			t.begin("Address")
 			r.address(t, l, a)
@@ -58,9 +58,9 @@ func (r *renderer) networkFile(l *network.Link) *text {
 		t.begin("Route")
 		r.route(t, l, &l.Routes[i])
 	}
-	for _, rule := range l.Rules {
+	for i := range l.Rules {
 		t.begin("RoutingPolicyRule")
-		policy(t, rule)
+		policy(t, &l.Rules[i])
 	}
 	for _, n := range l.Neighbors {
 		t.begin("Neighbor")
@@ -244,7 +244,7 @@ func (r *renderer) position(t *text, l *network.Link) {
 	}
 }
 
-func (r *renderer) address(t *text, l *network.Link, a network.Address) {
+func (r *renderer) address(t *text, l *network.Link, a *network.Address) {
 	t.set("Address", writtenPrefix(a.Text, a.Prefix))
 	if a.Prefix.Addr().Is4() {
 		t.set("Label", a.Label)
@@ -308,7 +308,7 @@ func window(t *text, key string, packets int) {
 	}
 }
 
-func policy(t *text, r network.Rule) {
+func policy(t *text, r *network.Rule) {
 	if r.From.IsValid() {
 		t.set("From", writtenPrefix(r.FromText, r.From))
 	}
@@ -328,11 +328,11 @@ func policy(t *text, r network.Rule) {
 
 // dhcp says what of the answers of DHCP servers and routers is taken.
 func (r *renderer) dhcp(t *text, l *network.Link) {
-	d := l.DHCP
-	v4, v6, ra := d.Overrides4, d.Overrides6, l.IPv6.RA
+	d := &l.DHCP
+	v4, v6, ra := &d.Overrides4, &d.Overrides6, &l.IPv6.RA
 	// What is sent as the name is one setting for both.
 	if !d.V4 {
-		v4 = network.Overrides{SendHostname: v6.SendHostname, Hostname: v6.Hostname}
+		v4 = &network.Overrides{SendHostname: v6.SendHostname, Hostname: v6.Hostname}
 	} else if d.V6 && (v6.SendHostname != network.Unset && v6.SendHostname != v4.SendHostname || v6.Hostname != "" && v6.Hostname != v4.Hostname) {
 		r.report(rules.NetworkIgnored, l.At, "networkd sends one name by DHCP on %q, that for IPv4", l.ID)
 	}
@@ -374,7 +374,7 @@ func (r *renderer) dhcp(t *text, l *network.Link) {
 }
 
 // taken are the settings that DHCP has in both versions.
-func taken(t *text, o network.Overrides) {
+func taken(t *text, o *network.Overrides) {
 	t.toggle("UseDNS", o.UseDNS)
 	t.toggle("UseNTP", o.UseNTP)
 	t.toggle("UseHostname", o.UseHostname)
