@@ -258,6 +258,9 @@ func (r *reader) links() []Link {
 	const dir = "sys/class/net"
 	var all []Link
 	for _, name := range r.names(dir, maxLinks) {
+		if info, err := os.Stat(r.path(filepath.Join(dir, name))); err == nil && info.Mode().IsRegular() {
+			continue // bonding_masters: the module for bonds puts a file among the links
+		}
 		mac := strings.ToLower(r.text(filepath.Join(dir, name, "address"), maxValue))
 		if len(mac) != len("00:00:00:00:00:00") || mac == "00:00:00:00:00:00" {
 			mac = ""

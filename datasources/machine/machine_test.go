@@ -40,6 +40,7 @@ func TestRead(t *testing.T) {
 		"sys/class/net/eth0/carrier":            "1\n",
 		"sys/class/net/eth0/device/vendor":      "0x1af4\n",
 		"sys/class/net/lo/address":              "00:00:00:00:00:00\n",
+		"sys/class/net/bonding_masters":         "bond0\n", // no link, but a file among them
 		"sys/class/dmi/id/product_serial/is-no": "file",
 	}
 	m, err := machine.Read(root(t, files))

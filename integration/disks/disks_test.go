@@ -7,9 +7,7 @@ package disks_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"cloudconfig/integration/vm"
 )
 
 // images is where the images are in the virtual machine.
@@ -40,23 +40,24 @@ var programs = []string{"genisoimage", "xorriso", "mkfs.vfat", "mcopy", "mmd", "
 func TestDisks(t *testing.T) {
 	need(t)
 	dir := t.TempDir()
-	var files []file
+	var files []vm.File
 	for _, i := range allImages() {
 		path := filepath.Join(dir, i.name)
 		i.make(t, path)
-		files = append(files, file{name: images[1:] + "/" + i.name, path: path, mode: 0o100644})
+		files = append(files, vm.File{Name: images[1:] + "/" + i.name, Path: path, Mode: 0o100644})
 	}
-	kernel, modules := kernel(t)
-	for _, path := range modules {
-		files = append(files, file{name: "modules/" + filepath.Base(path), path: path, mode: 0o100644})
+	kernel, modules, err := vm.Kernel(wanted...)
+	if err != nil {
+		missing(t, "a kernel: "+err.Error())
 	}
+	files = append(files, modules...)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, file{name: "init", path: self, mode: 0o100755}, file{name: "provisioner", path: program(), mode: 0o100755})
+	files = append(files, vm.File{Name: "init", Path: self, Mode: 0o100755}, vm.File{Name: "provisioner", Path: program(), Mode: 0o100755})
 	initrd := filepath.Join(dir, "initrd")
-	if err := writeInitrd(initrd, files); err != nil {
+	if err := vm.WriteInitrd(initrd, files, images[1:]); err != nil {
 		t.Fatal(err)
 	}
 	serial := boot(t, kernel, initrd, filepath.Join(dir, "config-2-rock-joliet.iso"), filepath.Join(dir, "cidata.iso"))
@@ -96,138 +97,9 @@ func boot(t *testing.T, kernel, initrd, drive, cdrom string) string {
 	return out.String()
 }
 
-// file is one of an initial RAM disk.
-type file struct {
-	name, path string
-	mode       uint32
-}
-
-// writeInitrd writes a compressed archive of the format "newc". Source: Linux,
-// Documentation/driver-api/early-userspace/buffer-format.rst (6.1).
-func writeInitrd(path string, files []file) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	z, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	written := 0
-	put := func(b []byte) {
-		if err == nil {
-			_, err = z.Write(b)
-		}
-		written += len(b)
-		if pad := -written & 3; pad > 0 && err == nil {
-			_, err = z.Write(make([]byte, pad))
-			written += pad
-		}
-	}
-	inode := 0
-	entry := func(name string, mode uint32, rdev [2]int, content []byte) {
-		inode++
-		put([]byte(fmt.Sprintf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%s\x00",
-			inode, mode, 0, 0, 1, 0, len(content), 0, 0, rdev[0], rdev[1], len(name)+1, 0, name)))
-		put(content)
-	}
-	for _, dir := range []string{"dev", "proc", "sys", "run", "tmp", "etc", "modules", images[1:]} {
-		entry(dir, 0o040755, [2]int{}, nil)
-	}
-	entry("dev/console", 0o020600, [2]int{5, 1}, nil)
-	for _, one := range files {
-		content, err := os.ReadFile(one.path)
-		if err != nil {
-			return err
-		}
-		entry(one.name, one.mode, [2]int{}, content)
-	}
-	entry("TRAILER!!!", 0, [2]int{}, nil)
-	if err != nil {
-		return err
-	}
-	return z.Close()
-}
-
-// wanted are the modules that the virtual machine needs. One that is not there is built in.
+// wanted are the modules that the virtual machine needs.
 var wanted = []string{"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
 	"scsi_common", "scsi_mod", "virtio_scsi", "cdrom", "sr_mod", "loop", "isofs", "nls_cp437", "nls_ascii", "nls_utf8", "fat", "vfat"}
-
-// kernel is Debian's kernel for virtual machines and the modules that are wanted. It is fetched when it is missing.
-func kernel(t *testing.T) (image string, modules []string) {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "provisioner-integration", "kernel")
-	if _, err := os.Stat(dir); err != nil {
-		if err := fetchKernel(dir); err != nil {
-			missing(t, "a kernel: "+err.Error())
-		}
-	}
-	found := map[string]string{}
-	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		name := filepath.Base(path)
-		if strings.HasPrefix(name, "vmlinuz-") {
-			image = path
-		}
-		found[strings.TrimSuffix(name, ".ko")] = path
-		return err
-	})
-	if err != nil || image == "" {
-		t.Fatalf("no kernel in %s: %v", dir, err)
-	}
-	for _, name := range wanted {
-		if path := found[name]; strings.HasSuffix(path, ".ko") {
-			modules = append(modules, path)
-		}
-	}
-	return image, modules
-}
-
-func fetchKernel(dir string) error {
-	if out, err := exec.Command("apt-get", "update", "-q").CombinedOutput(); err != nil {
-		return fmt.Errorf("apt-get update: %w: %s", err, out)
-	}
-	out, err := exec.Command("apt-cache", "depends", "linux-image-cloud-amd64").Output()
-	if err != nil {
-		return err
-	}
-	var pkg string
-	for line := range strings.Lines(string(out)) {
-		if kind, name, _ := strings.Cut(strings.TrimSpace(line), ": "); kind == "Depends" && strings.HasPrefix(name, "linux-image-") {
-			pkg = name
-		}
-	}
-	if pkg == "" {
-		return errors.New("apt knows no linux-image-cloud-amd64")
-	}
-	unfinished := dir + ".unfinished"
-	if err := os.RemoveAll(unfinished); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(unfinished, 0o755); err != nil {
-		return err
-	}
-	download := exec.Command("apt-get", "download", "-q", pkg)
-	download.Dir = unfinished
-	if out, err := download.CombinedOutput(); err != nil {
-		return fmt.Errorf("apt-get download %s: %w: %s", pkg, err, out)
-	}
-	debs, err := filepath.Glob(filepath.Join(unfinished, "*.deb"))
-	if err != nil || len(debs) != 1 {
-		return fmt.Errorf("apt-get downloaded %q", debs)
-	}
-	if out, err := exec.Command("dpkg", "-x", debs[0], unfinished).CombinedOutput(); err != nil {
-		return fmt.Errorf("dpkg: %w: %s", err, out)
-	}
-	if err := os.Remove(debs[0]); err != nil {
-		return err
-	}
-	return os.Rename(unfinished, dir)
-}
 
 // need skips the test, or fails it in CI, unless all that it needs is here. What Debian has is installed.
 func need(t *testing.T) {

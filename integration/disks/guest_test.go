@@ -19,6 +19,7 @@ import (
 	"cloudconfig/datasources/configdrive"
 	"cloudconfig/datasources/disk"
 	"cloudconfig/datasources/nocloud"
+	"cloudconfig/integration/vm"
 )
 
 // guest is what the test does as the init of a virtual machine.
@@ -43,23 +44,8 @@ func prepare() error {
 			return fmt.Errorf("mount %s: %w", m.path, err)
 		}
 	}
-	modules, err := filepath.Glob("/modules/*.ko")
-	if err != nil {
+	if err := vm.LoadModules(); err != nil {
 		return err
-	}
-	for len(modules) > 0 { // one that needs another cannot be loaded before that
-		var left []string
-		var first error
-		for _, path := range modules {
-			if err := load(path); err != nil {
-				left = append(left, path)
-				first = errors.Join(first, err)
-			}
-		}
-		if len(left) == len(modules) {
-			return first
-		}
-		modules = left
 	}
 	for range 100 { // the drive is found by a thread of the kernel's
 		if _, err := os.Stat("/sys/class/block/sr0"); err == nil {
@@ -68,18 +54,6 @@ func prepare() error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	return errors.New("no drive")
-}
-
-func load(module string) error {
-	f, err := os.Open(module)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("load %s: %w", module, err)
-	}
-	return nil
 }
 
 // TestGuest reads all disks; it runs in the virtual machine alone.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,7 @@ const (
 // machine is a container that is, or was, running.
 type machine struct {
 	network
+	plug func() error // makes its cards before each boot; nil if they stay
 	name string
 	dir  string // its own folder in the cache
 	root string // its root as it sees it
@@ -50,9 +52,18 @@ type machine struct {
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	need(t)
+	m := newMachineIn(t, newNetwork(t))
+	m.write(t, "etc/systemd/network/10-host0.network", 0o644,
+		"[Match]\nName=host0\n\n[Network]\nAddress="+machineAddress+"/24\nGateway="+gatewayAddress+"\n")
+	return m
+}
+
+// newMachineIn makes a machine in a network, with nothing that says how it is set up.
+func newMachineIn(t *testing.T, n network) *machine {
+	t.Helper()
 	lower := pristine(t)
 	sweep(t)
-	m := &machine{network: newNetwork(t), off: make(chan struct{})}
+	m := &machine{network: n}
 	m.name = strings.TrimSuffix(m.inside, "-in")
 	m.dir = filepath.Join(cache(t), "run", m.name)
 	m.root, m.disk = filepath.Join(m.dir, "root"), filepath.Join(m.dir, "disk")
@@ -77,8 +88,6 @@ func newMachine(t *testing.T) *machine {
 			_ = syscall.Unmount(m.root, syscall.MNT_DETACH) // or the files below could not be removed
 		}
 	})
-	m.write(t, "etc/systemd/network/10-host0.network", 0o644,
-		"[Match]\nName=host0\n\n[Network]\nAddress="+machineAddress+"/24\nGateway="+gatewayAddress+"\n")
 	// Nothing but a boot changes the disk, and sshd is a service: without a preset Debian would enable its socket too.
 	for _, unit := range []string{"ssh.socket", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer"} {
 		m.link(t, "etc/systemd/system/"+unit, "/dev/null")
@@ -141,13 +150,21 @@ func (m *machine) link(t *testing.T, path, target string) {
 // boot starts the machine and waits until it has settled. It is powered off when the test ends.
 func (m *machine) boot(t *testing.T) {
 	t.Helper()
-	console, err := os.Create(filepath.Join(m.dir, "console"))
+	m.start(t)
+	m.settle(t, 1)
+}
+
+// start starts the machine, for the first time or after its power was cut.
+func (m *machine) start(t *testing.T) {
+	t.Helper()
+	m.off, m.boots, m.stopping, m.nspawn = make(chan struct{}), 0, false, nil
+	console, err := os.OpenFile(filepath.Join(m.dir, "console"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
 	groups := cgroups(m.name)
 	for _, dir := range groups {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +183,30 @@ func (m *machine) boot(t *testing.T) {
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	m.settle(t, 1)
+}
+
+// cut cuts the power. What the machine wrote is on its disk, since the host goes on.
+func (m *machine) cut(t *testing.T) {
+	t.Helper()
+	guest := m.guest()
+	m.mu.Lock()
+	m.stopping = true
+	nspawn := m.nspawn
+	m.mu.Unlock()
+	if guest == 0 {
+		t.Fatal("the machine does not run")
+	}
+	_ = nspawn.Process.Kill() // the guest first would be a shutdown that nspawn sees
+	_ = syscall.Kill(guest, syscall.SIGKILL)
+	<-m.off
+	if err := poll(t.Context(), haltTimeout, func() error {
+		if err := syscall.Kill(guest, 0); err == nil {
+			return errors.New("the guest is still there")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // power runs nspawn again and again for as long as the guest wants to be rebooted.
@@ -180,7 +220,13 @@ func (m *machine) power(console *os.File, groups []string, started chan<- error)
 			m.mu.Unlock()
 			return
 		}
-		err := cmd.Start()
+		var err error
+		if m.plug != nil {
+			err = m.plug()
+		}
+		if err == nil {
+			err = cmd.Start()
+		}
 		if err == nil {
 			m.nspawn = cmd
 			m.boots++

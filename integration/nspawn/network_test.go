@@ -28,8 +28,8 @@ type network struct {
 
 var networks atomic.Int32
 
-// newNetwork makes a network that ends with the test. Nothing of it can be reached from the host.
-func newNetwork(t *testing.T) network {
+// newNamespaces makes two empty namespaces that end with the test. Nothing of them can be reached from the host.
+func newNamespaces(t *testing.T) network {
 	t.Helper()
 	prefix := fmt.Sprintf("provisioner-%d-%d", os.Getpid(), networks.Add(1))
 	n := network{outside: prefix + "-out", inside: prefix + "-in"}
@@ -43,6 +43,13 @@ func newNetwork(t *testing.T) network {
 			}
 		})
 	}
+	return n
+}
+
+// newNetwork makes a network of one cable.
+func newNetwork(t *testing.T) network {
+	t.Helper()
+	n := newNamespaces(t)
 	for _, args := range [][]string{
 		{"-n", n.outside, "link", "set", "lo", "up"},
 		{"-n", n.outside, "link", "add", "out0", "type", "veth", "peer", "name", "host0", "netns", n.inside},

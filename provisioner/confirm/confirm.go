@@ -218,7 +218,8 @@ func (in *Input) awake(ctx context.Context) (bool, error) {
 // nearer to where it is to be, and the check tells whether it is enough.
 //
 // networkd makes an interface once and never looks whether its file has changed; so those that it is to make otherwise, or no
-// more, are deleted first. What was in one, or was below it, is configured anew, since only that makes networkd use it again.
+// more, are deleted: the first before it reads its files, the others when nothing is in them any more. What was in one, or was
+// below it, is configured anew, since only that makes networkd use it again.
 func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error {
 	ctx, cancel := context.WithTimeout(ctx, applyTime)
 	defer cancel()
@@ -228,22 +229,30 @@ func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error
 			errs = append(errs, err)
 		}
 	}
-	again, err := in.deleteStale(ctx, from, to)
+	changed, gone := staleNetdevs(from, to)
+	for _, l := range links {
+		if l.Rename && gone[l.Name] { // which a card is to have
+			delete(gone, l.Name)
+			changed[l.Name] = true
+		}
+	}
+	again, err := in.deleteMade(ctx, changed)
 	keep(err)
 	keep(in.Kernel.ReloadUdev(ctx))
 	keep(in.rename(ctx, links))
 	keep(in.setMTU(ctx, links))
 	keep(in.Networkd.Reload(ctx))
 	keep(in.reconfigure(ctx, links, again))
+	_, err = in.deleteMade(ctx, gone)
+	keep(err)
 	return errors.Join(errs...)
 }
 
 // applyTime bounds how long kernel, udevd and networkd may take.
 const applyTime = 30 * time.Second
 
-// deleteStale deletes the interfaces whose .netdev file is other than it was. It gives the numbers of those that were tied to one.
-func (in *Input) deleteStale(ctx context.Context, from, to []File) ([]int, error) {
-	gone := staleNetdevs(from, to)
+// deleteMade deletes interfaces that networkd has made, by their names. It gives the numbers of those that were tied to one.
+func (in *Input) deleteMade(ctx context.Context, gone map[string]bool) ([]int, error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
