@@ -352,12 +352,12 @@ func (p *networkPlan) links(files []networkd.File) {
 		there := false
 		for _, on := range p.interfaces(l) {
 			if owned[on] == l.ID {
-				p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, changed, on))
+				p.plan.Network.Links = append(p.plan.Network.Links, *p.linkChange(l, changed, on))
 				there = true
 			}
 		}
 		if !there {
-			p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, changed, nil))
+			p.plan.Network.Links = append(p.plan.Network.Links, *p.linkChange(l, changed, nil))
 		}
 	}
 	var gone []string
