@@ -37,6 +37,7 @@ func TestEveryRuleIsShown(t *testing.T) {
 		"more-findings":        "../../schema/large_test.go more-findings",
 		"platform-size":        "../../schema/limits_test.go TestPlatformSize",
 		"sudo-missing":         "../../schema/image_test.go warning sudo-missing",
+		"network-syntax":       "../../schema/network/testdata/openstack/list.want [network-syntax]",
 	}
 	for _, r := range rules.All() {
 		if place, ok := elsewhere[r.ID]; ok {

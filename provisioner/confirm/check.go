@@ -22,7 +22,7 @@ const (
 )
 
 // check waits until everything is so that the description claims, and gives what is not when time is over.
-func (in Input) check(ctx context.Context, m *mark) []string {
+func (in *Input) check(ctx context.Context, m *mark) []string {
 	bound := in.Timeout
 	if bound == 0 {
 		bound = time.Duration(m.TimeoutMS) * time.Millisecond
@@ -50,7 +50,7 @@ func (in Input) check(ctx context.Context, m *mark) []string {
 
 // await looks until nothing has been wrong for a while, or time is over, or ctx ends; it gives what was wrong last. It says what it
 // waits for whenever that is something else.
-func (in Input) await(ctx context.Context, bound time.Duration, look func(context.Context, []plan.Interface) []string) []string {
+func (in *Input) await(ctx context.Context, bound time.Duration, look func(context.Context, []plan.Interface) []string) []string {
 	ends := in.Now().Add(bound)
 	said := ""
 	var well time.Time // since when nothing is wrong
@@ -85,7 +85,7 @@ func (in Input) await(ctx context.Context, bound time.Duration, look func(contex
 }
 
 // missing is the first thing that is not so with a link; "" if all is.
-func (in Input) missing(ctx context.Context, l *Link, all []plan.Interface) string {
+func (in *Input) missing(ctx context.Context, l *Link, all []plan.Interface) string {
 	if l.Unchecked {
 		return ""
 	}
@@ -150,7 +150,7 @@ func (l *Link) gateways(i *plan.Interface) []netip.Addr {
 }
 
 // asked says why a gateway is none; nil if it answers.
-func (in Input) asked(ctx context.Context, i *plan.Interface, own []netip.Prefix, gateway netip.Addr) error {
+func (in *Input) asked(ctx context.Context, i *plan.Interface, own []netip.Prefix, gateway netip.Addr) error {
 	ctx, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
 	answers, err := in.Prober.Answers(ctx, i.Index, source(i, own, gateway), gateway)

@@ -114,7 +114,7 @@ type Outcome struct {
 }
 
 // ready fills in what a test need not.
-func (in Input) ready() Input {
+func (in *Input) ready() {
 	if in.Say == nil {
 		in.Say = func(string, ...any) {}
 	}
@@ -131,13 +131,12 @@ func (in Input) ready() Input {
 			}
 		}
 	}
-	return in
 }
 
 // Run settles the mark that there is: it applies the files, checks them, and confirms or restores. A mark that a boot has found of
 // another boot may be tried once more; one that failed is left alone, and told again. Without a mark the outcome is the zero one.
 func Run(ctx context.Context, in Input) Outcome {
-	in = in.ready()
+	in.ready()
 	m, err := readMark(in.Root)
 	if m == nil || err != nil {
 		return Outcome{Err: err}
@@ -159,7 +158,7 @@ func Run(ctx context.Context, in Input) Outcome {
 }
 
 // settle applies and checks what is marked as pending.
-func (in Input) settle(ctx context.Context, m *mark) Outcome {
+func (in *Input) settle(ctx context.Context, m *mark) Outcome {
 	acts, err := in.awake(ctx)
 	if err == nil && !acts {
 		err = forget(ctx, in.Root)
@@ -191,7 +190,7 @@ func (in Input) settle(ctx context.Context, m *mark) Outcome {
 
 // Apply has the machine take the files that are marked, and checks nothing: a stage that is short of time leaves that to the next.
 func Apply(ctx context.Context, in Input) error {
-	in = in.ready()
+	in.ready()
 	m, err := readMark(in.Root)
 	if m == nil || err != nil || m.State != pending || m.BootID != in.BootID {
 		return err
@@ -203,7 +202,7 @@ func Apply(ctx context.Context, in Input) error {
 }
 
 // awake says that networkd runs, or has it started where it is enabled.
-func (in Input) awake(ctx context.Context) (bool, error) {
+func (in *Input) awake(ctx context.Context) (bool, error) {
 	running, err := in.Networkd.Running(ctx)
 	if running || err != nil {
 		return running, err
@@ -219,8 +218,9 @@ func (in Input) awake(ctx context.Context) (bool, error) {
 // nearer to where it is to be, and the check tells whether it is enough.
 //
 // networkd makes an interface once and never looks whether its file has changed; so those that it is to make otherwise, or no
-// more, are deleted first. What was in one, or was below it, is configured anew, since only that makes networkd use it again.
-func (in Input) apply(ctx context.Context, from, to []File, links []Link) error {
+// more, are deleted: the first before it reads its files, the others when nothing is in them any more. What was in one, or was
+// below it, is configured anew, since only that makes networkd use it again.
+func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error {
 	ctx, cancel := context.WithTimeout(ctx, applyTime)
 	defer cancel()
 	var errs []error
@@ -229,22 +229,30 @@ func (in Input) apply(ctx context.Context, from, to []File, links []Link) error 
 			errs = append(errs, err)
 		}
 	}
-	again, err := in.deleteStale(ctx, from, to)
+	changed, gone := staleNetdevs(from, to)
+	for _, l := range links {
+		if l.Rename && gone[l.Name] { // which a card is to have
+			delete(gone, l.Name)
+			changed[l.Name] = true
+		}
+	}
+	again, err := in.deleteMade(ctx, changed)
 	keep(err)
 	keep(in.Kernel.ReloadUdev(ctx))
 	keep(in.rename(ctx, links))
 	keep(in.setMTU(ctx, links))
 	keep(in.Networkd.Reload(ctx))
 	keep(in.reconfigure(ctx, links, again))
+	_, err = in.deleteMade(ctx, gone)
+	keep(err)
 	return errors.Join(errs...)
 }
 
 // applyTime bounds how long kernel, udevd and networkd may take.
 const applyTime = 30 * time.Second
 
-// deleteStale deletes the interfaces whose .netdev file is other than it was. It gives the numbers of those that were tied to one.
-func (in Input) deleteStale(ctx context.Context, from, to []File) ([]int, error) {
-	gone := staleNetdevs(from, to)
+// deleteMade deletes interfaces that networkd has made, by their names. It gives the numbers of those that were tied to one.
+func (in *Input) deleteMade(ctx context.Context, gone map[string]bool) ([]int, error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
@@ -275,7 +283,7 @@ func (in Input) deleteStale(ctx context.Context, from, to []File) ([]int, error)
 }
 
 // rename gives cards their names. Where two change theirs with each other, one has another name in between.
-func (in Input) rename(ctx context.Context, links []Link) error {
+func (in *Input) rename(ctx context.Context, links []Link) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
 		return err
@@ -316,7 +324,7 @@ func (in Input) rename(ctx context.Context, links []Link) error {
 	return errors.Join(errs...)
 }
 
-func (in Input) setMTU(ctx context.Context, links []Link) error {
+func (in *Input) setMTU(ctx context.Context, links []Link) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
 		return err
@@ -333,7 +341,7 @@ func (in Input) setMTU(ctx context.Context, links []Link) error {
 }
 
 // reconfigure has networkd configure the links anew, and the interfaces of those numbers.
-func (in Input) reconfigure(ctx context.Context, links []Link, more []int) error {
+func (in *Input) reconfigure(ctx context.Context, links []Link, more []int) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
 		return err
@@ -356,7 +364,7 @@ func (in Input) reconfigure(ctx context.Context, links []Link, more []int) error
 
 // dropStale takes away the addresses that links had and are not to have any more: networkd does so with its own, and may leave
 // what others have set. That one cannot be removed locks nobody out.
-func (in Input) dropStale(ctx context.Context, links []Link) {
+func (in *Input) dropStale(ctx context.Context, links []Link) {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
 		return

@@ -572,14 +572,28 @@ func TestKernel(t *testing.T) {
 		t.Errorf("outcome %+v", out)
 	}
 	want := []string{
-		"delete 6", "delete 7",
+		"delete 7",
 		"rename 3 provisioner3", "rename 4 provisioner4", "rename 3 wan", "rename 4 lan", "mtu 3 9000",
-		"reload", "reconfigure 3", "reconfigure 4", "reconfigure 5",
+		"reload", "reconfigure 3", "reconfigure 4", "delete 6",
 		"rename 3 provisioner3", "rename 4 provisioner4", "rename 3 lan", "rename 4 wan", "mtu 3 1500",
 		"reload", "reconfigure 3", "reconfigure 4",
 	}
 	if diff := cmp.Diff(want, w.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+// networkd leaves an MTU as it was set once; where none is named any more, it is the usual one again.
+func TestMTUIsReset(t *testing.T) {
+	w := newWorld(t)
+	w.more = []plan.Interface{{Name: "eth1", Index: 3, Up: true, Carrier: true, MTU: 9000}}
+	link := confirm.Link{Name: "eth1", Was: "eth1", Stem: "05-provisioner-eth1", MTUWas: 9000}
+	const file = "etc/systemd/network/05-provisioner-eth1.network"
+	w.write(map[string]string{file: "[Link]\nMTUBytes=9000\n"}, link)
+	w.run()
+	w.write(map[string]string{file: "[Link]\n"}, link)
+	if out := w.run(); out.State != confirm.Confirmed || !slices.Contains(w.calls, "mtu 3 1500") {
+		t.Errorf("%+v, %q", out, w.calls)
 	}
 }
 

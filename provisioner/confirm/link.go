@@ -2,7 +2,9 @@ package confirm
 
 import (
 	"net/netip"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"cloudconfig/provisioner/plan"
@@ -23,6 +25,9 @@ type Link struct {
 	// MTU is to be set; 0 leaves it. MTUWas is what it was.
 	MTU    int `json:"mtu,omitempty"`
 	MTUWas int `json:"mtu_was,omitempty"`
+
+	// Stem is what the names of its files have in common: "05-provisioner-eth0".
+	Stem string `json:"stem,omitempty"`
 
 	// Unchecked says that nothing is claimed of it: it is optional, or not brought up.
 	Unchecked bool `json:"unchecked,omitempty"`
@@ -52,8 +57,11 @@ func Of(n *network.Network, change plan.NetworkChange, now []plan.Interface) []L
 		if c.Kind == network.Ethernet || c.Gone && c.NetDev == "" {
 			l.MAC = c.MAC
 		}
-		if on := named(now, c.Interface); on != nil && c.MTU != 0 {
+		if on := named(now, c.Interface); on != nil {
 			l.MTUWas = on.MTU
+		}
+		if len(c.Files) > 0 {
+			l.Stem = stem(c.Files[0])
 		}
 		for _, r := range c.Routes {
 			if r.To.Bits() == 0 && r.Via.IsValid() && !slices.Contains(l.Gateways, r.Via) {
@@ -63,6 +71,26 @@ func Of(n *network.Network, change plan.NetworkChange, now []plan.Interface) []L
 		out = append(out, l)
 	}
 	return out
+}
+
+func stem(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
+
+// usualMTU is that of Ethernet.
+const usualMTU = 1500
+
+// resetMTU gives links the usual MTU whose files named another one and name none any more: networkd leaves it as it was set.
+func resetMTU(links []Link, before, wanted []File) {
+	names := func(files []File, stemOf string) bool {
+		return slices.ContainsFunc(files, func(f File) bool {
+			return stem(f.Path) == stemOf && strings.Contains(string(f.Data), "\nMTUBytes=")
+		})
+	}
+	for i := range links {
+		l := &links[i]
+		if l.MTU == 0 && l.MTUWas != 0 && l.Stem != "" && names(before, l.Stem) && !names(wanted, l.Stem) {
+			l.MTU = usualMTU
+		}
+	}
 }
 
 // mayBeDark says that a link may well be without a carrier: it is in another one, which does not need them all, or nothing

@@ -124,6 +124,7 @@ func Mark(root fsroot.FS, c Change) ([]plan.Change, error) {
 		return nil, nil
 	}
 	m.Digest = digest(m.Wanted)
+	resetMTU(m.Links, m.Before, m.Wanted)
 	if old != nil && old.State == pending {
 		m.Before = old.Before // what is there now was never checked
 	}
@@ -343,18 +344,23 @@ func (m *mark) instead() []File {
 	return m.Before
 }
 
-// staleNetdevs are the names of the interfaces that networkd has made by files which change or go.
-func staleNetdevs(from, to []File) map[string]bool {
-	out := map[string]bool{}
+// staleNetdevs are the names of the interfaces that networkd has made by files which change, and by those which go.
+func staleNetdevs(from, to []File) (changed, gone map[string]bool) {
+	changed, gone = map[string]bool{}, map[string]bool{}
 	for _, f := range from {
-		if path.Ext(f.Path) != ".netdev" || slices.ContainsFunc(to, func(t File) bool { return path.Base(t.Path) == path.Base(f.Path) && bytes.Equal(t.Data, f.Data) }) {
+		name := netdevName(f.Data)
+		if path.Ext(f.Path) != ".netdev" || name == "" {
 			continue
 		}
-		if name := netdevName(f.Data); name != "" {
-			out[name] = true
+		at := slices.IndexFunc(to, func(t File) bool { return path.Ext(t.Path) == ".netdev" && netdevName(t.Data) == name })
+		switch {
+		case at < 0:
+			gone[name] = true
+		case !bytes.Equal(to[at].Data, f.Data):
+			changed[name] = true
 		}
 	}
-	return out
+	return changed, gone
 }
 
 // netdevName is the name of the interface that a .netdev file of ours is for.

@@ -41,7 +41,7 @@ func (m *mark) steps(root fsroot.FS) []step {
 }
 
 // restore goes back, step by step, until the machine is reachable.
-func (in Input) restore(ctx context.Context, m *mark, wrong []string) Outcome {
+func (in *Input) restore(ctx context.Context, m *mark, wrong []string) Outcome {
 	for _, w := range wrong {
 		in.Say("the network does not work: %s", w)
 	}
@@ -73,7 +73,7 @@ func (in Input) restore(ctx context.Context, m *mark, wrong []string) Outcome {
 }
 
 // goBack puts one network in place, and looks whether the machine is reachable with it. dark says that no card has a carrier.
-func (in Input) goBack(ctx context.Context, m *mark, s step, from []File, links []Link) (dark bool, err error) {
+func (in *Input) goBack(ctx context.Context, m *mark, s step, from []File, links []Link) (dark bool, err error) {
 	m.Restored, m.Before = s.name, s.files
 	if s.name == ToDHCP {
 		m.Before = nil
@@ -110,7 +110,7 @@ func (in Input) goBack(ctx context.Context, m *mark, s step, from []File, links 
 // unreachable says why the machine may not be reachable: "" if a card has a carrier and an address, and the gateway of a default
 // route answers. addressed says that there is no gateway to ask, and all else is well: there may be one to come, or the network
 // has none.
-func (in Input) unreachable(ctx context.Context, all []plan.Interface) (dark, addressed bool, why string) {
+func (in *Input) unreachable(ctx context.Context, all []plan.Interface) (dark, addressed bool, why string) {
 	dark, why = true, "no card has a carrier"
 	asked := false
 	for n := range all {

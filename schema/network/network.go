@@ -245,6 +245,21 @@ type Route struct {
 // IsDefault says that it leads everywhere.
 func (r *Route) IsDefault() bool { return r.To.Bits() == 0 }
 
+// Everywhere is the prefix of the default route in the family of an address.
+func Everywhere(a netip.Addr) netip.Prefix {
+	if a.Is6() {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
+
+// AddRoute adds a route, if there is one.
+func (l *Link) AddRoute(r *Route) {
+	if r != nil {
+		l.Routes = append(l.Routes, *r)
+	}
+}
+
 // Rule is a policy routing rule. A prefix that is not valid is not asked for.
 type Rule struct {
 	From, To netip.Prefix
@@ -321,7 +336,7 @@ type BondOptions struct {
 	DynamicLB        Toggle
 }
 
-// BridgeOptions: times are whole seconds. What is nil is not said.
+// BridgeOptions are those of a bridge; times are whole seconds. What is nil is not said.
 type BridgeOptions struct {
 	STP                                         Toggle
 	Priority                                    *uint32

@@ -32,8 +32,8 @@ type Entry struct {
 }
 
 // Of makes an Entry of a node. Of anything but a mapping it reports that, and the entry has no keys.
-func Of(c *findings.Collector, n *yamltree.Node, path string) Entry {
-	e := Entry{c: c, path: path, node: n}
+func Of(c *findings.Collector, n *yamltree.Node, path string) *Entry {
+	e := &Entry{c: c, path: path, node: n}
 	if n == nil || c.Bad[n] || n.Broken {
 		return e
 	}
@@ -51,8 +51,8 @@ func Of(c *findings.Collector, n *yamltree.Node, path string) Entry {
 }
 
 // Bare is the same entry with a prefix taken from its keys, where they have it: bond_mode is mode.
-func (e Entry) Bare(prefix string) Entry {
-	bare := Entry{c: e.c, path: e.path, node: e.node, prefix: prefix, values: make(map[string]*yamltree.Node, len(e.values))}
+func (e *Entry) Bare(prefix string) *Entry {
+	bare := &Entry{c: e.c, path: e.path, node: e.node, prefix: prefix, values: make(map[string]*yamltree.Node, len(e.values))}
 	if e.values == nil {
 		return bare
 	}
@@ -65,10 +65,10 @@ func (e Entry) Bare(prefix string) Entry {
 }
 
 // name is a key as the others of this package have it.
-func (e Entry) name(key string) string { return strings.TrimPrefix(language.Fold(key), e.prefix) }
+func (e *Entry) name(key string) string { return strings.TrimPrefix(language.Fold(key), e.prefix) }
 
 // At is where the entry begins.
-func (e Entry) At() source.Range {
+func (e *Entry) At() source.Range {
 	if e.node == nil {
 		return source.Range{}
 	}
@@ -76,7 +76,7 @@ func (e Entry) At() source.Range {
 }
 
 // Path is the path of a key; of "" that of the entry.
-func (e Entry) Path(key string) string {
+func (e *Entry) Path(key string) string {
 	if key == "" {
 		return e.path
 	}
@@ -84,7 +84,7 @@ func (e Entry) Path(key string) string {
 }
 
 // Only reports all keys that are not among those known: "unknown key "nmae" in a physical".
-func (e Entry) Only(what string, known ...string) {
+func (e *Entry) Only(what string, known ...string) {
 	if e.values == nil || e.node == nil {
 		return
 	}
@@ -100,7 +100,7 @@ func (e Entry) Only(what string, known ...string) {
 }
 
 // suggest says which word was most likely meant; nothing if none is near.
-func (e Entry) suggest(d *diag.Diagnostic, word string, known []string) {
+func (e *Entry) suggest(d *diag.Diagnostic, word string, known []string) {
 	if e.c.Full() {
 		return // nobody will read it
 	}
@@ -110,7 +110,7 @@ func (e Entry) suggest(d *diag.Diagnostic, word string, known []string) {
 }
 
 // Keys are the keys as they are written, in order.
-func (e Entry) Keys() []*yamltree.Node {
+func (e *Entry) Keys() []*yamltree.Node {
 	if e.node == nil || e.values == nil {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (e Entry) Keys() []*yamltree.Node {
 }
 
 // Value is what is written at a key; nil if nothing is, or if it is bad.
-func (e Entry) Value(key string) *yamltree.Node {
+func (e *Entry) Value(key string) *yamltree.Node {
 	n := e.values[key]
 	if n == nil || n.Broken || e.c.Bad[n] || n.Kind == yamltree.Null || n.Kind == yamltree.Scalar && n.Value == "" {
 		return nil
@@ -131,7 +131,7 @@ func (e Entry) Value(key string) *yamltree.Node {
 }
 
 // Scalar is the value of a key that has a single one.
-func (e Entry) Scalar(key string) *yamltree.Node {
+func (e *Entry) Scalar(key string) *yamltree.Node {
 	n := e.Value(key)
 	if n != nil && n.Kind != yamltree.Scalar {
 		e.c.Report(rules.WrongType, e.Path(key), n, "%s must be a single value", e.Path(key))
@@ -141,7 +141,7 @@ func (e Entry) Scalar(key string) *yamltree.Node {
 }
 
 // Text is the value of a key as it is written.
-func (e Entry) Text(key string) string {
+func (e *Entry) Text(key string) string {
 	if n := e.Scalar(key); n != nil {
 		return n.Value
 	}
@@ -149,15 +149,32 @@ func (e Entry) Text(key string) string {
 }
 
 // Needs reports that a key is not there. What was written and is bad was reported before.
-func (e Entry) Needs(key string) {
+func (e *Entry) Needs(key string) {
 	if e.values == nil || e.values[key] != nil && e.Value(key) == nil && e.c.Bad[e.values[key]] {
 		return
 	}
 	e.c.ReportAt(rules.MissingKey, e.path, e.At(), "%s needs %q", e.path, key)
 }
 
+// Needed is what is written at a key that must be there; nil if nothing is, which is reported.
+func (e *Entry) Needed(key string) *yamltree.Node {
+	n := e.Value(key)
+	if n == nil {
+		e.Needs(key)
+	}
+	return n
+}
+
+// Either is the second of two keys if that alone is written, else the first.
+func (e *Entry) Either(key, other string) string {
+	if e.Value(key) == nil && e.Value(other) != nil {
+		return other
+	}
+	return key
+}
+
 // Ignored reports that what is at a key has no effect.
-func (e Entry) Ignored(key, format string, args ...any) *diag.Diagnostic {
+func (e *Entry) Ignored(key, format string, args ...any) *diag.Diagnostic {
 	at := e.At()
 	if n := e.values[key]; n != nil {
 		at = findings.FirstLine(n.Range)
@@ -166,12 +183,12 @@ func (e Entry) Ignored(key, format string, args ...any) *diag.Diagnostic {
 }
 
 // Bad reports a value that its key does not take.
-func (e Entry) Bad(key string, n *yamltree.Node) *diag.Diagnostic {
+func (e *Entry) Bad(key string, n *yamltree.Node) *diag.Diagnostic {
 	return e.c.Report(rules.BadValue, e.Path(key), n, "%s cannot be %s", e.Path(key), network.Quoted(n.Value))
 }
 
 // Word is a value that is one of some words; "" of any other.
-func (e Entry) Word(key string, words ...string) string {
+func (e *Entry) Word(key string, words ...string) string {
 	n := e.Scalar(key)
 	if n == nil {
 		return ""
@@ -186,7 +203,7 @@ func (e Entry) Word(key string, words ...string) string {
 }
 
 // Toggle is a value that is true or false, in any of YAML's words, or 1 or 0.
-func (e Entry) Toggle(key string) network.Toggle {
+func (e *Entry) Toggle(key string) network.Toggle {
 	n := e.Scalar(key)
 	if n == nil {
 		return network.Unset
@@ -203,7 +220,7 @@ func (e Entry) Toggle(key string) network.Toggle {
 }
 
 // Number is a whole number; nil if there is none. What it is of goes into the finding: "a VLAN".
-func (e Entry) Number(key, what string, low, high uint32) *uint32 {
+func (e *Entry) Number(key, what string, low, high uint32) *uint32 {
 	n := e.Scalar(key)
 	if n == nil {
 		return nil
@@ -217,7 +234,7 @@ func (e Entry) Number(key, what string, low, high uint32) *uint32 {
 }
 
 // MTU is a number of bytes, and its place; 0 if there is none.
-func (e Entry) MTU(key string) (int, source.Range) {
+func (e *Entry) MTU(key string) (int, source.Range) {
 	if v := e.Number(key, "a number of bytes that a packet can have", 68, 65536); v != nil {
 		return int(*v), e.values[key].Range
 	}
@@ -225,10 +242,10 @@ func (e Entry) MTU(key string) (int, source.Range) {
 }
 
 // Metric is the metric of a route.
-func (e Entry) Metric(key string) *uint32 { return e.Number(key, "a metric", 0, 1<<32-1) }
+func (e *Entry) Metric(key string) *uint32 { return e.Number(key, "a metric", 0, 1<<32-1) }
 
 // MAC is a hardware address; "" if there is none.
-func (e Entry) MAC(key string) string {
+func (e *Entry) MAC(key string) string {
 	n := e.Scalar(key)
 	if n == nil {
 		return ""
@@ -242,7 +259,7 @@ func (e Entry) MAC(key string) string {
 }
 
 // Ref names another link.
-func (e Entry) Ref(key string) network.Ref {
+func (e *Entry) Ref(key string) network.Ref {
 	if n := e.Scalar(key); n != nil {
 		return network.Ref{ID: n.Value, At: n.Range}
 	}
@@ -256,7 +273,7 @@ type Item struct {
 }
 
 // Items are the scalars of a list. A lone scalar is several where it has blanks or commas in it.
-func (e Entry) Items(key string) []Item {
+func (e *Entry) Items(key string) []Item {
 	n := e.Value(key)
 	if n == nil {
 		return nil
@@ -289,7 +306,7 @@ func (e Entry) Items(key string) []Item {
 }
 
 // Entries are the mappings of a list.
-func (e Entry) Entries(key string) []Entry {
+func (e *Entry) Entries(key string) []*Entry {
 	n := e.Value(key)
 	if n == nil {
 		return nil
@@ -298,7 +315,7 @@ func (e Entry) Entries(key string) []Entry {
 		e.c.Report(rules.WrongType, e.Path(key), n, "%s must be a list", e.Path(key))
 		return nil
 	}
-	var entries []Entry
+	var entries []*Entry
 	for i, item := range n.Items {
 		entries = append(entries, Of(e.c, item, fmt.Sprintf("%s[%d]", e.Path(key), i)))
 	}
@@ -306,135 +323,137 @@ func (e Entry) Entries(key string) []Entry {
 }
 
 // Below is the mapping at a key, if there is one.
-func (e Entry) Below(key string) Entry {
+func (e *Entry) Below(key string) *Entry {
 	n := e.Value(key)
 	if n == nil {
-		return Entry{c: e.c, path: e.Path(key)}
+		return &Entry{c: e.c, path: e.Path(key)}
 	}
 	return Of(e.c, n, e.Path(key))
 }
 
 // Address is an address with its netmask: bits or a mask behind a slash, or at a key of their own. Where nothing says how
-// large the network is, it is as cloud-init has it, and that is reported.
-func (e Entry) Address(key, mask string) (network.Address, bool) {
+// large the network is, it is as cloud-init has it, and that is reported. nil if there is no address.
+func (e *Entry) Address(key, mask string) *network.Address {
 	n := e.Scalar(key)
 	if n == nil {
-		return network.Address{}, false
+		return nil
 	}
-	text, length, found := strings.Cut(n.Value, "/")
-	a, fault := network.ParseAddr(text)
+	p, text, ok := e.withBits(n, key, mask, network.ParseAddr)
+	if !ok {
+		return nil
+	}
+	return &network.Address{Prefix: p, Text: text, At: n.Range}
+}
+
+// withBits is what is at a key with the bits of its network, and both as text.
+func (e *Entry) withBits(n *yamltree.Node, key, mask string, parse func(string) (netip.Addr, *network.Fault)) (p netip.Prefix, text string, ok bool) {
+	host, length, found := strings.Cut(n.Value, "/")
+	a, fault := parse(host)
+	bits := 0
 	if fault == nil && found {
-		length, fault = e.bits(n.Value, length, a)
+		bits, fault = e.bits(n.Value, length, a)
 	}
 	if fault != nil {
 		network.Refuse(e.c, rules.NetworkAddress, e.Path(key), n, fault)
-		return network.Address{}, false
+		return p, "", false
 	}
 	if !found {
-		var ok bool
-		if length, ok = e.mask(key, mask, a); !ok {
-			return network.Address{}, false
+		if bits, ok = e.mask(key, mask, a); !ok {
+			return p, "", false
 		}
 	}
-	bits, _ := strconv.Atoi(length)
-	return network.Address{Prefix: netip.PrefixFrom(a, bits), Text: text + "/" + length, At: n.Range}, true
+	return netip.PrefixFrom(a, bits), host + "/" + strconv.Itoa(bits), true
 }
 
 // bits is what is behind the slash as a number.
-func (e Entry) bits(whole, length string, a netip.Addr) (string, *network.Fault) {
+func (e *Entry) bits(whole, length string, a netip.Addr) (int, *network.Fault) {
 	bits, fault := network.ParseMask(length, a.Is6())
 	if fault != nil {
-		return "", &network.Fault{Summary: network.Quoted(whole) + " has a wrong number of bits", Detail: fault.Detail}
+		fault = &network.Fault{Summary: network.Quoted(whole) + " has a wrong number of bits", Detail: fault.Detail}
 	}
-	return strconv.Itoa(bits), nil
+	return bits, fault
 }
 
-// mask is the netmask of an address at a key of its own, as a number of bits.
+// mask is the netmask of an address at a key of its own, as a number of bits. The address of nothing needs none: it leads
+// everywhere.
 //
 // Source: cloud-init, cloudinit/net/network_state.py _normalize_net_keys (2026-08).
-func (e Entry) mask(key, mask string, a netip.Addr) (string, bool) {
+func (e *Entry) mask(key, mask string, a netip.Addr) (int, bool) {
+	if a.IsUnspecified() && e.Value(mask) == nil {
+		return 0, true
+	}
 	m := e.Scalar(mask)
 	if m == nil {
 		if e.values[mask] != nil && e.c.Bad[e.values[mask]] {
-			return "", false
+			return 0, false
 		}
-		bits := "24"
+		bits := 24
 		if a.Is6() {
-			bits = "64"
+			bits = 64
 		}
-		d := e.c.Report(rules.NetworkAddress, e.Path(key), e.values[key], "%s says nothing of the size of its network, and /%s is taken", network.Quoted(e.values[key].Value), bits)
-		d.Severity, d.Detail = diag.Warning, "write "+a.String()+"/"+bits
+		d := e.c.Report(rules.NetworkAddress, e.Path(key), e.values[key], "%s says nothing of the size of its network, and /%d is taken", network.Quoted(e.values[key].Value), bits)
+		d.Severity, d.Detail = diag.Warning, fmt.Sprintf("write %s/%d", a, bits)
 		delete(e.c.Bad, e.values[key])
 		return bits, true
 	}
 	bits, fault := network.ParseMask(m.Value, a.Is6())
 	if fault != nil {
 		network.Refuse(e.c, rules.NetworkAddress, e.Path(mask), m, fault)
-		return "", false
 	}
-	return strconv.Itoa(bits), true
+	return bits, fault == nil
 }
 
-// Gateway is the default route by the gateway at a key.
-func (e Entry) Gateway(key string) (network.Route, bool) {
-	n := e.Scalar(key)
-	if n == nil {
-		return network.Route{}, false
+// Addr is the address of one host; not valid if there is none.
+func (e *Entry) Addr(key string) netip.Addr {
+	if n := e.Scalar(key); n != nil {
+		return e.addr(n, e.Path(key))
 	}
-	via, fault := network.ParseAddr(n.Value)
+	return netip.Addr{}
+}
+
+func (e *Entry) addr(n *yamltree.Node, path string) netip.Addr {
+	a, fault := network.ParseAddr(n.Value)
 	if fault != nil {
-		network.Refuse(e.c, rules.NetworkAddress, e.Path(key), n, fault)
-		return network.Route{}, false
+		network.Refuse(e.c, rules.NetworkAddress, path, n, fault)
 	}
-	return network.Route{To: Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range}, true
+	return a
 }
 
-// Everywhere is the prefix of the default route in the family of an address.
-func Everywhere(a netip.Addr) netip.Prefix {
-	if a.Is6() {
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+// Gateway is the default route by the gateway at a key; nil if there is none.
+func (e *Entry) Gateway(key string) *network.Route {
+	via := e.Addr(key)
+	if !via.IsValid() {
+		return nil
 	}
-	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	n := e.values[key]
+	return &network.Route{To: network.Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range}
 }
 
-// Route is a way to the network at key to, whose netmask may be at key mask, by the gateway at key via, if there is one.
-func (e Entry) Route(to, mask, via, metric string) (network.Route, bool) {
-	n, r := e.Scalar(to), network.Route{At: e.At(), Metric: e.Metric(metric)}
+// Route is a way to the network at key to, which must be there, by the gateway at key via, which need not; the netmask may
+// be at key mask. nil if there is no such way.
+func (e *Entry) Route(to, mask, via, metric string) *network.Route {
+	if e.Needed(to) == nil {
+		return nil
+	}
+	n, r := e.Scalar(to), &network.Route{At: e.At(), Metric: e.Metric(metric)}
 	if n == nil {
-		return r, false
+		return nil
 	}
-	if gateway, ok := e.Gateway(via); ok {
+	if gateway := e.Gateway(via); gateway != nil {
 		r.Via, r.ViaText, r.ViaAt = gateway.Via, gateway.ViaText, gateway.ViaAt
 	} else if e.values[via] != nil && e.c.Bad[e.values[via]] {
-		return r, false
+		return nil
 	}
 	if n.Value == "default" && r.Via.IsValid() {
-		r.To, r.ToText = Everywhere(r.Via), n.Value
-		return r, true
+		r.To, r.ToText = network.Everywhere(r.Via), n.Value
+		return r
 	}
-	text, length, found := strings.Cut(n.Value, "/")
-	a, fault := network.ParseAnyAddr(text)
-	if fault == nil && found {
-		length, fault = e.bits(n.Value, length, a)
+	p, text, ok := e.withBits(n, to, mask, network.ParseAnyAddr)
+	if !ok {
+		return nil
 	}
-	if fault != nil {
-		network.Refuse(e.c, rules.NetworkAddress, e.Path(to), n, fault)
-		return r, false
-	}
-	if !found {
-		var ok bool
-		if a.IsUnspecified() && e.Value(mask) == nil {
-			length, ok = "0", true
-		} else {
-			length, ok = e.mask(to, mask, a)
-		}
-		if !ok {
-			return r, false
-		}
-	}
-	bits, _ := strconv.Atoi(length)
-	r.To, r.ToText = netip.PrefixFrom(a, bits).Masked(), text+"/"+length
-	return r, true
+	r.To, r.ToText = p.Masked(), text
+	return r
 }
 
 // maxServers is how many name servers, and domains, systemd-resolved has of a link: LINK_DNS_SERVERS_MAX and
@@ -454,43 +473,25 @@ func Limit(c *findings.Collector, d *network.DNS) {
 	}
 }
 
-// Servers are name servers.
-func (e Entry) Servers(key string) []network.Server {
-	var servers []network.Server
-	for _, item := range e.Items(key) {
-		if s, ok := e.server(item); ok {
-			servers = append(servers, s)
-		}
-	}
-	return servers
-}
-
-// Server is a single name server.
-func (e Entry) Server(key string) (network.Server, bool) {
-	if n := e.Scalar(key); n != nil {
-		return e.server(Item{n, e.Path(key)})
-	}
-	return network.Server{}, false
-}
-
-func (e Entry) server(item Item) (network.Server, bool) {
-	a, fault := network.ParseAddr(item.Node.Value)
-	if fault != nil {
-		network.Refuse(e.c, rules.NetworkAddress, item.Path, item.Node, fault)
-		return network.Server{}, false
-	}
-	return network.Server{Addr: a, Text: item.Node.Value, At: item.Node.Range}, true
-}
-
-// Domains are domains to search in.
-func (e Entry) Domains(key string) []network.Domain {
-	var domains []network.Domain
-	for _, item := range e.Items(key) {
+// DNS adds the name servers and the domains that are at two keys.
+func (e *Entry) DNS(d *network.DNS, servers, search string) {
+	d.Servers = append(d.Servers, e.Servers(servers)...)
+	for _, item := range e.Items(search) {
 		if fault := network.CheckDomain(item.Node.Value); fault != nil {
 			network.Refuse(e.c, rules.DomainName, item.Path, item.Node, fault)
 			continue
 		}
-		domains = append(domains, network.Domain{Name: item.Node.Value, At: item.Node.Range})
+		d.Search = append(d.Search, network.Domain{Name: item.Node.Value, At: item.Node.Range})
 	}
-	return domains
+}
+
+// Servers are name servers.
+func (e *Entry) Servers(key string) []network.Server {
+	var servers []network.Server
+	for _, item := range e.Items(key) {
+		if a := e.addr(item.Node, item.Path); a.IsValid() {
+			servers = append(servers, network.Server{Addr: a, Text: item.Node.Value, At: item.Node.Range})
+		}
+	}
+	return servers
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // command takes what a line of up, pre-up or post-up adds: by ip(8) or route(8). Any other command has no effect.
-func (r *reader) command(l *link, o option) {
+func (r *reader) command(l *link, o *option) {
 	words, plain := expand(l.ID, o.args)
 	if !plain {
 		r.notRun(o)
@@ -34,7 +34,7 @@ func (r *reader) command(l *link, o option) {
 }
 
 // notRun tells of a command by its place.
-func (r *reader) notRun(o option) {
+func (r *reader) notRun(o *option) {
 	d := r.c.ReportAt(rules.NetworkIgnored, "", r.span(o), "the command of %s is not run", network.Quoted(o.name.text))
 	d.Detail = "of commands, only the addresses, routes and rules are taken that ip(8) and route(8) add"
 }
@@ -69,7 +69,7 @@ func expand(name string, args []word) (words []word, plain bool) {
 }
 
 // one takes one command; false if it has no meaning here.
-func (r *reader) one(l *link, o option, words []word) bool {
+func (r *reader) one(l *link, o *option, words []word) bool {
 	switch args := words[1:]; path.Base(words[0].text) {
 	case "ip":
 		return r.ip(l, o, args)
@@ -85,7 +85,7 @@ func (r *reader) one(l *link, o option, words []word) bool {
 }
 
 // ip takes a command of ip(8).
-func (r *reader) ip(l *link, o option, args []word) bool {
+func (r *reader) ip(l *link, o *option, args []word) bool {
 	v6 := false
 	for len(args) > 0 && strings.HasPrefix(args[0].text, "-") {
 		switch args[0].text {
@@ -125,8 +125,8 @@ func (r *reader) ip(l *link, o option, args []word) bool {
 }
 
 // ipRoute takes what follows ip route add.
-func (r *reader) ipRoute(l *link, o option, args []word, v6 bool) bool {
-	route := network.Route{At: r.span(o)}
+func (r *reader) ipRoute(l *link, o *option, args []word, v6 bool) bool {
+	route := &network.Route{At: r.span(o)}
 	device := word{l.ID, o.name.from, o.name.to}
 	if len(args) > 0 {
 		switch kind := args[0].text; kind {
@@ -152,7 +152,7 @@ func (r *reader) ipRoute(l *link, o option, args []word, v6 bool) bool {
 		ok := true
 		switch value := args[1]; args[0].text {
 		case "via":
-			ok = r.via(&route, value)
+			ok = r.via(route, value)
 		case "dev":
 			device = value
 		case "src":
@@ -176,7 +176,7 @@ func (r *reader) ipRoute(l *link, o option, args []word, v6 bool) bool {
 			return false
 		}
 	}
-	if !r.to(&route, to, v6) {
+	if !r.to(route, to, v6) {
 		return false
 	}
 	r.route(l, device, route)
@@ -186,11 +186,7 @@ func (r *reader) ipRoute(l *link, o option, args []word, v6 bool) bool {
 // to is where a route leads: default, a network, or a host.
 func (r *reader) to(route *network.Route, w word, v6 bool) bool {
 	if w.text == "default" || w.text == "any" {
-		v6 = v6 || route.Via.Is6()
-		route.To = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-		if v6 {
-			route.To = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-		}
+		route.To = all(v6 || route.Via.Is6())
 	} else {
 		p, err := network.ParseNetwork(w.text)
 		if err != nil {
@@ -228,17 +224,17 @@ func (r *reader) table(to *uint32, w word) bool {
 }
 
 // route adds one to the link that it is on, of which a later stanza may be.
-func (r *reader) route(l *link, device word, route network.Route) {
+func (r *reader) route(l *link, device word, route *network.Route) {
 	if device.text == l.ID {
-		l.Routes = append(l.Routes, route)
+		l.AddRoute(route)
 		return
 	}
 	r.routes = append(r.routes, pending{device, route})
 }
 
 // oldRoute takes a command of route(8): add -net 10.0.0.0 netmask 255.0.0.0 gw 192.0.2.1 metric 3 dev eth0.
-func (r *reader) oldRoute(l *link, o option, args []word) bool {
-	route := network.Route{At: r.span(o)}
+func (r *reader) oldRoute(l *link, o *option, args []word) bool {
+	route := &network.Route{At: r.span(o)}
 	device := word{l.ID, o.name.from, o.name.to}
 	var to, mask word
 	v6, isNet := false, false
@@ -284,7 +280,7 @@ func (r *reader) oldRoute(l *link, o option, args []word) bool {
 			v6 = value.text == "inet6"
 			ok = v6 || value.text == "inet"
 		case "gw":
-			ok = r.via(&route, value)
+			ok = r.via(route, value)
 		case "netmask":
 			mask = value
 		case "metric":
@@ -315,7 +311,7 @@ func (r *reader) oldRoute(l *link, o option, args []word) bool {
 	} else if mask.text != "" {
 		return false
 	}
-	if !r.to(&route, to, v6) {
+	if !r.to(route, to, v6) {
 		return false
 	}
 	r.route(l, device, route)
@@ -323,7 +319,7 @@ func (r *reader) oldRoute(l *link, o option, args []word) bool {
 }
 
 // ipRule takes what follows ip rule add.
-func (r *reader) ipRule(l *link, o option, args []word, v6 bool) bool {
+func (r *reader) ipRule(l *link, o *option, args []word, v6 bool) bool {
 	rule := network.Rule{At: r.span(o)}
 	for ; len(args) > 0; args = args[2:] {
 		if len(args) < 2 {
@@ -363,10 +359,7 @@ func (r *reader) ipRule(l *link, o option, args []word, v6 bool) bool {
 // of is what a rule is about: all, a network, or a host.
 func (r *reader) of(w word, v6 bool) (p netip.Prefix, text string, ok bool) {
 	if w.text == "all" || w.text == "any" || w.text == "default" {
-		if v6 {
-			return netip.PrefixFrom(netip.IPv6Unspecified(), 0), "", true
-		}
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), "", true
+		return all(v6), "", true
 	}
 	p, err := network.ParseNetwork(w.text)
 	if err != nil {
@@ -376,13 +369,21 @@ func (r *reader) of(w word, v6 bool) (p netip.Prefix, text string, ok bool) {
 	return p, w.text, true
 }
 
+// all is the prefix that has every address of a family.
+func all(v6 bool) netip.Prefix {
+	if v6 {
+		return network.Everywhere(netip.IPv6Unspecified())
+	}
+	return network.Everywhere(netip.IPv4Unspecified())
+}
+
 // ipAddress takes what follows ip addr add: 192.0.2.10/24 dev eth0.
 func (r *reader) ipAddress(l *link, args []word) bool {
 	if len(args) == 0 {
 		return false
 	}
 	first := args[0]
-	a := network.Address{At: r.at(first), Text: first.text}
+	a := &network.Address{At: r.at(first), Text: first.text}
 	for args = args[1:]; len(args) > 0; args = args[2:] {
 		if len(args) < 2 {
 			return false

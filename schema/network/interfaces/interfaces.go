@@ -67,7 +67,7 @@ type stanza struct {
 	name           word
 	family, method string
 	parent         word // of which it takes options
-	options        []option
+	options        []*option
 	template       bool // another takes its options
 }
 
@@ -87,17 +87,17 @@ type link struct {
 	mixed bool         // they say two things
 	hasID bool         // its VLANID is said
 
-	raw     word     // what it is a VLAN on
-	master  word     // the bond it is in
-	primary word     // the member of its bond that is used while it is up
-	members []word   // what is in it
-	ports   []option // cost and priority of ports, of a bridge
+	raw     word      // what it is a VLAN on
+	master  word      // the bond it is in
+	primary word      // the member of its bond that is used while it is up
+	members []word    // what is in it
+	ports   []*option // cost and priority of ports, of a bridge
 }
 
 func (r *reader) at(w word) source.Range { return r.file.Range(w.from, w.to) }
 
 // span is the whole of an option.
-func (r *reader) span(o option) source.Range {
+func (r *reader) span(o *option) source.Range {
 	to := o.name.to
 	if len(o.args) > 0 {
 		to = o.args[len(o.args)-1].to
@@ -110,7 +110,7 @@ func (r *reader) report(rule *diag.Rule, w word, format string, args ...any) {
 }
 
 // ignore tells that something has no effect, and why.
-func (r *reader) ignore(o option, why string) {
+func (r *reader) ignore(o *option, why string) {
 	r.c.ReportAt(rules.NetworkIgnored, "", r.span(o), "%s %s", network.Quoted(o.name.text), why)
 }
 
@@ -127,7 +127,7 @@ func (r *reader) parse() {
 	options := 0
 	for words := s.line(); words != nil; words = s.line() {
 		first, args := words[0], words[1:]
-		o := option{key: strings.ReplaceAll(first.text, "_", "-"), name: first, args: args}
+		o := &option{key: strings.ReplaceAll(first.text, "_", "-"), name: first, args: args}
 		switch first.text {
 		case "iface":
 			ignoring = false
@@ -170,7 +170,7 @@ func (r *reader) parse() {
 }
 
 // iface begins a stanza; nil if nothing can be made of it.
-func (r *reader) iface(o option) *stanza {
+func (r *reader) iface(o *option) *stanza {
 	if len(o.args) == 0 {
 		r.report(rules.NetworkSyntax, o.name, "iface has no name")
 		return nil
@@ -253,7 +253,7 @@ func (r *reader) inherit() {
 			for _, o := range s.options {
 				own[o.key] = true
 			}
-			var options []option
+			var options []*option
 			for _, o := range parent.options {
 				if !own[o.key] {
 					options = append(options, o)

@@ -21,7 +21,7 @@ const (
 )
 
 // bond takes an option of a bond, without its "bond-", or of a member of one.
-func (r *reader) bond(l *link, key string, o option) {
+func (r *reader) bond(l *link, key string, o *option) {
 	if len(o.args) == 0 {
 		if key != "slaves" {
 			r.report(rules.BadValue, o.name, "%s has no value", network.Quoted(o.name.text))
@@ -100,7 +100,7 @@ func (r *reader) bond(l *link, key string, o option) {
 }
 
 // choice reads a word of a list, or its number in it; "" if it is none, which is reported.
-func (r *reader) choice(o option, list string) string {
+func (r *reader) choice(o *option, list string) string {
 	for i, known := range strings.Fields(list) {
 		if text := o.args[0].text; text == known || text == strconv.Itoa(i) {
 			return known
@@ -111,7 +111,7 @@ func (r *reader) choice(o option, list string) string {
 }
 
 // bridge takes an option of a bridge, without its "bridge-".
-func (r *reader) bridge(l *link, key string, o option) {
+func (r *reader) bridge(l *link, key string, o *option) {
 	if len(o.args) == 0 {
 		if key == "ports" {
 			r.make(l, network.Bridge, o)
@@ -160,7 +160,7 @@ func (r *reader) bridge(l *link, key string, o option) {
 }
 
 // flagOf reads a word of two lists.
-func (r *reader) flagOf(o option, off, on string) (network.Toggle, bool) {
+func (r *reader) flagOf(o *option, off, on string) (network.Toggle, bool) {
 	for _, known := range strings.Fields(off) {
 		if o.args[0].text == known {
 			return network.Off, true
@@ -188,7 +188,7 @@ func (r *reader) seconds(w word) *uint32 {
 }
 
 // make notes what a link is by one of its options.
-func (r *reader) make(l *link, kind network.Kind, o option) {
+func (r *reader) make(l *link, kind network.Kind, o *option) {
 	if l.made != "" && l.made != kind {
 		if !l.mixed {
 			r.report(rules.NetworkConflict, o.name, "%s is a %s and a %s", network.Quoted(l.ID), l.made, kind)
@@ -200,7 +200,7 @@ func (r *reader) make(l *link, kind network.Kind, o option) {
 }
 
 // join adds members: names, or none.
-func (r *reader) join(l *link, o option) {
+func (r *reader) join(l *link, o *option) {
 	for _, w := range o.args {
 		switch {
 		case w.text == "none":
@@ -220,7 +220,7 @@ func (r *reader) relate() {
 			continue
 		}
 		if bond := r.named(l.master); bond != nil {
-			r.make(bond, network.Bond, option{name: l.master})
+			r.make(bond, network.Bond, &option{name: l.master})
 			bond.members = append(bond.members, word{l.ID, l.master.from, l.master.to})
 			if bond.primary.text == "" {
 				bond.primary = l.primary
@@ -298,12 +298,11 @@ func (r *reader) vlan(l *link) {
 		r.report(rules.MissingKey, device, "%s has no vlan-id, and none in its name", network.Quoted(l.ID))
 		return
 	case !l.hasID:
-		n, err := network.ParseRange(id, "the id of a VLAN", 0, 4094)
-		if err != nil {
-			r.refuse(rules.BadValue, l.name, err)
+		n := r.within(word{id, l.name.from, l.name.to}, "the id of a VLAN", 0, 4094)
+		if n == nil {
 			return
 		}
-		l.VLANID = int(n)
+		l.VLANID = int(*n)
 	}
 	if r.named(device) != nil {
 		l.Kind, l.Parent = network.VLAN, network.Ref{ID: device.text, At: r.at(device)}
@@ -323,7 +322,7 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 func (r *reader) finish() *network.Network {
 	for _, p := range r.routes {
 		if l := r.links[p.device.text]; l != nil {
-			l.Routes = append(l.Routes, p.route)
+			l.AddRoute(p.route)
 		} else {
 			r.report(rules.NetworkUndefined, p.device, "no stanza is of %s", network.Quoted(p.device.text))
 		}
@@ -341,5 +340,5 @@ func (r *reader) finish() *network.Network {
 // A pending route goes to a link that a later stanza may be of.
 type pending struct {
 	device word
-	route  network.Route
+	route  *network.Route
 }

@@ -94,19 +94,19 @@ type static struct {
 	family    string
 	at        word
 	label     string
-	addresses []option
-	netmask   option
-	gateways  []option
+	addresses []*option
+	netmask   *option
+	gateways  []*option
 	metric    *uint32
 	peer      netip.Addr
-	broadcast option
-	retired   bool     // the address is not to be the source of new connections
-	said      []option // all of those
-	commands  []option
+	broadcast *option
+	retired   bool      // the address is not to be the source of new connections
+	said      []*option // all of those
+	commands  []*option
 }
 
 // option takes one option of a stanza.
-func (r *reader) option(l *link, s *stanza, st *static, o option) {
+func (r *reader) option(l *link, s *stanza, st *static, o *option) {
 	switch o.key {
 	case "up", "post-up", "pre-up":
 		st.commands = append(st.commands, o)
@@ -145,10 +145,8 @@ func (r *reader) option(l *link, s *stanza, st *static, o option) {
 			overrides.Metric = st.metric
 		}
 	case "mtu":
-		if n, err := network.ParseRange(o.args[0].text, "an MTU", 68, 65_536); err != nil {
-			r.refuse(rules.BadValue, o.args[0], err)
-		} else {
-			l.MTU, l.MTUAt = int(n), r.at(o.args[0])
+		if n := r.within(o.args[0], "an MTU", 68, 65_536); n != nil {
+			l.MTU, l.MTUAt = int(*n), r.at(o.args[0])
 		}
 	case "hwaddress":
 		r.hwaddress(l, o)
@@ -163,10 +161,8 @@ func (r *reader) option(l *link, s *stanza, st *static, o option) {
 	case "vlan-raw-device":
 		l.raw = o.args[0]
 	case "vlan-id":
-		if n, err := network.ParseRange(o.args[0].text, "the id of a VLAN", 0, 4094); err != nil {
-			r.refuse(rules.BadValue, o.args[0], err)
-		} else {
-			l.VLANID, l.hasID = int(n), true
+		if n := r.within(o.args[0], "the id of a VLAN", 0, 4094); n != nil {
+			l.VLANID, l.hasID = int(*n), true
 		}
 	case "accept-ra":
 		if on, ok := r.flag(o, "0", "1", "2"); ok {
@@ -194,7 +190,7 @@ func (r *reader) option(l *link, s *stanza, st *static, o option) {
 }
 
 // static takes what is said of addresses.
-func (r *reader) static(st *static, o option) {
+func (r *reader) static(st *static, o *option) {
 	switch o.key {
 	case "address":
 		st.addresses = append(st.addresses, o)
@@ -229,7 +225,7 @@ func (r *reader) addresses(l *link, st *static) {
 		r.report(rules.MissingKey, st.at, "%s is static and has no address", network.Quoted(st.at.text))
 	}
 	var broadcast netip.Addr
-	if o := st.broadcast; len(o.args) > 0 {
+	if o := st.broadcast; o != nil {
 		broadcast, _ = r.addr(o.args[0], "inet")
 	}
 	for _, o := range st.addresses {
@@ -237,7 +233,7 @@ func (r *reader) addresses(l *link, st *static) {
 		if !ok {
 			continue
 		}
-		a := network.Address{Prefix: p, Text: text, Label: st.label, Deprecated: st.retired, At: r.at(o.args[0])}
+		a := &network.Address{Prefix: p, Text: text, Label: st.label, Deprecated: st.retired, At: r.at(o.args[0])}
 		if !p.Addr().Is4() {
 			a.Label = "" // only IPv4 has them
 		}
@@ -255,19 +251,19 @@ func (r *reader) addresses(l *link, st *static) {
 	}
 	for _, o := range st.gateways {
 		if via, ok := r.addr(o.args[0], st.family); ok {
-			l.Routes = append(l.Routes, network.Route{
-				To: everywhere(via), Via: via, ViaText: o.args[0].text, Metric: st.metric, OnLink: onLink(l, via), At: r.span(o), ViaAt: r.at(o.args[0]),
+			l.AddRoute(&network.Route{
+				To: network.Everywhere(via), Via: via, ViaText: o.args[0].text, Metric: st.metric, OnLink: onLink(l, via), At: r.span(o), ViaAt: r.at(o.args[0]),
 			})
 		}
 	}
 }
 
-func (r *reader) address(l *link, w word, a network.Address) {
+func (r *reader) address(l *link, w word, a *network.Address) {
 	if len(l.Addresses) == maxAddresses {
 		r.report(rules.NetworkSyntax, w, "%s has more than %d addresses", network.Quoted(l.ID), maxAddresses)
 		return
 	}
-	l.Addresses = append(l.Addresses, a)
+	l.Addresses = append(l.Addresses, *a)
 }
 
 // onLink says of a gateway that it is in no network of the link. ifupdown reaches it all the same.
@@ -283,13 +279,6 @@ func onLink(l *link, via netip.Addr) network.Toggle {
 	return network.On
 }
 
-func everywhere(a netip.Addr) netip.Prefix {
-	if a.Is4() {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-}
-
 // prefix is an address with its bits, which may be in netmask. Where they are nowhere they are as ifupdown takes them: by the class of an
 // IPv4 address.
 func (r *reader) prefix(w word, st *static) (p netip.Prefix, text string, ok bool) {
@@ -301,7 +290,7 @@ func (r *reader) prefix(w word, st *static) (p netip.Prefix, text string, ok boo
 	mask := word{behind, w.from + len(host) + 1, w.to}
 	switch {
 	case cut:
-	case len(st.netmask.args) > 0:
+	case st.netmask != nil:
 		mask = st.netmask.args[0]
 	case addr.Is6():
 		mask = word{"64", w.from, w.to}
@@ -332,7 +321,7 @@ func classful(a netip.Addr) int {
 }
 
 // hwaddress sets the hardware address: "ether 52:54:00:12:34:56", or without the first word.
-func (r *reader) hwaddress(l *link, o option) {
+func (r *reader) hwaddress(l *link, o *option) {
 	w := o.args[len(o.args)-1]
 	switch mac, err := network.ParseMAC(w.text); {
 	case w.text == "random":
@@ -345,7 +334,7 @@ func (r *reader) hwaddress(l *link, o option) {
 }
 
 // dns takes name servers and domains. Those of lo are of the whole machine.
-func (r *reader) dns(l *link, o option) {
+func (r *reader) dns(l *link, o *option) {
 	dns := &l.DNS
 	if l.ID == loopback {
 		dns = &r.network.DNS
@@ -380,8 +369,11 @@ func (r *reader) addr(w word, family string) (netip.Addr, bool) {
 }
 
 // number reads one; nil if it is none, which is reported.
-func (r *reader) number(w word) *uint32 {
-	n, err := network.ParseRange(w.text, "a number", 0, math.MaxUint32)
+func (r *reader) number(w word) *uint32 { return r.within(w, "a number", 0, math.MaxUint32) }
+
+// within reads a number of a range; what it is of goes into the finding.
+func (r *reader) within(w word, what string, low, high uint32) *uint32 {
+	n, err := network.ParseRange(w.text, what, low, high)
 	if err != nil {
 		r.refuse(rules.BadValue, w, err)
 		return nil
@@ -390,7 +382,7 @@ func (r *reader) number(w word) *uint32 {
 }
 
 // flag reads a word of a few, of which the first means no.
-func (r *reader) flag(o option, words ...string) (on network.Toggle, ok bool) {
+func (r *reader) flag(o *option, words ...string) (on network.Toggle, ok bool) {
 	for i, known := range words {
 		if o.args[0].text == known {
 			return network.ToggleOf(i > 0), true

@@ -7,7 +7,7 @@ import (
 )
 
 // ip reads what is below networks: one way to addresses of one link.
-func (r *reader) ip(e entry.Entry) {
+func (r *reader) ip(e *entry.Entry) {
 	ref := e.Ref("link")
 	if ref.ID == "" {
 		e.Needs("link")
@@ -31,13 +31,9 @@ func (r *reader) ip(e entry.Entry) {
 		l.DHCP.V6Stateless = l.DHCP.V6Stateless || kind == "ipv6_dhcpv6-stateless"
 		r.announced[i] = true
 	case "ipv4", "static", "ipv6", "static6":
-		key := "ip_address"
-		if e.Value(key) == nil {
-			e.Needs(key)
-			break
-		}
-		if a, ok := e.Address(key, "netmask"); ok {
-			l.Addresses = append(l.Addresses, a)
+		e.Needed("ip_address")
+		if a := e.Address("ip_address", "netmask"); a != nil {
+			l.Addresses = append(l.Addresses, *a)
 			r.fixed[i] = r.fixed[i] || a.Prefix.Addr().Is6()
 		}
 	case "":
@@ -46,22 +42,14 @@ func (r *reader) ip(e entry.Entry) {
 		e.Ignored("type", "a network of type %s is not known, and nothing is made of it", network.Quoted(kind))
 		return
 	}
-	if gateway, ok := e.Gateway("gateway"); ok {
+	if gateway := e.Gateway("gateway"); gateway != nil {
 		gateway.Metric = metric
-		l.Routes = append(l.Routes, gateway)
+		l.AddRoute(gateway)
 	}
 	for _, way := range e.Entries("routes") {
-		to := "network"
-		if way.Value(to) == nil {
-			way.Needs(to)
-			continue
-		}
-		if route, ok := way.Route(to, "netmask", "gateway", "metric"); ok {
-			l.Routes = append(l.Routes, route)
-		}
+		l.AddRoute(way.Route("network", "netmask", "gateway", "metric"))
 	}
-	l.DNS.Servers = append(l.DNS.Servers, e.Servers("dns_nameservers")...)
-	l.DNS.Search = append(l.DNS.Search, e.Domains("dns_search")...)
+	e.DNS(&l.DNS, "dns_nameservers", "dns_search")
 	r.services(e, &l.DNS)
 }
 
@@ -78,13 +66,12 @@ func (r *reader) routers() {
 }
 
 // services reads the name servers among the services of the document, or of a network.
-func (r *reader) services(e entry.Entry, dns *network.DNS) {
+func (r *reader) services(e *entry.Entry, dns *network.DNS) {
 	for _, s := range e.Entries("services") {
 		if kind := s.Text("type"); kind != "" && kind != "dns" {
 			s.Ignored("type", "a service of type %s is not known, and nothing is made of it", network.Quoted(kind))
 			continue
 		}
-		dns.Servers = append(dns.Servers, s.Servers("address")...)
-		dns.Search = append(dns.Search, s.Domains("search")...)
+		s.DNS(dns, "address", "search")
 	}
 }

@@ -70,7 +70,7 @@ var cards = []string{
 }
 
 // link reads a link. What it is called in the network is settled once all are read.
-func (r *reader) link(e entry.Entry) {
+func (r *reader) link(e *entry.Entry) {
 	id := e.Scalar("id")
 	if id == nil {
 		e.Needs("id")
@@ -88,17 +88,14 @@ func (r *reader) link(e entry.Entry) {
 		p := e.Bare("bond_")
 		o := v1.Bond(p)
 		o.Primary = p.Ref("primary")
-		l.Bond = &o
+		l.Bond = o
 	case "vlan":
 		l.Kind = network.VLAN
 		if l.MAC = e.MAC("vlan_mac_address"); l.MAC == "" {
 			l.MAC = e.MAC("ethernet_mac_address")
 		}
-		for _, key := range []string{"vlan_id", "vlan_link"} {
-			if e.Value(key) == nil {
-				e.Needs(key)
-			}
-		}
+		e.Needed("vlan_id")
+		e.Needed("vlan_link")
 		l.Parent = e.Ref("vlan_link")
 		if n := e.Number("vlan_id", "the number of a VLAN", 0, 4094); n != nil {
 			l.VLANID = int(*n)
@@ -119,7 +116,7 @@ func (r *reader) link(e entry.Entry) {
 }
 
 // card reads what finds a card: its address, else its name.
-func (r *reader) card(e entry.Entry, l *network.Link) {
+func (r *reader) card(e *entry.Entry, l *network.Link) {
 	if mac := e.MAC("ethernet_mac_address"); mac != "" {
 		l.Match = network.Match{MAC: mac, At: e.Value("ethernet_mac_address").Range}
 	}

@@ -121,7 +121,7 @@ func (r *reader) ownTable(l *network.Link, own []netip.Addr, subnet *yamltree.No
 	}
 	l.Routes = append(l.Routes,
 		network.Route{To: p, ToText: subnet.Value, Scope: "link", Table: table, At: subnet.Range},
-		network.Route{To: everywhere(router), Via: router, OnLink: network.On, Table: table, At: subnet.Range, ViaAt: subnet.Range})
+		network.Route{To: network.Everywhere(router), Via: router, OnLink: network.On, Table: table, At: subnet.Range, ViaAt: subnet.Range})
 	for _, a := range own {
 		l.Rules = append(l.Rules, rule(l, a, table))
 	}

@@ -124,7 +124,7 @@ func (r *reader) address(l *network.Link, n *yamltree.Node, mask *yamltree.Node)
 // defaultRoute adds one by a gateway, which may be nil.
 func (r *reader) defaultRoute(l *network.Link, n *yamltree.Node) {
 	if via, ok := r.addr(n); ok {
-		l.Routes = append(l.Routes, network.Route{To: everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range})
+		l.Routes = append(l.Routes, network.Route{To: network.Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range})
 	}
 }
 
@@ -133,13 +133,6 @@ func (r *reader) server(n *yamltree.Node) {
 	if a, ok := r.addr(n); ok {
 		r.network.DNS.Servers = append(r.network.DNS.Servers, network.Server{Addr: a, Text: n.Value, At: n.Range})
 	}
-}
-
-func everywhere(a netip.Addr) netip.Prefix {
-	if a.Is4() {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
 // words are those of a text with one on a line.

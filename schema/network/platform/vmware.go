@@ -182,7 +182,7 @@ func (r *guestinfo) route(l *network.Link, gateway, to variable) {
 		r.refuse(rules.NetworkAddress, gateway, err)
 		return
 	}
-	route := network.Route{To: everywhere(via), Via: via, ViaText: gateway.text, At: r.at(gateway), ViaAt: r.at(gateway)}
+	route := network.Route{To: network.Everywhere(via), Via: via, ViaText: gateway.text, At: r.at(gateway), ViaAt: r.at(gateway)}
 	if to.text != "" {
 		if route.To, err = network.ParseNetwork(to.text); err != nil {
 			r.refuse(rules.NetworkAddress, to, err)

@@ -60,7 +60,7 @@ type reader struct {
 }
 
 // card reads what is described of one card, at a key such as public.
-func (r *reader) card(e entry.Entry, key *yamltree.Node) {
+func (r *reader) card(e *entry.Entry, key *yamltree.Node) {
 	if e.Value("ips") == nil && e.Value("ip6s") == nil && e.Value("mac") == nil {
 		return // of something else
 	}
@@ -74,17 +74,7 @@ func (r *reader) card(e entry.Entry, key *yamltree.Node) {
 	r.addresses(e, "ips", "gateway", &l)
 	r.addresses(e, "ip6s", "gateway_v6", &l)
 	for _, way := range e.Entries("routes") {
-		to := "route"
-		if way.Value(to) == nil {
-			to = "network"
-		}
-		if way.Value(to) == nil {
-			way.Needs("route")
-			continue
-		}
-		if route, ok := way.Route(to, "netmask", "gateway", "metric"); ok {
-			l.Routes = append(l.Routes, route)
-		}
+		l.AddRoute(way.Route(way.Either("route", "network"), "netmask", "gateway", "metric"))
 	}
 	l.DNS.Servers = e.Servers("dns")
 	r.network.Links = append(r.network.Links, l)
@@ -92,30 +82,27 @@ func (r *reader) card(e entry.Entry, key *yamltree.Node) {
 
 // addresses reads a list of addresses, and the default route of their family: a gateway stands beside the list, or beside
 // each address. One that is not enabled is passed over.
-func (r *reader) addresses(e entry.Entry, list, gateway string, l *network.Link) {
-	route, found := e.Gateway(gateway)
+func (r *reader) addresses(e *entry.Entry, list, gateway string, l *network.Link) {
+	route := e.Gateway(gateway)
 	for _, a := range e.Entries(list) {
 		if a.Value("enabled") != nil && a.Toggle("enabled") == network.Off {
 			continue
 		}
-		if a.Value("ip") == nil {
-			a.Needs("ip")
+		if a.Needed("ip") == nil {
 			continue
 		}
-		if address, ok := a.Address("ip", "netmask"); ok {
-			l.Addresses = append(l.Addresses, address)
+		if address := a.Address("ip", "netmask"); address != nil {
+			l.Addresses = append(l.Addresses, *address)
 		}
-		if !found {
-			route, found = a.Gateway("gateway")
+		if route == nil {
+			route = a.Gateway("gateway")
 		}
 	}
-	if found {
-		l.Routes = append(l.Routes, route)
-	}
+	l.AddRoute(route)
 }
 
 // id is what a card is called among the others: its label, or the key it is at.
-func (r *reader) id(e entry.Entry, key string) string {
+func (r *reader) id(e *entry.Entry, key string) string {
 	id := e.Text("label")
 	if network.CheckWord(id) != nil {
 		id = key

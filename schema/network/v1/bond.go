@@ -9,7 +9,7 @@ import (
 )
 
 // bond reads a bond.
-func (r *reader) bond(e entry.Entry, l *network.Link) {
+func (r *reader) bond(e *entry.Entry, l *network.Link) {
 	r.members(e, "bond_interfaces", l)
 	p := e.Below("params").Bare("bond_")
 	p.Only("the parameters of a bond", slices.Concat(bondParams, noBondParams, []string{"mac_address", "slaves"})...)
@@ -19,7 +19,7 @@ func (r *reader) bond(e entry.Entry, l *network.Link) {
 	if mac := p.MAC("mac_address"); mac != "" && l.MAC == "" {
 		l.MAC = mac
 	}
-	l.Bond = &o
+	l.Bond = o
 	r.add(l)
 }
 
@@ -51,7 +51,7 @@ var choices = map[string][]string{
 }
 
 // choice is a parameter in words, also where it is written as the kernel's number.
-func choice(e entry.Entry, key string) string {
+func choice(e *entry.Entry, key string) string {
 	n := e.Scalar(key)
 	if n == nil {
 		return ""
@@ -72,9 +72,9 @@ func choice(e entry.Entry, key string) string {
 
 // Bond is the options of a bond by its parameters, whose primary is for the caller. What systemd-networkd has no setting
 // for is reported.
-func Bond(p entry.Entry) network.BondOptions {
+func Bond(p *entry.Entry) *network.BondOptions {
 	milliseconds := func(key string) *uint32 { return p.Number(key, "a number of milliseconds", 0, 1<<31-1) }
-	o := network.BondOptions{
+	o := &network.BondOptions{
 		Mode: choice(p, "mode"), LACPRate: choice(p, "lacp_rate"), TransmitHash: choice(p, "xmit_hash_policy"), AdSelect: choice(p, "ad_select"),
 		MIIMonitor: milliseconds("miimon"), UpDelay: milliseconds("updelay"), DownDelay: milliseconds("downdelay"),
 		ARPInterval: milliseconds("arp_interval"), ARPValidate: choice(p, "arp_validate"), ARPAllTargets: choice(p, "arp_all_targets"),

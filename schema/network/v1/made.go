@@ -11,7 +11,7 @@ import (
 )
 
 // members reads the links that a bond or bridge is made of, beside those that it has. The word none is no link.
-func (r *reader) members(e entry.Entry, key string, l *network.Link) {
+func (r *reader) members(e *entry.Entry, key string, l *network.Link) {
 	there := map[string]bool{}
 	for _, m := range l.Members {
 		there[m.ID] = true
@@ -32,7 +32,7 @@ func (r *reader) members(e entry.Entry, key string, l *network.Link) {
 var bridgeParams = []string{"ageing", "bridgeprio", "fd", "hello", "maxage", "stp", "pathcost", "portprio", "hw", "ports", "vlan_aware", "gcint", "maxwait", "waitport"}
 
 // bridge reads a bridge.
-func (r *reader) bridge(e entry.Entry, l *network.Link) {
+func (r *reader) bridge(e *entry.Entry, l *network.Link) {
 	r.members(e, "bridge_interfaces", l)
 	p := e.Below("params").Bare("bridge_")
 	p.Only("the parameters of a bridge", bridgeParams...)
@@ -68,7 +68,7 @@ type cost struct {
 }
 
 // costsOf reads what a bridge says of its ports: a list of "eth3 50", one of those alone, or a mapping.
-func (r *reader) costsOf(p entry.Entry, key, bridge string, high uint32, set func(*network.Member, uint32)) {
+func (r *reader) costsOf(p *entry.Entry, key, bridge string, high uint32, set func(*network.Member, uint32)) {
 	n := p.Value(key)
 	if n == nil {
 		return

@@ -11,7 +11,7 @@ import (
 var subnetTypes = []string{"dhcp", "dhcp4", "dhcp6", "static", "static6", "manual", "ipv6_slaac", "ipv6_dhcpv6-stateful", "ipv6_dhcpv6-stateless", "loopback"}
 
 // ip reads what a link has of IP: its subnets, and what stands beside them.
-func (r *reader) ip(e entry.Entry, l *network.Link) {
+func (r *reader) ip(e *entry.Entry, l *network.Link) {
 	l.IPv6.AcceptRA = e.Toggle("accept_ra")
 	l.MTU, l.MTUAt = e.MTU("mtu")
 	subnets := e.Entries("subnets")
@@ -31,11 +31,9 @@ func (r *reader) ip(e entry.Entry, l *network.Link) {
 	}
 }
 
-func (r *reader) subnet(s entry.Entry, l *network.Link) {
+func (r *reader) subnet(s *entry.Entry, l *network.Link) {
 	kind := ""
-	if s.Value("type") == nil {
-		s.Needs("type")
-	} else {
+	if s.Needed("type") != nil {
 		kind = s.Word("type", subnetTypes...)
 	}
 	metric := s.Metric("metric")
@@ -52,50 +50,38 @@ func (r *reader) subnet(s entry.Entry, l *network.Link) {
 		}
 		l.DHCP.V6Stateless = l.DHCP.V6Stateless || kind == "ipv6_dhcpv6-stateless"
 	case "static", "static6":
-		if s.Value("address") == nil && s.Value("ip_address") == nil {
-			s.Needs("address")
-		}
+		s.Needed(s.Either("address", "ip_address"))
 	}
 	r.address(s, l)
-	if gateway, ok := s.Gateway("gateway"); ok {
+	if gateway := s.Gateway("gateway"); gateway != nil {
 		gateway.Metric = metric
-		l.Routes = append(l.Routes, gateway)
+		l.AddRoute(gateway)
 	}
 	for _, e := range s.Entries("routes") {
 		e.Only("a route", routeKeys...)
-		if route, ok := r.route(e); ok {
-			l.Routes = append(l.Routes, route)
-		}
+		l.AddRoute(r.route(e))
 	}
-	l.DNS.Servers = append(l.DNS.Servers, s.Servers("dns_nameservers")...)
-	l.DNS.Search = append(l.DNS.Search, s.Domains("dns_search")...)
+	s.DNS(&l.DNS, "dns_nameservers", "dns_search")
 	r.mtu(s, l)
 }
 
 // address reads the address of a subnet; one of DHCP may have one beside.
-func (r *reader) address(s entry.Entry, l *network.Link) {
-	key, mask := "address", "netmask"
-	if s.Value(key) == nil {
-		key = "ip_address"
-	}
-	if s.Value(mask) == nil {
-		mask = "prefix"
-	}
-	a, ok := s.Address(key, mask)
-	if !ok {
+func (r *reader) address(s *entry.Entry, l *network.Link) {
+	a := s.Address(s.Either("address", "ip_address"), s.Either("netmask", "prefix"))
+	if a == nil {
 		return
 	}
-	if b, ok := s.Server("broadcast"); ok && b.Addr != lastOf(a.Prefix) {
-		if a.Prefix.Addr().Is6() || b.Addr.Is6() {
+	if b := s.Addr("broadcast"); b.IsValid() && b != lastOf(a.Prefix) {
+		if a.Prefix.Addr().Is6() || b.Is6() {
 			s.Ignored("broadcast", "IPv6 has no broadcast")
 		} else {
-			a.Broadcast = b.Addr
+			a.Broadcast = b
 		}
 	}
-	if peer, ok := s.Server("pointopoint"); ok && peer.Addr.Is4() == a.Prefix.Addr().Is4() {
-		a.Peer = peer.Addr
+	if peer := s.Addr("pointopoint"); peer.IsValid() && peer.Is4() == a.Prefix.Addr().Is4() {
+		a.Peer = peer
 	}
-	l.Addresses = append(l.Addresses, a)
+	l.Addresses = append(l.Addresses, *a)
 }
 
 // lastOf is the last address of an IPv4 network, which is its broadcast address unless somebody says otherwise.
@@ -111,7 +97,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 }
 
 // mtu takes the MTU of a subnet where its link says nothing: systemd-networkd has one for the link and one for IPv6.
-func (r *reader) mtu(s entry.Entry, l *network.Link) {
+func (r *reader) mtu(s *entry.Entry, l *network.Link) {
 	mtu, at := s.MTU("mtu")
 	switch {
 	case mtu == 0 || mtu == l.MTU:

@@ -24,9 +24,7 @@ func Read(c *findings.Collector, root *yamltree.Node) *network.Network {
 	r := &reader{Collector: c, links: map[string]int{}}
 	r.network.At = findings.FirstLine(root.Range)
 	top := entry.Of(c, root, "network")
-	if top.Value("config") == nil {
-		top.Needs("config")
-	}
+	top.Needed("config")
 	for _, e := range top.Entries("config") {
 		r.entry(e)
 	}
@@ -68,9 +66,8 @@ var common = []string{"type", "name", "id", "mac_address", "mtu", "subnets", "ac
 var routeKeys = []string{"type", "id", "destination", "network", "netmask", "prefix", "gateway", "metric"}
 
 // entry reads one entry, of whatever type.
-func (r *reader) entry(e entry.Entry) {
-	if e.Value("type") == nil {
-		e.Needs("type")
+func (r *reader) entry(e *entry.Entry) {
+	if e.Needed("type") == nil {
 		return
 	}
 	l := network.Link{At: e.At(), Kind: network.Ethernet}
@@ -98,8 +95,8 @@ func (r *reader) entry(e entry.Entry) {
 		r.nameserver(e)
 	case "route":
 		e.Only("a route", routeKeys...)
-		if route, ok := r.route(e); ok {
-			r.routes = append(r.routes, route)
+		if route := r.route(e); route != nil {
+			r.routes = append(r.routes, *route)
 		}
 	}
 }
@@ -117,7 +114,7 @@ func (r *reader) add(l *network.Link) {
 }
 
 // name reads what a link is called, which is the name of the interface.
-func (r *reader) name(e entry.Entry, l *network.Link) {
+func (r *reader) name(e *entry.Entry, l *network.Link) {
 	n := e.Scalar("name")
 	if n == nil {
 		e.Needs("name")
@@ -132,7 +129,7 @@ func (r *reader) name(e entry.Entry, l *network.Link) {
 }
 
 // card reads a link that the machine has. One with an address is given its name, as cloud-init does.
-func (r *reader) card(e entry.Entry, l *network.Link, kind string) {
+func (r *reader) card(e *entry.Entry, l *network.Link, kind string) {
 	r.name(e, l)
 	if mac := e.MAC("mac_address"); mac != "" && kind != "loopback" {
 		l.Match = network.Match{MAC: mac, At: e.Value("mac_address").Range}
@@ -147,7 +144,7 @@ func (r *reader) card(e entry.Entry, l *network.Link, kind string) {
 }
 
 // made reads what all links that are made have in common; whoever calls it adds the link.
-func (r *reader) made(e entry.Entry, l *network.Link) {
+func (r *reader) made(e *entry.Entry, l *network.Link) {
 	r.name(e, l)
 	l.MAC = e.MAC("mac_address")
 	if e.Value("wakeonlan") != nil {
@@ -156,12 +153,9 @@ func (r *reader) made(e entry.Entry, l *network.Link) {
 	r.ip(e, l)
 }
 
-func (r *reader) vlan(e entry.Entry, l *network.Link) {
-	for _, key := range []string{"vlan_id", "vlan_link"} {
-		if e.Value(key) == nil {
-			e.Needs(key)
-		}
-	}
+func (r *reader) vlan(e *entry.Entry, l *network.Link) {
+	e.Needed("vlan_id")
+	e.Needed("vlan_link")
 	if id := e.Number("vlan_id", "the number of a VLAN", 0, 4094); id != nil {
 		l.VLANID = int(*id)
 	}
@@ -194,8 +188,9 @@ func (r *reader) mention() {
 	}
 }
 
-func (r *reader) nameserver(e entry.Entry) {
-	dns := network.DNS{Servers: e.Servers("address"), Search: e.Domains("search")}
+func (r *reader) nameserver(e *entry.Entry) {
+	var dns network.DNS
+	e.DNS(&dns, "address", "search")
 	if e.Value("address") == nil && e.Value("search") == nil {
 		e.Needs("address")
 	}
@@ -221,18 +216,6 @@ func (r *reader) tie() {
 }
 
 // route reads an entry that is a route, or one of a subnet.
-func (r *reader) route(e entry.Entry) (network.Route, bool) {
-	to := "destination"
-	if e.Value(to) == nil {
-		to = "network"
-	}
-	if e.Value(to) == nil {
-		e.Needs("destination")
-		return network.Route{}, false
-	}
-	mask := "netmask"
-	if e.Value(mask) == nil {
-		mask = "prefix"
-	}
-	return e.Route(to, mask, "gateway", "metric")
+func (r *reader) route(e *entry.Entry) *network.Route {
+	return e.Route(e.Either("destination", "network"), e.Either("netmask", "prefix"), "gateway", "metric")
 }
