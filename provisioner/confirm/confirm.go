@@ -33,6 +33,8 @@ type Kernel interface {
 	Delete(ctx context.Context, index int) error
 	// Rename takes an interface down, gives it another name, and brings it up again if it was.
 	Rename(index int, name string) error
+	// Release takes an interface out of the bond, bridge or VRF that it is in.
+	Release(index int) error
 	// SetMTU is in bytes.
 	SetMTU(index, mtu int) error
 	// RemoveAddress takes an address away.
@@ -242,6 +244,7 @@ func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error
 	keep(in.rename(ctx, links))
 	keep(in.setMTU(ctx, links))
 	keep(in.Networkd.Reload(ctx))
+	keep(in.release(ctx, from, to, links))
 	keep(in.reconfigure(ctx, links, again))
 	_, err = in.deleteMade(ctx, gone)
 	keep(err)
@@ -320,6 +323,26 @@ func (in *Input) rename(ctx context.Context, links []Link) error {
 			continue
 		}
 		keep(t.index, t.name)
+	}
+	return errors.Join(errs...)
+}
+
+// release takes cards out of bonds, bridges and VRFs of ours that stay, and that they are not to be in any more: networkd leaves them
+// there. Which others have made is theirs.
+func (in *Input) release(ctx context.Context, from, to []File, links []Link) error {
+	all, err := in.Kernel.Interfaces(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, l := range links {
+		i := l.find(all)
+		if i == nil || l.Stem == "" || i.Master == "" || i.Master != masterName(from, l.Stem) || i.Master == masterName(to, l.Stem) {
+			continue
+		}
+		if err := in.Kernel.Release(i.Index); err != nil {
+			errs = append(errs, fmt.Errorf("take %s out of %s: %w", i.Name, i.Master, err))
+		}
 	}
 	return errors.Join(errs...)
 }

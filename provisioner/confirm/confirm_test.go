@@ -140,6 +140,15 @@ func (w *world) Rename(index int, name string) error {
 	}
 	return nil
 }
+func (w *world) Release(index int) error {
+	w.call("release %d", index)
+	for i := range w.more {
+		if w.more[i].Index == index {
+			w.more[i].Master = ""
+		}
+	}
+	return nil
+}
 func (w *world) SetMTU(index, mtu int) error {
 	w.call("mtu %d %d", index, mtu)
 	for i := range w.more {
@@ -606,4 +615,44 @@ func TestStaleAddresses(t *testing.T) {
 	if out := w.run(); out.State != confirm.Confirmed || !slices.Contains(w.calls, "remove 3 198.51.100.7/24") {
 		t.Errorf("%+v, %q", out, w.calls)
 	}
+}
+
+// A card that leaves a bond which stays is taken out of it, and one that was not in it before, when that is put back; what others
+// have put it in is theirs.
+func TestLeavesABond(t *testing.T) {
+	w := newWorld(t)
+	card := func(n int, master string) plan.Interface {
+		return plan.Interface{Name: fmt.Sprintf("eth%d", n), Index: n + 2, Up: true, Carrier: true, MTU: 1500, Master: master}
+	}
+	w.more = []plan.Interface{card(1, "bond0"), card(2, "bond0"), card(3, ""), card(4, "others"), {Name: "bond0", Index: 9, Kind: "bond", Up: true, Carrier: true}}
+	const in, out = "[Network]\nBond=bond0\n", "[Network]\nDHCP=no\n"
+	file := func(n int) string { return fmt.Sprintf("etc/systemd/network/05-provisioner-eth%d.network", n) }
+	link := func(n int) confirm.Link {
+		name := fmt.Sprintf("eth%d", n)
+		return confirm.Link{Name: name, Was: name, Stem: "05-provisioner-" + name}
+	}
+	links := []confirm.Link{link(1), link(2), link(3), link(4)}
+	w.write(map[string]string{file(1): in, file(2): in, file(4): in}, links...)
+	w.run()
+	w.write(map[string]string{file(1): out, file(3): in, file(4): out}, links...)
+	w.mute = true
+	input := w.input()
+	w.calls = nil
+	w.cancel = func() { // what networkd does, in time
+		for i := range w.more[:3] {
+			w.more[i].Master = masterOf(w.read(file(i + 1)))
+		}
+	}
+	if got := confirm.Run(t.Context(), input); got.State != confirm.Restored {
+		t.Errorf("%+v", got)
+	}
+	want := []string{"reload", "release 3", "reconfigure 3", "reconfigure 4", "reconfigure 5", "reconfigure 6", "reload", "release 5"}
+	if diff := cmp.Diff(want, w.calls[:min(len(want), len(w.calls))]); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func masterOf(file string) string {
+	_, name, _ := strings.Cut(strings.TrimSpace(file), "Bond=")
+	return name
 }

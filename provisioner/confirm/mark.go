@@ -348,11 +348,11 @@ func (m *mark) instead() []File {
 func staleNetdevs(from, to []File) (changed, gone map[string]bool) {
 	changed, gone = map[string]bool{}, map[string]bool{}
 	for _, f := range from {
-		name := netdevName(f.Data)
+		name := setting(f.Data, "[NetDev]", "Name")
 		if path.Ext(f.Path) != ".netdev" || name == "" {
 			continue
 		}
-		at := slices.IndexFunc(to, func(t File) bool { return path.Ext(t.Path) == ".netdev" && netdevName(t.Data) == name })
+		at := slices.IndexFunc(to, func(t File) bool { return path.Ext(t.Path) == ".netdev" && setting(t.Data, "[NetDev]", "Name") == name })
 		switch {
 		case at < 0:
 			gone[name] = true
@@ -363,16 +363,31 @@ func staleNetdevs(from, to []File) (changed, gone map[string]bool) {
 	return changed, gone
 }
 
-// netdevName is the name of the interface that a .netdev file of ours is for.
-func netdevName(text []byte) string {
+// masterName is the bond, bridge or VRF that the files of a link put it in; "" for none.
+func masterName(files []File, of string) string {
+	for _, f := range files {
+		if path.Ext(f.Path) != ".network" || stem(f.Path) != of {
+			continue
+		}
+		for _, key := range []string{"Bond", "Bridge", "VRF"} {
+			if name := setting(f.Data, "[Network]", key); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// setting is the first value of a key in a section of a file of ours: "[NetDev]", "Name" is the interface that a .netdev is for.
+func setting(text []byte, in, key string) string {
 	section := ""
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			section = line
 		}
-		if name, ok := strings.CutPrefix(line, "Name="); ok && section == "[NetDev]" {
-			return strings.ReplaceAll(name, "%%", "%")
+		if k, value, ok := strings.Cut(line, "="); ok && k == key && section == in {
+			return strings.ReplaceAll(value, "%%", "%")
 		}
 	}
 	return ""

@@ -57,6 +57,7 @@ func (n *fakeNet) Interfaces(context.Context) ([]plan.Interface, error) {
 func (n *fakeNet) Delete(context.Context, int) error      { return nil }
 func (n *fakeNet) Rename(int, string) error               { return nil }
 func (n *fakeNet) SetMTU(int, int) error                  { return nil }
+func (n *fakeNet) Release(int) error                      { return nil }
 func (n *fakeNet) RemoveAddress(int, netip.Prefix) error  { return nil }
 func (n *fakeNet) ReloadUdev(context.Context) error       { return nil }
 func (n *fakeNet) Running(context.Context) (bool, error)  { return !n.off, nil }
