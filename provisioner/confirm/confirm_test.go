@@ -184,8 +184,8 @@ func (w *world) Reload(context.Context) error {
 	}
 	return nil
 }
-func (w *world) Answers(_ context.Context, _ int, from, to netip.Addr) (bool, error) {
-	if from != address.Addr() || to != gateway {
+func (w *world) Answers(_ context.Context, index int, from, to netip.Addr) (bool, error) {
+	if from != address.Addr() || to != gateway || index == 8 {
 		return false, fmt.Errorf("asked from %s for %s", from, to)
 	}
 	return w.running != "silent", nil
@@ -655,4 +655,31 @@ func TestLeavesABond(t *testing.T) {
 func masterOf(file string) string {
 	_, name, _ := strings.Cut(strings.TrimSpace(file), "Bond=")
 	return name
+}
+
+// A VRF sends nothing itself: its gateway is asked on the member whose network it is in, and one that is in none is not asked.
+func TestGatewayOfAVRF(t *testing.T) {
+	for name, test := range map[string]struct {
+		master string
+		via    netip.Addr
+		word   string
+		state  confirm.State
+	}{
+		"a member answers":       {"red", gateway, "good", confirm.Confirmed},
+		"no answer to a member":  {"red", gateway, "silent", confirm.Restored},
+		"in no member's network": {"red", netip.MustParseAddr("198.51.100.1"), "silent", confirm.Confirmed},
+		"in that of no member":   {"", gateway, "silent", confirm.Confirmed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{
+				{Name: "red", Index: 8, Kind: "vrf", Up: true, Carrier: true},
+				{Name: "eth1", Index: 3, Up: true, Carrier: true, Master: test.master, Addresses: []plan.InterfaceAddress{{Prefix: address}}},
+			}
+			w.write(map[string]string{eth0: test.word}, confirm.Link{Name: "red", Gateways: []netip.Addr{test.via}})
+			if out := w.run(); out.State != test.state {
+				t.Errorf("%+v", out)
+			}
+		})
+	}
 }

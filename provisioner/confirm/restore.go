@@ -115,7 +115,7 @@ func (in *Input) unreachable(ctx context.Context, all []plan.Interface) (dark, a
 	asked := false
 	for n := range all {
 		i := &all[n]
-		if i.Loopback || !i.Carrier || !isCard(i) && !hasAddress(i) {
+		if i.Loopback || i.Kind == "vrf" || !i.Carrier || !isCard(i) && !hasAddress(i) {
 			continue
 		}
 		if dark {
@@ -129,7 +129,7 @@ func (in *Input) unreachable(ctx context.Context, all []plan.Interface) (dark, a
 				continue
 			}
 			asked = true
-			err := in.asked(ctx, i, nil, r.Via)
+			err := in.asked(ctx, all, i, nil, r.Via)
 			if err == nil {
 				return false, false, ""
 			}
