@@ -52,6 +52,8 @@ type Networkd interface {
 	Start(ctx context.Context) error
 	// Reload has it read its files again. Links whose file changed are configured anew.
 	Reload(ctx context.Context) error
+	// Known are the interfaces that it has read of from the kernel: their names there, by their numbers.
+	Known(ctx context.Context) (map[int]string, error)
 	// Reconfigure has it configure one link anew.
 	Reconfigure(ctx context.Context, index int) error
 }
@@ -313,9 +315,12 @@ func (in *Input) rename(ctx context.Context, links []Link) error {
 		}
 	}
 	if len(list) > 1 {
+		between := map[int]string{}
 		for _, t := range list {
-			keep(t.index, fmt.Sprintf("provisioner%d", t.index%1000))
+			between[t.index] = fmt.Sprintf("provisioner%d", t.index%1000)
+			keep(t.index, between[t.index])
 		}
+		in.untilKnown(ctx, between)
 	}
 	for _, t := range list {
 		if taken[t.name] {
@@ -345,6 +350,40 @@ func (in *Input) release(ctx context.Context, from, to []File, links []Link) err
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// untilKnown waits a little until networkd has read of interfaces, by their numbers, that they have these names: it passes over what the
+// kernel has told of a name that is out of date (systemd 252), and would have two of one name else.
+func (in *Input) untilKnown(ctx context.Context, want map[int]string) {
+	in.known(ctx, func(known map[int]string) bool {
+		for index, name := range want {
+			if known[index] != name {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+const (
+	// reading is how long networkd may take to read what the kernel tells, and soon how often it is asked.
+	reading = 2 * time.Second
+	soon    = 50 * time.Millisecond
+)
+
+// known are the interfaces that networkd knows, once they are enough or time is over; nil if it cannot be asked.
+func (in *Input) known(ctx context.Context, enough func(map[int]string) bool) map[int]string {
+	ends := in.Now().Add(reading)
+	for {
+		known, err := in.Networkd.Known(ctx)
+		if err != nil {
+			return nil
+		}
+		if enough(known) || ctx.Err() != nil || !in.Now().Before(ends) {
+			return known
+		}
+		in.Sleep(ctx, soon)
+	}
 }
 
 func (in *Input) setMTU(ctx context.Context, links []Link) error {

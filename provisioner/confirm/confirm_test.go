@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -56,11 +57,14 @@ type world struct {
 	said    []string
 	calls   []string
 	more    []plan.Interface
-	cancel  func() // called when somebody sleeps
+	known   map[int]string       // what networkd knows of, by its number
+	told    map[string]time.Time // since when the kernel tells of what it does not know yet
+	reads   time.Duration        // how long it takes to know
+	cancel  func()               // called when somebody sleeps
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, dir: t.TempDir(), now: time.Unix(1_800_000_000, 0), boot: "boot-1", image: "good", dhcp: "good"}
+	w := &world{t: t, dir: t.TempDir(), now: time.Unix(1_800_000_000, 0), boot: "boot-1", image: "good", dhcp: "good", known: map[int]string{}, told: map[string]time.Time{}}
 	for _, dir := range []string{"var/lib", "run", "etc"} {
 		if err := os.MkdirAll(filepath.Join(w.dir, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -132,6 +136,11 @@ func (w *world) Delete(_ context.Context, index int) error {
 	return nil
 }
 func (w *world) Rename(index int, name string) error {
+	for other, known := range w.known {
+		if other != index && known == name && w.reads > 0 {
+			w.call("networkd: two have the name %s", name)
+		}
+	}
 	w.call("rename %d %s", index, name)
 	for i := range w.more {
 		if w.more[i].Index == index {
@@ -173,6 +182,24 @@ func (w *world) Start(context.Context) error {
 func (w *world) Reconfigure(_ context.Context, index int) error {
 	w.call("reconfigure %d", index)
 	return nil
+}
+
+// Known is what networkd has read: at first what there is, and what is new or has another name only after a while.
+func (w *world) Known(ctx context.Context) (map[int]string, error) {
+	all, err := w.Interfaces(ctx)
+	for _, i := range all {
+		was, ok := w.known[i.Index]
+		switch since, seen := w.told[i.Name]; {
+		case ok && was == i.Name || w.reads == 0:
+		case !seen:
+			w.told[i.Name] = w.now
+			continue
+		case w.now.Sub(since) < w.reads:
+			continue
+		}
+		w.known[i.Index] = i.Name
+	}
+	return maps.Clone(w.known), err
 }
 func (w *world) Reload(context.Context) error {
 	if w.bus != nil {
@@ -679,6 +706,39 @@ func TestGatewayOfAVRF(t *testing.T) {
 			w.write(map[string]string{eth0: test.word}, confirm.Link{Name: "red", Gateways: []netip.Addr{test.via}})
 			if out := w.run(); out.State != test.state {
 				t.Errorf("%+v", out)
+			}
+		})
+	}
+}
+
+// networkd reads what the kernel says a little later: it is waited for between the names of cards that change theirs with each other,
+// though not for ever.
+func TestSwap(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads time.Duration
+		two   bool
+	}{
+		"it reads soon":  {time.Second, false},
+		"it never reads": {time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{{Name: "lan", Index: 3, MAC: "02:00:00:00:00:03", Up: true, Carrier: true}, {Name: "wan", Index: 4, MAC: "02:00:00:00:00:04", Up: true, Carrier: true}}
+			w.known = map[int]string{2: "eth0", 3: "lan", 4: "wan"}
+			w.reads = test.reads
+			w.write(map[string]string{eth0: "good"},
+				confirm.Link{Name: "wan", Was: "lan", MAC: "02:00:00:00:00:03", Rename: true},
+				confirm.Link{Name: "lan", Was: "wan", MAC: "02:00:00:00:00:04", Rename: true},
+			)
+			began := w.now
+			if out := w.run(); out.State != confirm.Confirmed {
+				t.Errorf("%+v", out)
+			}
+			if two := slices.Contains(w.calls, "networkd: two have the name wan"); two != test.two {
+				t.Errorf("calls: %q", w.calls)
+			}
+			if took := w.now.Sub(began); took > 10*time.Second {
+				t.Errorf("it took %s", took)
 			}
 		})
 	}

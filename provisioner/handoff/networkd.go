@@ -62,6 +62,11 @@ func (n *Networkd) Reload(ctx context.Context) error {
 	return callNetworkd(ctx, "Reload")
 }
 
+// Known are the links that it has read of from the kernel: their names, by their numbers.
+//
+// Source: ListLinks of org.freedesktop.network1(5) of systemd 252.
+func (n *Networkd) Known(ctx context.Context) (map[int]string, error) { return linksOfNetworkd(ctx) }
+
 // Reconfigure has it configure one link anew, by its number.
 func (n *Networkd) Reconfigure(ctx context.Context, index int) error {
 	if n.afresh {
