@@ -402,7 +402,8 @@ func (in *Input) setMTU(ctx context.Context, links []Link) error {
 	return errors.Join(errs...)
 }
 
-// reconfigure has networkd configure the links anew, and the interfaces of those numbers.
+// reconfigure has networkd configure the links anew, and the interfaces of those numbers. One that it does not know soon it configures
+// once it does.
 func (in *Input) reconfigure(ctx context.Context, links []Link, more []int) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
@@ -413,12 +414,17 @@ func (in *Input) reconfigure(ctx context.Context, links []Link, more []int) erro
 			more = append(more, i.Index)
 		}
 	}
+	all = slices.DeleteFunc(all, func(i plan.Interface) bool { return !slices.Contains(more, i.Index) })
+	known := in.known(ctx, func(known map[int]string) bool {
+		return !slices.ContainsFunc(all, func(i plan.Interface) bool { return known[i.Index] == "" })
+	})
 	var errs []error
 	for _, i := range all {
-		if slices.Contains(more, i.Index) {
-			if err := in.Networkd.Reconfigure(ctx, i.Index); err != nil {
-				errs = append(errs, fmt.Errorf("configure %s anew: %w", i.Name, err))
-			}
+		if known != nil && known[i.Index] == "" {
+			continue
+		}
+		if err := in.Networkd.Reconfigure(ctx, i.Index); err != nil {
+			errs = append(errs, fmt.Errorf("configure %s anew: %w", i.Name, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -179,7 +179,10 @@ func (w *world) Start(context.Context) error {
 	w.off, w.running = false, w.word()
 	return nil
 }
-func (w *world) Reconfigure(_ context.Context, index int) error {
+func (w *world) Reconfigure(ctx context.Context, index int) error {
+	if known, err := w.Known(ctx); err != nil || known[index] == "" {
+		return fmt.Errorf("Link %d not known", index)
+	}
 	w.call("reconfigure %d", index)
 	return nil
 }
@@ -739,6 +742,27 @@ func TestSwap(t *testing.T) {
 			}
 			if took := w.now.Sub(began); took > 10*time.Second {
 				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+// What networkd has just made it may not know yet: it is told to configure that once it does, and passed over if it never does.
+func TestNewToNetworkd(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads time.Duration
+		told  bool
+	}{
+		"it reads soon":  {time.Second, true},
+		"it never reads": {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{{Name: "br0", Index: 5, Kind: "bridge", Up: true, Carrier: true}}
+			w.known, w.reads = map[int]string{2: "eth0"}, test.reads
+			w.write(map[string]string{eth0: "good"}, claim(), confirm.Link{Name: "br0"})
+			if out := w.run(); out.State != confirm.Confirmed || slices.Contains(w.calls, "reconfigure 5") != test.told || !slices.Contains(w.calls, "reconfigure 2") {
+				t.Errorf("%+v, %q", out, w.calls)
 			}
 		})
 	}
