@@ -66,7 +66,7 @@ func (in *Input) await(ctx context.Context, bound time.Duration, look func(conte
 		left := ends.Sub(now)
 		switch {
 		case ctx.Err() != nil:
-			return append(wrong, "the check was ended")
+			return []string{"the check was ended"} // what is wrong may be nothing but that
 		case len(wrong) > 0 && left <= 0:
 			return wrong
 		case len(wrong) > 0:

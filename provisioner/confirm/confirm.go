@@ -152,7 +152,7 @@ func Run(ctx context.Context, in Input) Outcome {
 		if ok, err := in.Networkd.Running(ctx); !ok || err != nil {
 			return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored, Err: err}
 		}
-		in.Say("trying once more the network that a power cut came between")
+		in.Say("trying once more the network that was not checked to the end")
 		m.State, m.BootID, m.Attempts, m.Failed, m.Restored = pending, in.BootID, m.Attempts+1, nil, ""
 		if err := m.write(ctx, in.Root, m.Wanted); err != nil {
 			return Outcome{State: Restored, Restored: ToImage, Err: err}
@@ -181,8 +181,7 @@ func (in *Input) settle(ctx context.Context, m *mark) Outcome {
 		wrong = []string{"nobody has kept it"}
 	}
 	if len(wrong) > 0 {
-		// Whoever ends us must not leave the machine without a network.
-		return in.restore(context.WithoutCancel(ctx), m, wrong)
+		return in.restore(ctx, m, wrong)
 	}
 	in.dropStale(ctx, m.Links)
 	if err := m.confirm(context.WithoutCancel(ctx), in.Root); err != nil {

@@ -479,14 +479,56 @@ func TestSecondAttempt(t *testing.T) {
 	}
 }
 
-// Whoever ends the run does not leave the machine with a network that was not checked.
+// Whoever ends the run does not leave the machine with a network that was not checked, and does not wait for anything. It is tried
+// again where there was none before.
 func TestEndedMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, restored, left, mark string
+	}{
+		"there was one":  {"old", "last-confirmed", "old", `"state":"failed"`},
+		"there was none": {"", "image", "(none)", `"state":"cut"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if test.before != "" {
+				w.write(map[string]string{eth0: test.before}, claim())
+				w.run()
+			}
+			w.write(map[string]string{eth0: "silent"}, claim())
+			w.image = "bare" // and nobody finds out
+			ctx, cancel := context.WithCancel(t.Context())
+			w.cancel = cancel
+			began := w.now
+			out := confirm.Run(ctx, w.input())
+			want := restored(test.restored, "the check was ended")
+			if diff := cmp.Diff(want, out); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+			if got := w.read(eth0); got != test.left || !strings.Contains(w.read(pending), test.mark) {
+				t.Errorf("the file is %q, the mark %.80s", got, w.read(pending))
+			}
+			if took := w.now.Sub(began); took > time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+// Who ends it while a network is put back has that one, whether it works or not.
+func TestEndedWhileItGoesBack(t *testing.T) {
 	w := newWorld(t)
-	w.write(map[string]string{eth0: "silent"}, claim())
+	w.write(map[string]string{eth0: "bare"}, claim())
+	w.image = "bare"
 	ctx, cancel := context.WithCancel(t.Context())
-	w.cancel = cancel
-	if out := confirm.Run(ctx, w.input()); out.Restored != "image" || w.read(eth0) != "(none)" {
-		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	began := w.now
+	w.cancel = func() {
+		if w.now.Sub(began) > 70*time.Second {
+			cancel()
+		}
+	}
+	out := confirm.Run(ctx, w.input())
+	if took := w.now.Sub(began); out.Restored != "image" || out.Failed[0] != "eth0: the address 192.0.2.10/24 is not there" || took > 71*time.Second {
+		t.Errorf("%+v after %s", out, took)
 	}
 }
 

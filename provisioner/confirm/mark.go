@@ -50,7 +50,7 @@ type stage string
 
 const (
 	pending stage = "pending" // the files are there, and not checked
-	cut     stage = "cut"     // a boot has found it of another one, and put back what was there before
+	cut     stage = "cut"     // it was not checked to the end, and what was there before was put back
 	failed  stage = "failed"  // the check failed, and something else is there
 )
 
@@ -192,6 +192,9 @@ func readMark(root fsroot.FS) (*mark, error) {
 // mostAttempts is how often a network is tried that the power was cut with: that proves nothing against it, once.
 const mostAttempts = 2
 
+// mayTryAgain says that a network which was not checked to the end is worth another attempt.
+func (m *mark) mayTryAgain() bool { return m.Attempts < mostAttempts && len(m.Before) == 0 }
+
 // Boot is for a boot, before networkd starts: it puts back what was there before a network that nobody has confirmed, and what a
 // network was restored to. The outcome is the zero one if there is nothing to do.
 //
@@ -208,7 +211,7 @@ func Boot(ctx context.Context, root *fsroot.Root, bootID string) (Outcome, error
 			m.Restored = ToLast
 		}
 		m.Failed = []string{"the machine was started anew before the network was confirmed"}
-		if m.Attempts >= mostAttempts || len(m.Before) > 0 {
+		if !m.mayTryAgain() {
 			m.State = failed
 		}
 	}

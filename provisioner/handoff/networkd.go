@@ -53,6 +53,9 @@ func (n *Networkd) Start(ctx context.Context) error {
 // Source: org.freedesktop.network1(5) of systemd 252.
 func (n *Networkd) Reload(ctx context.Context) error {
 	if n.afresh = false; !n.hasBus(ctx) {
+		if err := ctx.Err(); err != nil {
+			return err // as when the machine goes off, and the bus went first
+		}
 		if n.Say != nil {
 			n.Say("there is no message bus, so systemd-networkd is started anew")
 		}
