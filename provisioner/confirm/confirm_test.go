@@ -607,3 +607,40 @@ func TestStaleAddresses(t *testing.T) {
 		t.Errorf("%+v, %q", out, w.calls)
 	}
 }
+
+// Where nothing can be committed, as on a full disk, the last resort is put in place all the same.
+func TestNothingCanBeCommitted(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "silent"}, claim())
+	w.cancel = func() {
+		mark := filepath.Join(w.dir, pending)
+		if info, err := os.Stat(mark); err == nil && info.IsDir() {
+			return
+		}
+		if err := errors.Join(os.Remove(mark), os.MkdirAll(mark+"/in the way", 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := confirm.Run(t.Context(), w.input())
+	if out.State != confirm.Restored || out.Restored != "dhcp" || w.read(eth0) != "(none)" || w.read(rescue) == "(none)" {
+		t.Errorf("%+v, eth0 %q, DHCP %q, said %q", out, w.read(eth0), w.read(rescue), w.said)
+	}
+}
+
+// What somebody has mended by hand since a network was put back stays at the next boot; what was below /run comes again.
+func TestMendedByHand(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "old"}, claim())
+	w.run()
+	w.write(map[string]string{eth0: "silent"}, claim())
+	if out := w.run(); out.Restored != "last-confirmed" {
+		t.Fatalf("%+v", out)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, eth0), []byte("mended"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.boot = "boot-2"
+	if out, err := confirm.Boot(t.Context(), w.root, w.boot); err != nil || out.State != confirm.Restored || w.read(eth0) != "mended" {
+		t.Errorf("%+v, %v, the file is %q", out, err, w.read(eth0))
+	}
+}

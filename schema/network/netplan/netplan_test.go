@@ -189,3 +189,25 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("%d of %d findings are secret", secret, len(found))
 	}
 }
+
+// TestSecretsInWrongPlaces: a key of WireGuard that is written as a list, or below a key that there is not, is hidden all the same.
+func TestSecretsInWrongPlaces(t *testing.T) {
+	for _, text := range []string{
+		"tunnels:\n  w:\n    mode: wireguard\n    key: [canary]\n",
+		"tunnels:\n  w:\n    mode: wireguard\n    keys: {private: [canary]}\n",
+		"tunnels:\n  w:\n    mode: wireguard\n    private-key: canary\n",
+		"tunnels:\n  w:\n    mode: gre\n    peers:\n      - presharedkey: canary\n",
+		"tunnels:\n  w:\n    mode: wireguard\n    peers:\n      - keys: {presharedkey: canary}\n",
+	} {
+		_, found := read(text)
+		if !found.HasErrors() {
+			t.Errorf("nothing is wrong with %q", text)
+		}
+		for _, d := range found {
+			line := strings.Split(text, "\n")[d.Subject.Start.Line-1]
+			if strings.Contains(d.Summary+d.Detail, "canary") || strings.Contains(line, "canary") && !d.Secret {
+				t.Errorf("%s: %s shows %q", d.Subject, d.Summary, line)
+			}
+		}
+	}
+}
