@@ -211,3 +211,12 @@ func TestSecretsInWrongPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestLabels: networkd takes ASCII alone, and what could be read as more than it is is not written.
+func TestLabels(t *testing.T) {
+	for label, good := range map[string]bool{`eth0:web`: true, `"e\u200bth0"`: false, `"%i"`: false, `'a"b'`: false, `abcdefghijklmnop`: false} {
+		if _, found := read("ethernets: {eth0: {addresses: [{192.0.2.1/24: {label: " + label + "}}]}}"); found.HasErrors() == good {
+			t.Errorf("%s: %v", label, found)
+		}
+	}
+}
