@@ -68,7 +68,9 @@ func (d *decoder) decode(in Input) *yamltree.Node {
 	if d.config.RefusesVendor = d.refusesVendor(trees); len(in.Vendor) > 0 && !d.config.RefusesVendor {
 		own := *d.config
 		d.config.Scripts, d.config.Boothooks = nil, nil
-		trees, parts = append(d.parts(in.Vendor), trees...), slices.Concat(in.Vendor, in.Files)
+		vendor := d.parts(in.Vendor)
+		yieldNetwork(vendor, trees)
+		trees, parts = append(vendor, trees...), slices.Concat(in.Vendor, in.Files)
 		d.config.Scripts, d.config.Boothooks = append(d.config.Scripts, own.Scripts...), append(d.config.Boothooks, own.Boothooks...)
 	}
 	root := d.merge(trees)

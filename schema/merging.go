@@ -2,6 +2,7 @@ package schema
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"cloudconfig/schema/diag"
@@ -46,6 +47,33 @@ func (d *decoder) merge(trees []*yamltree.Node) *yamltree.Node {
 			d.overridden = append(d.overridden, overridden{at, earlier, later})
 		},
 	})
+}
+
+// yieldNetwork takes the network out of vendor data where the user's is of another form, with which it makes no one: what the
+// vendor says must not undo it.
+func yieldNetwork(vendor, user []*yamltree.Node) {
+	form := ""
+	for _, tree := range user {
+		if n := tree.Get("network"); n != nil {
+			form = networkForm(n)
+		}
+	}
+	for _, tree := range vendor {
+		tree.Pairs = slices.DeleteFunc(tree.Pairs, func(p yamltree.Pair) bool {
+			return form != "" && p.Key.Value == "network" && networkForm(p.Value) != form
+		})
+	}
+}
+
+// networkForm is "disabled", or else the version of the language.
+func networkForm(n *yamltree.Node) string {
+	if config := n.Get("config"); config != nil && config.Value == "disabled" {
+		return config.Value
+	}
+	if version := n.Get("version"); version != nil && version.Value == "1" {
+		return version.Value
+	}
+	return "2"
 }
 
 // namesLinks says that the keys of the mapping at a path are names of links: of those of a kind, or of a bridge's ports.

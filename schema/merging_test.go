@@ -132,6 +132,34 @@ func TestVendorData(t *testing.T) {
 	}
 }
 
+// TestNetworkOfVendorData: it is below the user's, link by link, and gives way where the two are not of one form.
+func TestNetworkOfVendorData(t *testing.T) {
+	const (
+		two = "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"
+		one = "network:\n  version: 1\n  config: [{type: physical, name: eth1, subnets: [{type: dhcp}]}]\n"
+		off = "network: {config: disabled}\n"
+	)
+	file := func(name, text string) *source.File {
+		return &source.File{Name: name, Bytes: []byte("#cloud-config\n" + text)}
+	}
+	for _, tt := range []struct{ vendor, user, want string }{
+		{two, "network:\n  ethernets:\n    eth1: {}\n", "eth0 eth1"},
+		{two, one, "eth1"}, {one, two, "eth0"}, {off, two, "eth0"}, {off, one, "eth1"},
+		{one, off, ""}, {two, off, ""}, {one, "hostname: web\n", "eth1"},
+	} {
+		cfg, found := schema.Decode(schema.Input{Files: []*source.File{file("user-data", tt.user)}, Vendor: []*source.File{file("vendor-data", tt.vendor)}})
+		var links []string
+		if cfg.Network != nil {
+			for _, l := range cfg.Network.Links {
+				links = append(links, l.ID)
+			}
+		}
+		if got := strings.Join(links, " "); got != tt.want || found.HasErrors() {
+			t.Errorf("vendor's\n%suser's\n%sthe links are %q, want %q; %s", tt.vendor, tt.user, got, tt.want, told(found))
+		}
+	}
+}
+
 // That a secret is given twice is told without it.
 func TestOverriddenSecret(t *testing.T) {
 	_, found := parts("write_files: [{path: /a, permissions: '0600', content: hush}]\ncoreos: {fleet: {etcd_password: hush}}\n",

@@ -73,7 +73,10 @@ Exit status: 0 kept; 1 the description is refused; 2 usage; 3 failed before any 
 			}
 			defer env.Root.Close()
 			if in, ok := c.Stdin.(*os.File); ok && isTerminal(in) {
-				t.Wanted = func(ctx context.Context) bool { return c.isWanted(ctx, timeout) }
+				t.Wanted = func(ctx context.Context) bool {
+					forget(in) // Enter that was pressed before the question is no answer
+					return c.isWanted(ctx, timeout)
+				}
 			}
 			return status(firstboot.TryNetwork(cmd.Context(), env, t).ExitStatus)
 		},

@@ -149,7 +149,9 @@ func Run(ctx context.Context, in Input) Outcome {
 	case m.State == failed:
 		return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored}
 	case m.State == cut:
-		if ok, err := in.Networkd.Running(ctx); !ok || err != nil {
+		bound, cancel := context.WithTimeout(ctx, applyTime)
+		defer cancel()
+		if ok, err := in.Networkd.Running(bound); !ok || err != nil {
 			return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored, Err: err}
 		}
 		in.Say("trying once more the network that was not checked to the end")
@@ -198,14 +200,19 @@ func Apply(ctx context.Context, in Input) error {
 	if m == nil || err != nil || m.State != pending || m.BootID != in.BootID {
 		return err
 	}
-	if running, err := in.Networkd.Running(ctx); !running || err != nil {
+	bound, cancel := context.WithTimeout(ctx, applyTime)
+	defer cancel()
+	if running, err := in.Networkd.Running(bound); !running || err != nil {
 		return err // it reads the files when it starts
 	}
 	return in.apply(ctx, m.Before, m.Wanted, m.Links)
 }
 
-// awake says that networkd runs, or has it started where it is enabled.
+// awake says that networkd runs, or has it started where it is enabled. What starts may wait for us, so it is not waited for
+// without end.
 func (in *Input) awake(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, applyTime)
+	defer cancel()
 	running, err := in.Networkd.Running(ctx)
 	if running || err != nil {
 		return running, err

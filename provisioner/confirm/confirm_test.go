@@ -45,22 +45,23 @@ type world struct {
 	now  time.Time
 	boot string
 
-	image   string // the word of the image's own file, where there is none of ours
-	dhcp    string // the word of DHCP on every card
-	running string // what networkd reads last
-	off     bool   // networkd does not run
-	enabled bool
-	bus     error         // what Reload says
-	mute    bool          // the URL is not reached
-	lag     time.Duration // how long networkd takes to act on Reload, at the time acts
-	acts    time.Time
-	said    []string
-	calls   []string
-	more    []plan.Interface
-	known   map[int]string       // what networkd knows of, by its number
-	told    map[string]time.Time // since when the kernel tells of what it does not know yet
-	reads   time.Duration        // how long it takes to know
-	cancel  func()               // called when somebody sleeps
+	image    string // the word of the image's own file, where there is none of ours
+	dhcp     string // the word of DHCP on every card
+	running  string // what networkd reads last
+	off      bool   // networkd does not run
+	enabled  bool
+	bus      error         // what Reload says
+	mute     bool          // the URL is not reached
+	lag      time.Duration // how long networkd takes to act on Reload, at the time acts
+	acts     time.Time
+	said     []string
+	calls    []string
+	more     []plan.Interface
+	known    map[int]string       // what networkd knows of, by its number
+	told     map[string]time.Time // since when the kernel tells of what it does not know yet
+	reads    time.Duration        // how long it takes to know
+	patience time.Duration        // how long a gateway that is silent is asked
+	cancel   func()               // called when somebody sleeps
 }
 
 func newWorld(t *testing.T) *world {
@@ -98,6 +99,13 @@ func (w *world) read(name string) string {
 		return "(none)"
 	}
 	return string(text)
+}
+
+// bounded says that systemd and networkd are never waited for without end.
+func (w *world) bounded(ctx context.Context) {
+	if _, ok := ctx.Deadline(); !ok {
+		w.t.Error("somebody is asked who may never answer")
+	}
 }
 
 func (w *world) call(format string, args ...any) {
@@ -171,10 +179,11 @@ func (w *world) RemoveAddress(index int, p netip.Prefix) error {
 	w.call("remove %d %s", index, p)
 	return nil
 }
-func (w *world) ReloadUdev(context.Context) error      { return nil }
-func (w *world) Running(context.Context) (bool, error) { return !w.off, nil }
-func (w *world) Enabled(context.Context) (bool, error) { return w.enabled, nil }
-func (w *world) Start(context.Context) error {
+func (w *world) ReloadUdev(context.Context) error          { return nil }
+func (w *world) Running(ctx context.Context) (bool, error) { w.bounded(ctx); return !w.off, nil }
+func (w *world) Enabled(ctx context.Context) (bool, error) { w.bounded(ctx); return w.enabled, nil }
+func (w *world) Start(ctx context.Context) error {
+	w.bounded(ctx)
 	w.call("start")
 	w.off, w.running = false, w.word()
 	return nil
@@ -215,6 +224,9 @@ func (w *world) Reload(context.Context) error {
 	return nil
 }
 func (w *world) Answers(_ context.Context, index int, from, to netip.Addr) (bool, error) {
+	if w.running == "silent" {
+		w.now = w.now.Add(w.patience)
+	}
 	if from != address.Addr() || to != gateway || index == 8 {
 		return false, fmt.Errorf("asked from %s for %s", from, to)
 	}
@@ -807,5 +819,58 @@ func TestNewToNetworkd(t *testing.T) {
 				t.Errorf("%+v, %q", out, w.calls)
 			}
 		})
+	}
+}
+
+// Where nothing can be committed, as on a full disk, the last resort is put in place all the same.
+func TestNothingCanBeCommitted(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "silent"}, claim())
+	w.cancel = func() {
+		mark := filepath.Join(w.dir, pending)
+		if info, err := os.Stat(mark); err == nil && info.IsDir() {
+			return
+		}
+		if err := errors.Join(os.Remove(mark), os.MkdirAll(mark+"/in the way", 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := confirm.Run(t.Context(), w.input())
+	if out.State != confirm.Restored || out.Restored != "dhcp" || w.read(eth0) != "(none)" || w.read(rescue) == "(none)" {
+		t.Errorf("%+v, eth0 %q, DHCP %q, said %q", out, w.read(eth0), w.read(rescue), w.said)
+	}
+}
+
+// What somebody has mended by hand since a network was put back stays at the next boot; what was below /run comes again.
+func TestMendedByHand(t *testing.T) {
+	w := newWorld(t)
+	w.write(map[string]string{eth0: "old"}, claim())
+	w.run()
+	w.write(map[string]string{eth0: "silent"}, claim())
+	if out := w.run(); out.Restored != "last-confirmed" {
+		t.Fatalf("%+v", out)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, eth0), []byte("mended"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.boot = "boot-2"
+	if out, err := confirm.Boot(t.Context(), w.root, w.boot); err != nil || out.State != confirm.Restored || w.read(eth0) != "mended" {
+		t.Errorf("%+v, %v, the file is %q", out, err, w.read(eth0))
+	}
+}
+
+// Many links whose gateways are silent do not make the check longer than it may take.
+func TestManySilentGateways(t *testing.T) {
+	w := newWorld(t)
+	w.patience = 2 * time.Second
+	links := make([]confirm.Link, 1000)
+	for i := range links {
+		links[i] = claim()
+	}
+	w.write(map[string]string{eth0: "silent"}, links...)
+	began := w.now
+	out := w.run()
+	if took := w.now.Sub(began); out.State != confirm.Restored || took > 70*time.Second {
+		t.Errorf("%s after %s", out.State, took)
 	}
 }

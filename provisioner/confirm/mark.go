@@ -30,7 +30,7 @@ const (
 // folders are where files of ours may be, and rescuePath is the one of DHCP on every card.
 var folders = []string{"etc/systemd/network", "run/systemd/network"}
 
-const rescuePath = "run/systemd/network/" + networkd.Prefix + "dhcp.network"
+const rescuePath = "run/systemd/network/" + networkd.Rescue
 
 // File is a file of networkd that is ours.
 type File struct {
@@ -214,8 +214,12 @@ func Boot(ctx context.Context, root *fsroot.Root, bootID string) (Outcome, error
 		if !m.mayTryAgain() {
 			m.State = failed
 		}
+		err = m.write(ctx, root, m.instead())
+	} else {
+		// What is below /etc came there with the mark, and somebody may have mended it since.
+		err = transact(ctx, root, writes(slices.DeleteFunc(slices.Clone(m.instead()), func(f File) bool { return !strings.HasPrefix(f.Path, "run/") })))
 	}
-	if err := m.write(ctx, root, m.instead()); err != nil {
+	if err != nil {
 		return Outcome{}, fmt.Errorf("put the network back: %w", err)
 	}
 	return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored}, nil
@@ -297,14 +301,10 @@ func replace(ctx context.Context, root *fsroot.Root, files []File, more []plan.C
 	if err != nil {
 		return err
 	}
-	changes := more
+	changes := append(more, writes(files)...)
 	keep := map[string]bool{}
 	for _, f := range files {
 		keep[f.Path] = true
-		if d := path.Dir(f.Path); !slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Path == d }) {
-			changes = append(changes, plan.Change{Kind: plan.MakeDirectory, Path: d, Attr: fsroot.Attr{Mode: 0o755}, Origin: plan.OriginState})
-		}
-		changes = append(changes, plan.Change{Kind: plan.WriteFile, Path: f.Path, Attr: f.Attr, Data: f.Data, Secret: true, Origin: plan.OriginState})
 	}
 	for _, f := range append(have, rescue()) {
 		if !keep[f.Path] {
@@ -312,6 +312,28 @@ func replace(ctx context.Context, root *fsroot.Root, files []File, more []plan.C
 		}
 	}
 	return transact(ctx, root, changes)
+}
+
+// writes are the changes that write files, and make the folders that they are in.
+func writes(files []File) []plan.Change {
+	var changes []plan.Change
+	for _, f := range files {
+		if d := path.Dir(f.Path); !slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Path == d }) {
+			changes = append(changes, plan.Change{Kind: plan.MakeDirectory, Path: d, Attr: fsroot.Attr{Mode: 0o755}, Origin: plan.OriginState})
+		}
+		changes = append(changes, plan.Change{Kind: plan.WriteFile, Path: f.Path, Attr: f.Attr, Data: f.Data, Secret: true, Origin: plan.OriginState})
+	}
+	return changes
+}
+
+// force puts DHCP on every card in place where no transaction can be made, as on a disk that is full: a file below /run takes
+// no room there, and to remove one takes none either. The mark stays as it was, so that a boot puts back what was there before.
+func force(ctx context.Context, root *fsroot.Root) error {
+	have, err := ours(root)
+	for _, f := range have {
+		err = errors.Join(err, root.Remove(f.Path))
+	}
+	return errors.Join(commit.Write(ctx, root, writes([]File{rescue()})), err)
 }
 
 // transact commits those of the changes that are not so already, and writes those below /run afterwards.

@@ -86,7 +86,14 @@ func (in *Input) goBack(ctx context.Context, m *mark, s step, from []File, links
 		m.Before = nil
 	}
 	if err := m.write(context.WithoutCancel(ctx), in.Root, s.files); err != nil {
-		return false, fmt.Errorf("put back %s: %w", s.says, err)
+		err = fmt.Errorf("put back %s: %w", s.says, err)
+		if s.name != ToDHCP {
+			return false, err
+		}
+		in.Say("%v; doing it without what a boot would need to know of it", err)
+		if err := force(context.WithoutCancel(ctx), in.Root); err != nil {
+			in.Say("%v", err)
+		}
 	}
 	// What cannot be done here shows in what is looked at next.
 	outlasting, done := outlast(ctx)

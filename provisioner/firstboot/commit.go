@@ -193,17 +193,19 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 		made := slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.Origin == plan.OriginState })
 		r.Commit(made)
 		r.say("commit", "%d changes", len(made)+len(p.Runtime))
+		st := report.Done
 		if err := commit.Write(ctx, r.Root, p.Runtime); err != nil {
-			return p, found, r.degraded(err)
+			st = r.degraded(err)
+		} else {
+			r.Commit(p.Runtime)
 		}
-		r.Commit(p.Runtime)
 		if err := r.label(ctx, append(slices.Clone(p.Changes), p.Runtime...)); err != nil {
-			return p, found, r.degraded(err)
+			st = r.degraded(err)
 		}
-		if len(mark) > 0 {
+		if len(mark) > 0 { // whatever went wrong, no network stays that nobody has checked
 			r.confirm(ctx, n)
 		}
-		return p, found, report.Done
+		return p, found, st
 	}
 }
 

@@ -215,3 +215,13 @@ func TestTryNetwork(t *testing.T) {
 		})
 	}
 }
+
+// What goes wrong between the commit and the check is no reason to do without the check.
+func TestNetworkIsTriedAfterTrouble(t *testing.T) {
+	n := newFakeNet(t, onDummy("192.0.2.66/24"))
+	n.write("sys/fs/selinux/enforce", "1")
+	r, _ := n.run(firstboot.Apply, n.with, func(env *firstboot.Env) { env.Restorecon = "/nonexistent" })
+	if r.ExitStatus != report.ExitDegraded || r.Network == nil || r.Network.State != "restored" || n.read(ourFile) != "(none)" {
+		t.Errorf("exit status %d, %+v, the file is %q\n%s", r.ExitStatus, r.Network, n.read(ourFile), &n.console)
+	}
+}

@@ -19,6 +19,12 @@ import (
 // Prefix begins the names of all our files. Digits come before letters, and few images have files before 10.
 const Prefix = "05-provisioner-"
 
+// rescue is the part of [Rescue] that is not for links: none has it for its files.
+const rescue = "dhcp"
+
+// Rescue is the name of the file by which a machine that cannot be reached otherwise asks for DHCP on every card.
+const Rescue = Prefix + rescue + ".network"
+
 // File is a file of /etc/systemd/network.
 type File struct {
 	// Name is without a folder: "05-provisioner-eth0.network".
@@ -218,7 +224,7 @@ func fileName(l *network.Link) string {
 	if len(safe) > longest {
 		safe = safe[:longest]
 	}
-	if safe != l.ID || safe == "" {
+	if safe != l.ID || safe == "" || safe == rescue {
 		sum := sha256.Sum256([]byte(l.ID))
 		safe += "-" + hex.EncodeToString(sum[:4])
 	}

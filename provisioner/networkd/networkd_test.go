@@ -276,3 +276,16 @@ func golden(files []networkd.File, found diag.List) []byte {
 	}
 	return txtar.Format(&a)
 }
+
+// TestRescueIsNoLinks: the file that brings a lost machine back is no link's, whatever that is called.
+func TestRescueIsNoLinks(t *testing.T) {
+	files, found := networkd.Render(&network.Network{Links: []network.Link{{ID: "dhcp", Kind: network.Dummy}}})
+	if len(files) != 2 || len(found) > 0 {
+		t.Fatalf("%d files, %v", len(files), found)
+	}
+	for _, f := range files {
+		if f.Name == networkd.Rescue || !strings.HasPrefix(f.Name, networkd.Prefix+"dhcp-") {
+			t.Errorf("the link has %s", f.Name)
+		}
+	}
+}

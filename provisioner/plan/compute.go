@@ -61,6 +61,7 @@ type computation struct {
 	users  userTable
 	values schema.Values
 	names  names
+	cards  cards
 
 	order  []*claim
 	claims map[string]*claim // by real path

@@ -248,6 +248,9 @@ func (p *networkPlan) cardNames() string {
 	var names []string
 	for i := range p.Facts.Interfaces {
 		card := &p.Facts.Interfaces[i]
+		if len(names) > maxCards {
+			break
+		}
 		switch mac := card.OwnMAC(); {
 		case card.Loopback:
 		case mac == "":

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -632,5 +633,30 @@ func TestCardOfAContainer(t *testing.T) {
 				t.Error("the description was changed")
 			}
 		})
+	}
+}
+
+// TestLargeNetwork: many links on a machine with many interfaces take no longer than both. Were each link held against each interface, this
+// test would be slower than all others of the package together.
+func TestLargeNetwork(t *testing.T) {
+	var cards []plan.Interface
+	var links []network.Link
+	for i := range 10_000 {
+		mac := fmt.Sprintf("52:54:00:00:%02x:%02x", i>>8, i&255)
+		l := static(3, fmt.Sprintf("lan%d", i), mac)
+		if l.Optional = true; i < 4000 {
+			cards = append(cards, card(fmt.Sprintf("ens%d", i), mac))
+		}
+		links = append(links, l)
+	}
+	p, found := disk{".": {}}.compute(t, live(networkOf(links...), cards...))
+	on := 0
+	for _, l := range p.Network.Links {
+		if l.Interface == "ens"+strings.TrimPrefix(l.ID, "lan") {
+			on++
+		}
+	}
+	if on != len(cards) || len(found) == 0 || found.HasErrors() {
+		t.Errorf("%d links are on their interfaces, of %d; %d findings", on, len(cards), len(found))
 	}
 }

@@ -12,15 +12,68 @@ import (
 // interfaces are those of the running system that a link is. A card that is in another one with the same address, as that of a
 // virtual machine which can be moved, counts as part of that.
 func (c *computation) interfaces(l *network.Link) []*Interface {
+	if found, known := c.cards.of[l]; known {
+		return found
+	}
 	var found []*Interface
-	for i := range c.Facts.Interfaces {
+	names := map[string]bool{}
+	for _, i := range c.candidates(l) {
 		if on := &c.Facts.Interfaces[i]; isLink(l, on) {
-			found = append(found, on)
+			found, names[on.Name] = append(found, on), true
 		}
 	}
-	return slices.DeleteFunc(found, func(on *Interface) bool {
-		return l.Match.MAC != "" && slices.ContainsFunc(found, func(o *Interface) bool { return o != on && o.Name == on.Master })
-	})
+	found = slices.DeleteFunc(found, func(on *Interface) bool { return l.Match.MAC != "" && names[on.Master] })
+	if len(found) <= maxCards { // many links that are many cards each would take up the memory
+		c.cards.of[l] = found
+	}
+	return found
+}
+
+// cards are the interfaces of the facts, by their place there, so that many links on a machine with many take no longer than
+// both.
+type cards struct {
+	all   []int
+	named map[string][]int // alternative names too
+	mac   map[string][]int
+	of    map[*network.Link][]*Interface
+}
+
+// candidates are the interfaces that a link may be, in their order.
+func (c *computation) candidates(l *network.Link) []int {
+	c.indexCards()
+	m := &l.Match
+	var found []int
+	switch {
+	case l.Kind != network.Ethernet || m.IsZero():
+		return c.cards.named[l.ID]
+	case m.MAC != "":
+		found = append(slices.Clone(c.cards.mac[m.MAC]), c.cards.mac[l.MAC]...)
+	case len(m.Names) == 0 || slices.ContainsFunc(m.Names, func(name string) bool { return strings.ContainsAny(name, "*?[") }):
+		return c.cards.all
+	default:
+		for _, name := range append([]string{l.Rename}, m.Names...) {
+			found = append(found, c.cards.named[name]...)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+func (c *computation) indexCards() {
+	if c.cards.of != nil {
+		return
+	}
+	c.cards = cards{named: map[string][]int{}, mac: map[string][]int{}, of: map[*network.Link][]*Interface{}}
+	for i := range c.Facts.Interfaces {
+		on := &c.Facts.Interfaces[i]
+		c.cards.all = append(c.cards.all, i)
+		for _, name := range append([]string{on.Name}, on.AltNames...) {
+			c.cards.named[name] = append(c.cards.named[name], i)
+		}
+		if mac := on.OwnMAC(); mac != "" {
+			c.cards.mac[mac] = append(c.cards.mac[mac], i)
+		}
+	}
 }
 
 func isLink(l *network.Link, on *Interface) bool {
@@ -64,9 +117,10 @@ func (i *Interface) OwnMAC() string {
 }
 
 func (c *computation) byName(name string) *Interface {
-	for i := range c.Facts.Interfaces {
-		if c.Facts.Interfaces[i].Name == name {
-			return &c.Facts.Interfaces[i]
+	c.indexCards()
+	for _, i := range c.cards.named[name] {
+		if on := &c.Facts.Interfaces[i]; on.Name == name {
+			return on
 		}
 	}
 	return nil
@@ -80,6 +134,9 @@ func isPattern(m network.Match) bool {
 // anyGlob says that a text is like one of the patterns of glob(7).
 func anyGlob(patterns []string, text string) bool {
 	return text != "" && slices.ContainsFunc(patterns, func(pattern string) bool {
+		if at := strings.IndexAny(pattern, "*?["); at < 0 || !strings.HasPrefix(text, pattern[:at]) {
+			return pattern == text
+		}
 		ok, err := path.Match(strings.ReplaceAll(pattern, "[!", "[^"), text)
 		return ok && err == nil
 	})

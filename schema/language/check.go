@@ -404,6 +404,9 @@ func (c *Checker) unknownKey(p yamltree.Pair, s *shape, path string) {
 	if path != "" {
 		where = "in " + withoutIndices(path)
 	}
+	if strings.HasPrefix(path, "network.") && strings.Contains(name, "key") {
+		c.Hide(p.Value) // it may well be one, as networkd's PresharedKey=
+	}
 	d := c.Report(rules.UnknownKey, path, p.Key, "unknown key %q %s", p.Key.Value, where)
 	if c.Full() {
 		return // nobody will read what was meant

@@ -270,7 +270,7 @@ var tunnelFields = []field{
 	{name: "port_range", shape: &shape{kind: list, min: 2, max: 2, item: &shape{kind: integer, low: 1, high: math.MaxUint16}}, doc: "The ports that packets come from", example: "[4000, 5000]"},
 }
 
-var tunnelKeys = shape{kind: either, either: []*shape{
+var tunnelKeys = shape{kind: either, secret: true, either: []*shape{
 	{kind: text, secret: true, rule: isOneLine},
 	{kind: mapping, fields: []field{
 		{name: "input", shape: &shape{kind: text, rule: isTunnelKey}, doc: "The key of what comes in", example: "1234"},

@@ -170,8 +170,8 @@ func isToken(c *Checker, path string, n *yamltree.Node) {
 
 // isAddressLabel checks a label, which the kernel keeps where the name of an interface would fit.
 func isAddressLabel(c *Checker, path string, n *yamltree.Node) {
-	if n.Value == "" || len(n.Value) > 15 || strings.ContainsFunc(n.Value, isBlankOrControl) {
-		c.Report(rules.BadValue, path, n, "%s cannot be %s", path, quote(n, &shape{})).Detail = "1 to 15 characters without blanks"
+	if len(n.Value) > network.MaxName || network.CheckWord(n.Value) != nil {
+		c.Report(rules.BadValue, path, n, "%s cannot be %s", path, quote(n, &shape{})).Detail = "1 to 15 characters of ASCII, without blanks, quotes, backslashes and %"
 	}
 }
 

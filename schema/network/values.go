@@ -251,9 +251,6 @@ func CheckPattern(s string) *Fault {
 	if len(s) > 255 {
 		return fault("", "%s is too long for a pattern of names", Quoted(s))
 	}
-	if strings.HasPrefix(s, "!") {
-		return fault("name the interfaces that are meant", "%s begins with !, which would turn the meaning round", Quoted(s))
-	}
 	return checkName(s)
 }
 
@@ -263,6 +260,8 @@ func checkName(s string) *Fault {
 		return fault("", "the name of an interface is missing")
 	case s == "." || s == ".." || s == "all" || s == "default":
 		return fault("choose another", "%s stands for something else in the kernel, and is no name for an interface", Quoted(s))
+	case s[0] == '!':
+		return fault("name the interfaces that are meant", "%s begins with !, which would turn the meaning round", Quoted(s))
 	case strings.Trim(s, "0123456789") == "":
 		return fault("put a letter in front", "%s is a number, and no name for an interface", Quoted(s))
 	}

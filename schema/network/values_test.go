@@ -110,6 +110,7 @@ func TestValues(t *testing.T) {
 		{"beyond ASCII", name, "ét0", `!"ét0" has a character beyond ASCII, and is no name for an interface; use letters, digits, '-', '_' and '.'`},
 		{"a pattern", pattern, "en[ps]*", "en[ps]*"},
 		{"a pattern turned round", pattern, "!eth0", `!"!eth0" begins with !, which would turn the meaning round; name the interfaces that are meant`},
+		{"a name with a pattern turned round", name, "!eth0", `!"!eth0" begins with !, which would turn the meaning round; name the interfaces that are meant`},
 		{"a driver", plain, "virtio_net", "virtio_net"},
 		{"two drivers", plain, "virtio_net e1000", `!"virtio_net e1000" has a character that cannot stand here; use letters, digits, '-', '_' and '.'`},
 

@@ -189,3 +189,34 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("%d of %d findings are secret", secret, len(found))
 	}
 }
+
+// TestSecretsInWrongPlaces: a key of WireGuard that is written as a list, or below a key that there is not, is hidden all the same.
+func TestSecretsInWrongPlaces(t *testing.T) {
+	for _, text := range []string{
+		"tunnels:\n  w:\n    mode: wireguard\n    key: [canary]\n",
+		"tunnels:\n  w:\n    mode: wireguard\n    keys: {private: [canary]}\n",
+		"tunnels:\n  w:\n    mode: wireguard\n    private-key: canary\n",
+		"tunnels:\n  w:\n    mode: gre\n    peers:\n      - presharedkey: canary\n",
+		"tunnels:\n  w:\n    mode: wireguard\n    peers:\n      - keys: {presharedkey: canary}\n",
+	} {
+		_, found := read(text)
+		if !found.HasErrors() {
+			t.Errorf("nothing is wrong with %q", text)
+		}
+		for _, d := range found {
+			line := strings.Split(text, "\n")[d.Subject.Start.Line-1]
+			if strings.Contains(d.Summary+d.Detail, "canary") || strings.Contains(line, "canary") && !d.Secret {
+				t.Errorf("%s: %s shows %q", d.Subject, d.Summary, line)
+			}
+		}
+	}
+}
+
+// TestLabels: networkd takes ASCII alone, and what could be read as more than it is is not written.
+func TestLabels(t *testing.T) {
+	for label, good := range map[string]bool{`eth0:web`: true, `"e\u200bth0"`: false, `"%i"`: false, `'a"b'`: false, `abcdefghijklmnop`: false} {
+		if _, found := read("ethernets: {eth0: {addresses: [{192.0.2.1/24: {label: " + label + "}}]}}"); found.HasErrors() == good {
+			t.Errorf("%s: %v", label, found)
+		}
+	}
+}
