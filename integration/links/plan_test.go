@@ -11,6 +11,7 @@ import (
 
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/links"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema/network"
 )
@@ -41,7 +42,11 @@ route add default via 10.0.0.1 metric 1024 proto dhcp
 		t.Fatal(err)
 	}
 	defer root.Close()
-	f, err := facts.Gather(t.Context(), root, true)
+	all, err := links.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := facts.Gather(t.Context(), root, true, all)
 	if err != nil {
 		t.Fatal(err)
 	}

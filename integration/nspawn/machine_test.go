@@ -250,13 +250,13 @@ func (m *machine) power(console *os.File, groups []string, started chan<- error)
 
 // command is one boot. Two nspawns in one cgroup would share their payload's, so each has its own. A network
 // namespace from outside would cost the guest CAP_NET_ADMIN, without which networkd does not start. The time zone
-// would become the host's at every boot. Without a systemd on the host nothing can be registered. nspawn's console is read-only without a terminal; with
-// --console=pipe it would stay empty.
+// and the resolver would become the host's at every boot. Without a systemd on the host nothing can be registered.
+// nspawn's console is read-only without a terminal; with --console=pipe it would stay empty.
 func (m *machine) command(groups []string) *exec.Cmd {
 	script := `for dir in $CGROUPS; do echo $$ > "$dir/cgroup.procs"; done; exec "$@"`
 	cmd := exec.Command("sh", "-ec", script, "sh", "systemd-nspawn", "--quiet", "--boot", "--directory="+m.root,
 		"--network-namespace-path=/run/netns/"+m.inside, "--machine="+m.name, "--hostname=unnamed",
-		"--timezone=off", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN", "--notify-ready=yes")
+		"--timezone=off", "--resolv-conf=off", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN", "--notify-ready=yes")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "CGROUPS=" + strings.Join(groups, " ")}
 	// SIGTERM is an orderly shutdown. SIGKILL would leave the guest running without its nspawn.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}

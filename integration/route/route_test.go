@@ -14,6 +14,7 @@ import (
 
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/links"
 )
 
 // ethernet is two interfaces that are up, each at one end of a cable.
@@ -102,7 +103,11 @@ route add unreachable default
 				t.Fatal(err)
 			}
 			defer root.Close()
-			f, err := facts.Gather(t.Context(), root, true)
+			all, err := links.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := facts.Gather(t.Context(), root, true, all)
 			if err != nil {
 				t.Fatal(err)
 			}

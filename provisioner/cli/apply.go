@@ -23,6 +23,7 @@ import (
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/links"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/schema"
@@ -91,6 +92,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 	if err != nil {
 		return env, err
 	}
+	env.Interfaces = links.Read
 	if env.Live = isRunning(abs); env.Live && os.Geteuid() == 0 {
 		env.SetClock, env.LookUp, env.Online = firstboot.SetClock, firstboot.LookUp, facts.Online
 	}

@@ -25,9 +25,9 @@ import (
 )
 
 // Gather takes the facts that are not in files: the clock, the COREOS_* variables, random bytes, and, if root is the
-// running system's (live), the kernel's hostname, the network interfaces and the addresses of the default route's. Not to
-// have a route, an address or a name is no error. Paths is empty; see [Look].
-func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) {
+// running system's (live), the kernel's hostname, and of its interfaces, as package links reads them, the addresses of the
+// default route's. Not to have a route, an address or a name is no error. Paths is empty; see [Look].
+func Gather(ctx context.Context, root fsroot.FS, live bool, interfaces []plan.Interface) (plan.Facts, error) {
 	f := plan.Facts{
 		Now:         time.Now(),
 		Built:       Built(),
@@ -43,8 +43,7 @@ func Gather(ctx context.Context, root fsroot.FS, live bool) (plan.Facts, error) 
 		}
 	}
 	if live {
-		// A kernel that does not answer has no interfaces, as far as we are concerned.
-		f.Interfaces, _ = links.Read(ctx)
+		f.Interfaces = interfaces
 		f.DefaultRouteIPv4, f.DefaultRouteIPv6 = defaultRoutes(f.Interfaces)
 		f.SystemHostname, _ = os.Hostname()
 	}

@@ -181,7 +181,7 @@ func TestGather(t *testing.T) {
 	t.Setenv("COREOS_PUBLIC_IPV4", "192.0.2.1")
 	t.Setenv("COREOSX", "no")
 	root, _ := scratch(t, nil)
-	f, err := facts.Gather(context.Background(), root, false)
+	f, err := facts.Gather(context.Background(), root, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,13 +191,13 @@ func TestGather(t *testing.T) {
 	if f.Live || f.SystemHostname != "" || f.DefaultRouteIPv4 != "" || time.Since(f.Now) > time.Minute || f.Built.IsZero() || f.Paths["."].Kind != fsroot.Directory {
 		t.Errorf("%+v", f)
 	}
-	f, err = facts.Gather(context.Background(), root, true)
+	f, err = facts.Gather(context.Background(), root, true, nil)
 	if name, _ := os.Hostname(); err != nil || !f.Live || f.SystemHostname != name {
 		t.Errorf("%+v, %v", f, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := facts.Gather(ctx, root, false); !errors.Is(err, context.Canceled) {
+	if _, err := facts.Gather(ctx, root, false, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

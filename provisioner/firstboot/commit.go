@@ -212,12 +212,12 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 // compute decides every change for a configuration, looking at the machine as often as the plan has to know
 // more.
 func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.Facts, diag.List, error) {
-	f, err := facts.Gather(ctx, r.Root, r.Live)
+	f, err := facts.Gather(ctx, r.Root, r.Live, r.interfaces(ctx))
 	if err != nil {
 		return plan.Plan{}, f, nil, err
 	}
 	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
-	in.Network, in.NetworkFromPlatform = r.networkOf(cfg)
+	in.Network, in.NetworkUnits = r.networkOf(cfg)
 	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
 	for range rounds {
 		p, found := plan.Compute(in)
@@ -228,6 +228,7 @@ func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.
 			}
 		case len(p.Unasked) > 0 && !found.HasErrors():
 			r.askForHolders(ctx, p.Unasked, &in.Facts)
+		case r.awaitsCard(found) && r.waitForCard(ctx, &in.Facts):
 		case r.awaitsAddress(found, in.Facts) && r.waitForAddress(ctx, &in.Facts):
 		default:
 			return p, in.Facts, found, nil
@@ -259,7 +260,7 @@ func (r *run) waitForAddress(ctx context.Context, f *plan.Facts) bool {
 			return false
 		case <-tick.C:
 		}
-		now, err := facts.Gather(ctx, r.Root, r.Live)
+		now, err := facts.Gather(ctx, r.Root, r.Live, r.interfaces(ctx))
 		if err == nil && (now.DefaultRouteIPv4 != "" || now.DefaultRouteIPv6 != "") {
 			tick.Stop()
 			f.DefaultRouteIPv4, f.DefaultRouteIPv6 = now.DefaultRouteIPv4, now.DefaultRouteIPv6

@@ -37,7 +37,7 @@ type fakeNet struct {
 }
 
 func (n *fakeNet) with(env *firstboot.Env) {
-	env.Network = &confirm.System{Kernel: n, Networkd: n, Prober: n}
+	env.Network, env.Interfaces = &confirm.System{Kernel: n, Networkd: n, Prober: n}, n.Interfaces
 	env.Now = func() time.Time { n.now = n.now.Add(10 * time.Second); return n.now } // every look at the clock takes that long
 }
 

@@ -51,6 +51,8 @@ type Env struct {
 	Sources datasources.Env
 	// SetClock sets the machine's clock; nil if that is not to be done. Plan and Render never do.
 	SetClock func(time.Time) error
+	// Interfaces are those of the running system; nil where nobody looks at them.
+	Interfaces func(context.Context) ([]plan.Interface, error)
 	// Online says that the machine has an address, so that no network need be brought up; nil if none is to be.
 	Online func() bool
 	// LookUp finds the addresses of a name; nil if no name is to be waited for.
@@ -100,6 +102,7 @@ type run struct {
 	found          diag.List
 	request        handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked         bool
+	looks          int  // how often a card was looked for that is not there
 	later          bool // this is a later boot, on which nothing was to be applied
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.

@@ -22,7 +22,7 @@ func linkFile(l *network.Link) *text {
 	t := &text{}
 	t.begin("Match")
 	t.items("Driver", l.Match.Drivers)
-	own(t, l.Match)
+	own(t, l)
 	names := l.Match.Names
 	if l.Match.IsZero() {
 		names = []string{l.ID}
@@ -60,14 +60,18 @@ func linkFile(l *network.Link) *text {
 }
 
 // own matches a card by its own address. The current one is not it: a bond gives its members one address, and a VLAN has that of its parent.
-func own(t *text, m network.Match) {
+func own(t *text, l *network.Link) {
+	m := &l.Match
 	written := m.MAC
 	if mac, err := net.ParseMAC(m.MACText); err == nil && mac.String() == m.MAC {
 		written = m.MACText
 	}
-	if m.Current {
+	switch {
+	case m.Current && l.MAC != "": // it is given another
+		t.items("MACAddress", []string{written, l.MAC})
+	case m.Current:
 		t.set("MACAddress", written)
-	} else {
+	default:
 		t.set("PermanentMACAddress", written)
 	}
 }

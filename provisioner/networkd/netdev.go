@@ -13,7 +13,7 @@ import (
 // netdevFile is the .netdev by which networkd makes a link; nil of one that is made with another, or not by networkd.
 func (r *renderer) netdevFile(l *network.Link) *text {
 	if l.Unmanaged {
-		r.report(rules.NetworkUnsupported, l.At, "%q is not made, since nothing is to be configured on it", l.ID)
+		r.report(rules.NetworkUnsupported, &l.At, "%q is not made, since nothing is to be configured on it", l.ID)
 		return nil
 	}
 	t := &text{}
@@ -45,7 +45,7 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		other := r.links[l.Peer.ID]
 		switch {
 		case l.Peer.ID == "" || l.Peer.ID == l.ID:
-			r.report(rules.NetworkConflict, l.At, "%q has no other end", l.ID)
+			r.report(rules.NetworkConflict, &l.At, "%q has no other end", l.ID)
 			return nil
 		case other != nil && other.Kind == network.Veth && other.ID < l.ID:
 			return nil
@@ -54,7 +54,7 @@ func (r *renderer) netdevFile(l *network.Link) *text {
 		t.set("Name", l.Peer.ID)
 	case network.Tunnel:
 		if l.Tunnel == nil {
-			r.report(rules.NetworkConflict, l.At, "%q has no mode", l.ID)
+			r.report(rules.NetworkConflict, &l.At, "%q has no mode", l.ID)
 			return nil
 		}
 		switch l.Tunnel.Mode {

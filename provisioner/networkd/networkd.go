@@ -70,18 +70,19 @@ type renderer struct {
 // A membership is what a link is in, and as what.
 type membership struct {
 	of *network.Link
-	as network.Member
+	as *network.Member
 }
 
-func (r *renderer) report(rule *diag.Rule, at source.Range, format string, args ...any) {
-	r.found.Add(diag.New(rule, at, format, args...))
+func (r *renderer) report(rule *diag.Rule, at *source.Range, format string, args ...any) {
+	r.found.Add(diag.New(rule, *at, format, args...))
 }
 
 // relate notes of what a link is made. networkd wants it in the files of the links below.
 func (r *renderer) relate(l *network.Link) {
-	for _, m := range l.Members {
+	for i := range l.Members {
+		m := &l.Members[i]
 		if before, twice := r.master[m.ID]; twice {
-			r.report(rules.NetworkTwice, m.At, "%q is in %q and in %q", m.ID, before.of.ID, l.ID)
+			r.report(rules.NetworkTwice, &m.At, "%q is in %q and in %q", m.ID, before.of.ID, l.ID)
 			continue
 		}
 		r.master[m.ID] = membership{l, m}
@@ -93,14 +94,14 @@ func (r *renderer) relate(l *network.Link) {
 		r.stacked[l.Parent.ID] = append(r.stacked[l.Parent.ID], setting{key, l.Name()})
 		r.exists(l.Parent, l)
 	case l.Kind == network.VLAN:
-		r.report(rules.NetworkConflict, l.At, "%q is a VLAN on nothing", l.ID)
+		r.report(rules.NetworkConflict, &l.At, "%q is a VLAN on nothing", l.ID)
 	}
 }
 
 // exists reports a reference to what is not described: it would never come about.
 func (r *renderer) exists(ref network.Ref, of *network.Link) {
 	if r.links[ref.ID] == nil {
-		r.report(rules.NetworkUndefined, ref.At, "%q of %q is not described", ref.ID, of.ID)
+		r.report(rules.NetworkUndefined, &ref.At, "%q of %q is not described", ref.ID, of.ID)
 	}
 }
 
@@ -120,7 +121,7 @@ func stackedKey(l *network.Link) string {
 func (r *renderer) link(l *network.Link) {
 	name := fileName(l)
 	if r.taken[name] {
-		r.report(rules.NetworkTwice, l.At, "%q is described twice", l.ID)
+		r.report(rules.NetworkTwice, &l.At, "%q is described twice", l.ID)
 		return
 	}
 	r.taken[name] = true
@@ -142,11 +143,11 @@ func (r *renderer) add(name string, l *network.Link, t *text) {
 		return
 	case len(t.problems) > 0:
 		for _, p := range t.problems {
-			r.report(rules.NetworkUnsupported, l.At, "%s of %q cannot be written: %s", p.key, l.ID, p.why)
+			r.report(rules.NetworkUnsupported, &l.At, "%s of %q cannot be written: %s", p.key, l.ID, p.why)
 		}
 		return
 	case !t.isFor():
-		r.report(rules.NetworkConflict, l.At, "nothing says which card %q is", l.ID)
+		r.report(rules.NetworkConflict, &l.At, "nothing says which card %q is", l.ID)
 		return
 	}
 	r.files = append(r.files, File{Name: name, Text: t.String(), Link: l.ID, Secret: t.secret, Why: l.At})
@@ -157,7 +158,7 @@ func (r *renderer) named(l *network.Link) bool {
 	var bad bool
 	check := func(name, why string) {
 		if why != "" {
-			r.report(rules.NetworkName, l.At, "%q cannot be the name of an interface: %s", name, why)
+			r.report(rules.NetworkName, &l.At, "%q cannot be the name of an interface: %s", name, why)
 			bad = true
 		}
 	}

@@ -20,7 +20,7 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	if l.Unmanaged {
 		t.set("Unmanaged", "yes")
 		if r.master[l.ID].of != nil || len(r.stacked[l.ID])+len(l.Addresses)+len(l.Routes)+len(l.Rules) > 0 || l.DHCP.V4 || l.DHCP.V6 {
-			r.report(rules.NetworkIgnored, l.At, "nothing is configured on %q, so what is said of it has no effect", l.ID)
+			r.report(rules.NetworkIgnored, &l.At, "nothing is configured on %q, so what is said of it has no effect", l.ID)
 		}
 		return t
 	}
@@ -47,8 +47,8 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	r.position(t, l)
 
 	addresses := map[netip.Prefix]bool{}
-	for _, a := range l.Addresses {
-		if !addresses[a.Prefix] { // networkd would take the first, and say so
+	for i := range l.Addresses {
+		if a := &l.Addresses[i]; !addresses[a.Prefix] { // networkd would take the first, and say so
 			addresses[a.Prefix] = true
 			t.begin("Address")
 			r.address(t, l, a)
@@ -58,9 +58,9 @@ func (r *renderer) networkFile(l *network.Link) *text {
 		t.begin("Route")
 		r.route(t, l, &l.Routes[i])
 	}
-	for _, rule := range l.Rules {
+	for i := range l.Rules {
 		t.begin("RoutingPolicyRule")
-		policy(t, rule)
+		policy(t, &l.Rules[i])
 	}
 	for _, n := range l.Neighbors {
 		t.begin("Neighbor")
@@ -96,7 +96,7 @@ func match(t *text, l *network.Link) {
 		}
 	}
 	t.items("Driver", l.Match.Drivers)
-	own(t, l.Match)
+	own(t, l)
 }
 
 // protocols are the ways to addresses that are not written down.
@@ -113,7 +113,7 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 	local := r.linkLocal(l)
 	if wants6 && !local.V6 {
 		local.V6 = true // it begins from such an address, and networkd would pass it over
-		r.report(rules.NetworkIgnored, l.At, "%q gets a link-local address of IPv6 although it is to have none: DHCPv6 needs it", l.ID)
+		r.report(rules.NetworkIgnored, &l.At, "%q gets a link-local address of IPv6 although it is to have none: DHCPv6 needs it", l.ID)
 	}
 	switch {
 	case local.V4 && local.V6:
@@ -150,9 +150,9 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 
 	switch {
 	case l.DHCP.V6 && !wants6:
-		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q, since it is to have no IPv6", l.ID)
+		r.report(rules.NetworkIgnored, &l.At, "no DHCPv6 on %q, since it is to have no IPv6", l.ID)
 	case wants6 && accept == network.Off:
-		r.report(rules.NetworkIgnored, l.At, "no DHCPv6 on %q: networkd begins it when a router is heard, and routers are not listened to", l.ID)
+		r.report(rules.NetworkIgnored, &l.At, "no DHCPv6 on %q: networkd begins it when a router is heard, and routers are not listened to", l.ID)
 	}
 }
 
@@ -189,7 +189,7 @@ func (r *renderer) names(t *text, l *network.Link) {
 			switch why := domainProblem(d.Name); {
 			case domains[d.Name]:
 			case why != "":
-				r.report(rules.NetworkIgnored, d.At, "systemd-networkd would not take the domain %q: %s", d.Name, why)
+				r.report(rules.NetworkIgnored, &d.At, "systemd-networkd would not take the domain %q: %s", d.Name, why)
 			default:
 				t.items("Domains", []string{d.Name})
 			}
@@ -244,7 +244,7 @@ func (r *renderer) position(t *text, l *network.Link) {
 	}
 }
 
-func (r *renderer) address(t *text, l *network.Link, a network.Address) {
+func (r *renderer) address(t *text, l *network.Link, a *network.Address) {
 	t.set("Address", writtenPrefix(a.Text, a.Prefix))
 	if a.Prefix.Addr().Is4() {
 		t.set("Label", a.Label)
@@ -252,7 +252,7 @@ func (r *renderer) address(t *text, l *network.Link, a network.Address) {
 			t.set("Broadcast", a.Broadcast.String())
 		}
 	} else if a.Label != "" || a.Broadcast.IsValid() {
-		r.report(rules.NetworkIgnored, a.At, "an address of IPv6 has no label and no broadcast address: those of %q have no effect", l.ID)
+		r.report(rules.NetworkIgnored, &a.At, "an address of IPv6 has no label and no broadcast address: those of %q have no effect", l.ID)
 	}
 	if a.Peer.IsValid() {
 		t.set("Peer", netip.PrefixFrom(a.Peer, a.Prefix.Bits()).String())
@@ -290,7 +290,7 @@ func (r *renderer) route(t *text, l *network.Link, v *network.Route) {
 	case v.To.Addr().Is4():
 		t.word("Scope", v.Scope, "site link host nowhere")
 	case v.Type != "local": // whose scope goes without saying
-		r.report(rules.NetworkIgnored, v.At, "routes of IPv6 have no scope: %q of %q has no effect", v.Scope, l.ID)
+		r.report(rules.NetworkIgnored, &v.At, "routes of IPv6 have no scope: %q of %q has no effect", v.Scope, l.ID)
 	}
 	if v.Type != "unicast" {
 		t.word("Type", v.Type, "local broadcast anycast multicast blackhole unreachable prohibit throw nat xresolve")
@@ -308,7 +308,7 @@ func window(t *text, key string, packets int) {
 	}
 }
 
-func policy(t *text, r network.Rule) {
+func policy(t *text, r *network.Rule) {
 	if r.From.IsValid() {
 		t.set("From", writtenPrefix(r.FromText, r.From))
 	}
@@ -328,13 +328,13 @@ func policy(t *text, r network.Rule) {
 
 // dhcp says what of the answers of DHCP servers and routers is taken.
 func (r *renderer) dhcp(t *text, l *network.Link) {
-	d := l.DHCP
-	v4, v6, ra := d.Overrides4, d.Overrides6, l.IPv6.RA
+	d := &l.DHCP
+	v4, v6, ra := &d.Overrides4, &d.Overrides6, &l.IPv6.RA
 	// What is sent as the name is one setting for both.
 	if !d.V4 {
-		v4 = network.Overrides{SendHostname: v6.SendHostname, Hostname: v6.Hostname}
+		v4 = &network.Overrides{SendHostname: v6.SendHostname, Hostname: v6.Hostname}
 	} else if d.V6 && (v6.SendHostname != network.Unset && v6.SendHostname != v4.SendHostname || v6.Hostname != "" && v6.Hostname != v4.Hostname) {
-		r.report(rules.NetworkIgnored, l.At, "networkd sends one name by DHCP on %q, that for IPv4", l.ID)
+		r.report(rules.NetworkIgnored, &l.At, "networkd sends one name by DHCP on %q, that for IPv4", l.ID)
 	}
 	t.begin("DHCPv4")
 	if d.ByMAC && d.V4 {
@@ -365,7 +365,7 @@ func (r *renderer) dhcp(t *text, l *network.Link) {
 		t.toggle("UseRoutePrefix", ra.UseRoutes)
 	}
 	if ra.UseNTP != network.Unset || ra.UseHostname != network.Unset || ra.SendHostname != network.Unset || ra.Hostname != "" {
-		r.report(rules.NetworkIgnored, l.At, "routers say nothing of time servers and names of machines, so that of %q has no effect", l.ID)
+		r.report(rules.NetworkIgnored, &l.At, "routers say nothing of time servers and names of machines, so that of %q has no effect", l.ID)
 	}
 	t.number("RouteMetric", ra.Metric)
 	if l.IPv6.RATable != 0 {
@@ -374,7 +374,7 @@ func (r *renderer) dhcp(t *text, l *network.Link) {
 }
 
 // taken are the settings that DHCP has in both versions.
-func taken(t *text, o network.Overrides) {
+func taken(t *text, o *network.Overrides) {
 	t.toggle("UseDNS", o.UseDNS)
 	t.toggle("UseNTP", o.UseNTP)
 	t.toggle("UseHostname", o.UseHostname)

@@ -80,7 +80,7 @@ func TestNothingIsReadThroughALinkOfTheUsers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer root.Close()
-			seen, err := facts.Gather(t.Context(), root, false)
+			seen, err := facts.Gather(t.Context(), root, false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,11 +25,11 @@ const (
 
 // network plans the files of the machine's network, and removes those of ours that it no longer has.
 func (c *computation) network() {
-	n := c.Input.Network
-	if n == nil {
+	if c.Input.Network == nil {
 		return
 	}
-	files, found := networkd.Render(n)
+	c.Input.Network = c.withCurrent(c.Input.Network)
+	files, found := networkd.Render(c.Input.Network)
 	c.diags.Add(found...)
 	p := newNetworkPlan(c)
 	files = slices.DeleteFunc(files, func(f networkd.File) bool { return p.isLeft(p.byID[f.Link], f) })
@@ -41,6 +41,23 @@ func (c *computation) network() {
 	p.checkMachine(files)
 	p.links(files)
 	p.taken()
+}
+
+// withCurrent is a network in which a card that has no address of its own, as those of containers, is known by the one that it
+// has now.
+func (c *computation) withCurrent(n *network.Network) *network.Network {
+	out := *n
+	out.Links = slices.Clone(n.Links)
+	for i := range out.Links {
+		l := &out.Links[i]
+		if l.Kind != network.Ethernet || l.Match.MAC == "" {
+			continue
+		}
+		if cards := c.interfaces(l); len(cards) == 1 && cards[0].PermanentMAC == "" {
+			l.Match.Current = true
+		}
+	}
+	return &out
 }
 
 // networkPlan is what of the plan is about the network.
@@ -75,11 +92,9 @@ func newNetworkPlan(c *computation) *networkPlan {
 			p.masters[m.ID] = l
 		}
 	}
-	if c.NetworkFromPlatform {
-		for i := range c.Config.Units {
-			if u := &c.Config.Units[i]; strings.HasSuffix(u.Name.V, ".network") && !u.Mask.V {
-				p.units = append(p.units, unitMatch{u, matchOf(u.Content.V)})
-			}
+	for i := range c.NetworkUnits {
+		if u := &c.NetworkUnits[i]; strings.HasSuffix(u.Name.V, ".network") && !u.Mask.V {
+			p.units = append(p.units, unitMatch{u, matchOf(u.Content.V)})
 		}
 	}
 	return p
@@ -340,12 +355,12 @@ func (p *networkPlan) links(files []networkd.File) {
 		there := false
 		for _, on := range p.interfaces(l) {
 			if owned[on] == l.ID {
-				p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, changed, on))
+				p.plan.Network.Links = append(p.plan.Network.Links, *p.linkChange(l, changed, on))
 				there = true
 			}
 		}
 		if !there {
-			p.plan.Network.Links = append(p.plan.Network.Links, p.linkChange(l, changed, nil))
+			p.plan.Network.Links = append(p.plan.Network.Links, *p.linkChange(l, changed, nil))
 		}
 	}
 	var gone []string

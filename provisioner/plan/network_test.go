@@ -217,7 +217,10 @@ func TestNetworkAndUnits(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			in := plan.Input{Network: networkOf(tc.link), NetworkFromPlatform: tc.platform, Config: &schema.Config{Units: tc.units, Files: tc.files}}
+			in := plan.Input{Network: networkOf(tc.link), Config: &schema.Config{Units: tc.units, Files: tc.files}}
+			if tc.platform {
+				in.NetworkUnits = tc.units
+			}
 			p, diags := newDisk(map[string]string{"etc/systemd/network/": ""}).compute(t, in)
 			if diff := cmp.Diff(tc.findings, findings(diags)); diff != "" {
 				t.Errorf("%s\n%v", diff, diags)
@@ -625,5 +628,35 @@ func TestLargeNetwork(t *testing.T) {
 	}
 	if on != len(cards) || len(found) == 0 || found.HasErrors() {
 		t.Errorf("%d links are on their interfaces, of %d; %d findings", on, len(cards), len(found))
+	}
+}
+
+// A card without an address of its own, as a container has it, is matched by the one that it has, and by the one that it gets.
+func TestCardOfAContainer(t *testing.T) {
+	veth := plan.Interface{Name: "eth0", MAC: macA, Kind: "veth", Up: true, Carrier: true}
+	given := static(3, "eth0", macA)
+	given.MAC = macB
+	for _, tc := range []struct {
+		name string
+		link network.Link
+		on   []plan.Interface
+		want string
+	}{
+		{"a card", static(3, "eth0", macA), []plan.Interface{card("eth0", macA)}, "PermanentMACAddress=" + macA + "\n"},
+		{"none, below another root", static(3, "eth0", macA), nil, "PermanentMACAddress=" + macA + "\n"},
+		{"of a container", static(3, "eth0", macA), []plan.Interface{veth}, "\nMACAddress=" + macA + "\n"},
+		{"of a container, with another address", given, []plan.Interface{veth}, "\nMACAddress=" + macA + " " + macB + "\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, _ := newDisk(nil).compute(t, plan.Input{Network: networkOf(tc.link), Facts: plan.Facts{Interfaces: tc.on}})
+			for _, c := range p.Changes {
+				if c.Path == "etc/systemd/network/05-provisioner-eth0.network" && !strings.Contains(string(c.Data), tc.want) {
+					t.Errorf("%s", c.Data)
+				}
+			}
+			if tc.link.Match.Current {
+				t.Error("the description was changed")
+			}
+		})
 	}
 }

@@ -62,8 +62,8 @@ type LinkChange struct {
 }
 
 // linkChange says what becomes of a link on an interface; that is nil if it is not there.
-func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Interface) LinkChange {
-	n := LinkChange{
+func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Interface) *LinkChange {
+	n := &LinkChange{
 		ID: l.ID, Kind: l.Kind, Name: l.Name(), MTU: l.MTU, Optional: l.Optional, Unmanaged: l.Unmanaged, Activation: l.Activation,
 		Why: []source.Range{l.At},
 	}
@@ -179,9 +179,9 @@ func (n *LinkChange) compare(on *Interface) {
 		n.DropAddresses = append(n.DropAddresses, has.Prefix)
 		n.DHCPOff = n.DHCPOff || has.Dynamic && has.Prefix.Addr().Is4()
 	}
-	for _, r := range n.Routes {
-		if !slices.ContainsFunc(on.Routes, r.isThere) {
-			n.AddRoutes = append(n.AddRoutes, r)
+	for i := range n.Routes {
+		if r := &n.Routes[i]; !slices.ContainsFunc(on.Routes, r.isThere) {
+			n.AddRoutes = append(n.AddRoutes, *r)
 		}
 	}
 	for _, has := range on.Routes {
@@ -201,7 +201,7 @@ func (n *LinkChange) gives(a netip.Addr) bool {
 }
 
 // isThere says that a route that the kernel has is the one that is wanted. A metric that nobody asked for is the kernel's choice.
-func (r InterfaceRoute) isThere(has InterfaceRoute) bool {
+func (r *InterfaceRoute) isThere(has InterfaceRoute) bool {
 	return r.To == has.To && r.Via == has.Via && r.Table == has.Table && (r.Metric == 0 || r.Metric == has.Metric)
 }
 

@@ -51,8 +51,8 @@ type DrawnRoute struct {
 }
 
 // drawn is the JSON form of what becomes of a link.
-func (n *LinkChange) drawn() DrawnLink {
-	d := DrawnLink{
+func (n *LinkChange) drawn() *DrawnLink {
+	d := &DrawnLink{
 		Link: n.ID, Interface: n.Interface, Name: n.Name, MAC: n.MAC, NetDev: n.NetDev, MTU: n.MTU, DHCPOff: n.DHCPOff,
 		Unmanaged: n.Unmanaged, Master: n.Master, Parent: n.Parent, Why: reasons(n.Why, ""),
 	}
@@ -68,7 +68,7 @@ func (n *LinkChange) drawn() DrawnLink {
 	address := func(action string, a netip.Prefix) {
 		d.Addresses = append(d.Addresses, DrawnAddress{action, a.String()})
 	}
-	route := func(action string, r InterfaceRoute) {
+	route := func(action string, r *InterfaceRoute) {
 		to := DrawnRoute{Action: action, To: "default", Metric: r.Metric, Table: r.Table}
 		if r.To.Bits() > 0 || !r.Via.IsValid() {
 			to.To = r.To.String()
@@ -94,8 +94,9 @@ func (n *LinkChange) drawn() DrawnLink {
 		address(kept(isNew), a)
 	}
 	ways := n.AddRoutes
-	for _, r := range n.Routes {
-		isNew := len(ways) > 0 && ways[0] == r
+	for i := range n.Routes {
+		r := &n.Routes[i]
+		isNew := len(ways) > 0 && ways[0] == *r
 		if isNew {
 			ways = ways[1:]
 		}
@@ -104,8 +105,8 @@ func (n *LinkChange) drawn() DrawnLink {
 	for _, a := range n.DropAddresses {
 		address("removed", a)
 	}
-	for _, r := range n.DropRoutes {
-		route("removed", r)
+	for i := range n.DropRoutes {
+		route("removed", &n.DropRoutes[i])
 	}
 	return d
 }
@@ -150,29 +151,31 @@ func (n *DrawnLink) title() string {
 // words are what becomes of a link, item by item.
 func (n *DrawnLink) words() []string {
 	var words []string
+	say := func(word string) { words = append(words, word) }
+	named := func(what, value string) {
+		if value != "" {
+			say(what + value)
+		}
+	}
 	switch n.NetDev {
 	case "added":
-		words = append(words, "made")
+		say("made")
 	case "changed":
-		words = append(words, "made anew")
+		say("made anew")
 	case "removed":
-		words = append(words, "taken away")
+		say("taken away")
 	}
 	switch {
 	case n.Action == "removed" && n.NetDev == "":
-		words = append(words, "no longer described")
+		say("no longer described")
 	case n.Unmanaged:
-		words = append(words, "left alone")
+		say("left alone")
 	}
 	if n.Interface != "" && n.Name != "" && n.Name != n.Interface {
-		words = append(words, "renamed to "+n.Name)
+		say("renamed to " + n.Name)
 	}
-	if n.Master != "" {
-		words = append(words, "in "+n.Master)
-	}
-	if n.Parent != "" {
-		words = append(words, "on "+n.Parent)
-	}
+	named("in ", n.Master)
+	named("on ", n.Parent)
 	var items []string
 	for _, removed := range []bool{false, true} { // what goes comes last
 		for _, a := range n.Addresses {
@@ -192,17 +195,15 @@ func (n *DrawnLink) words() []string {
 	words = append(words, items...)
 	switch {
 	case len(n.DHCP) == 2:
-		words = append(words, "dhcp")
+		say("dhcp")
 	case len(n.DHCP) == 1:
-		words = append(words, "dhcp "+n.DHCP[0])
+		say("dhcp " + n.DHCP[0])
 	case n.DHCPOff:
-		words = append(words, "dhcp off")
+		say("dhcp off")
 	}
-	if len(n.DNS) > 0 {
-		words = append(words, "dns "+strings.Join(n.DNS, " "))
-	}
+	named("dns ", strings.Join(n.DNS, " "))
 	if n.MTU != 0 {
-		words = append(words, "mtu "+strconv.Itoa(n.MTU))
+		say("mtu " + strconv.Itoa(n.MTU))
 	}
 	if len(words) == 0 {
 		return []string{"no address"}

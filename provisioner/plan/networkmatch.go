@@ -151,8 +151,8 @@ type traits struct {
 }
 
 // traits are those of a link: of each interface that it is on the running system, else what the description says.
-func (c *computation) traits(l *network.Link) []traits {
-	var all []traits
+func (c *computation) traits(l *network.Link) []*traits {
+	var all []*traits
 	for _, on := range c.interfaces(l) {
 		t := traitsOf(on)
 		if l.Rename != "" {
@@ -163,7 +163,7 @@ func (c *computation) traits(l *network.Link) []traits {
 	if len(all) > 0 {
 		return all
 	}
-	t := traits{mac: l.MAC, permanent: l.Match.MAC, ether: l.Kind == network.Ethernet}
+	t := &traits{mac: l.MAC, permanent: l.Match.MAC, ether: l.Kind == network.Ethernet}
 	if t.mac == "" {
 		t.mac = l.Match.MAC
 	}
@@ -175,12 +175,12 @@ func (c *computation) traits(l *network.Link) []traits {
 			t.names = append(t.names, name)
 		}
 	}
-	return []traits{t}
+	return []*traits{t}
 }
 
-func traitsOf(on *Interface) traits {
+func traitsOf(on *Interface) *traits {
 	ether := on.Kind == "" || on.Kind == "veth"
-	return traits{names: append([]string{on.Name}, on.AltNames...), mac: on.MAC, permanent: on.OwnMAC(), driver: on.Driver, ether: ether}
+	return &traits{names: append([]string{on.Name}, on.AltNames...), mac: on.MAC, permanent: on.OwnMAC(), driver: on.Driver, ether: ether}
 }
 
 // match is the [Match] section of a file: the values of each key, those of several lines together.
@@ -201,7 +201,7 @@ func matchOf(text string) match {
 }
 
 // fits says that an interface is clearly one of those that the section matches. Source: systemd.network(5), systemd 252.
-func (m match) fits(t traits) bool {
+func (m match) fits(t *traits) bool {
 	for key, values := range m {
 		ok := false
 		switch key {

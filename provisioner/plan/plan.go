@@ -181,9 +181,9 @@ type Input struct {
 	Imported map[string][]string
 	// Network is what the machine's network is to be; nil leaves it as it is.
 	Network *network.Network
-	// NetworkFromPlatform says that nobody wrote it for this machine alone: a link that a unit of the configuration
-	// configures is left to that.
-	NetworkFromPlatform bool
+	// NetworkUnits are units of the configuration to whose .network files a link of Network is left, as one that the
+	// platform describes is.
+	NetworkUnits []schema.Unit
 }
 
 // Interface is an interface that the machine has.

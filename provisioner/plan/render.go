@@ -156,7 +156,7 @@ func drawing(p Plan, owners owners) Drawing {
 		}
 	}
 	for i := range p.Network.Links {
-		d.Network = append(d.Network, p.Network.Links[i].drawn())
+		d.Network = append(d.Network, *p.Network.Links[i].drawn())
 	}
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})

@@ -39,7 +39,7 @@ func realRoot(t *testing.T, files map[string]string) (*fsroot.Root, string) {
 // planned is the plan for a root of real files.
 func planned(t *testing.T, root *fsroot.Root, in plan.Input) plan.Plan {
 	t.Helper()
-	f, err := facts.Gather(t.Context(), root, false)
+	f, err := facts.Gather(t.Context(), root, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

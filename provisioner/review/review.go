@@ -20,9 +20,11 @@ import (
 	"time"
 
 	"cloudconfig/datasources/assemble"
+	"cloudconfig/provisioner/networkd"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/image"
+	"cloudconfig/schema/network"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/suppress"
 	"cloudconfig/schema/template"
@@ -218,7 +220,8 @@ type Checked struct {
 // Check checks one text. The error is the context's, should it end.
 func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error) {
 	if o.Network != "" {
-		_, found := schema.DecodeNetwork(f, o.Network)
+		n, found := schema.DecodeNetwork(f, o.Network)
+		found = withUnwritten(found, n)
 		c := Checked{Files: []*source.File{f}, config: &schema.Config{}, wrong: found.HasErrors()}
 		c.Found, c.Ignored = suppress.Apply(c.Files, found)
 		c.Found = o.Config.apply(o.Path, c.Found)
@@ -238,11 +241,20 @@ func Check(ctx context.Context, f *source.File, o CheckOptions) (Checked, error)
 		decoded.Values = o.Meta.Values()
 	}
 	config, inside := schema.Decode(decoded)
-	found := append(r.Found, inside...).Sorted()
+	found := withUnwritten(append(r.Found, inside...).Sorted(), config.Network)
 	c.config, c.wrong = config, found.HasErrors()
 	c.Found, c.Ignored = suppress.Apply(c.Files, found)
 	c.Found = o.Config.apply(o.Path, c.Found)
 	return c, nil
+}
+
+// withUnwritten adds what of a network systemd-networkd has no words for, as a plan finds it: once all else is right.
+func withUnwritten(found diag.List, n *network.Network) diag.List {
+	if n == nil || found.HasErrors() {
+		return found
+	}
+	_, more := networkd.Render(n)
+	return append(found, more...).Sorted()
 }
 
 // unread is an error of the file system without the name, which is told beside it.

@@ -49,9 +49,9 @@ type membership struct {
 }
 
 // other reports a finding that belongs to a second place.
-func (k *checker) other(rule *diag.Rule, at source.Range, message string, second source.Range, format string, args ...any) *diag.Diagnostic {
-	d := k.ReportAt(rule, "", at, format, args...)
-	beside(d, message, second)
+func (k *checker) other(rule *diag.Rule, at *source.Range, message string, second *source.Range, format string, args ...any) *diag.Diagnostic {
+	d := k.ReportAt(rule, "", *at, format, args...)
+	beside(d, message, *second)
 	return d
 }
 
@@ -68,7 +68,7 @@ func (k *checker) names() {
 	for i := range k.n.Links {
 		l := &k.n.Links[i]
 		if first := k.links[l.ID]; first != nil {
-			k.other(rules.NetworkTwice, l.At, "the first one", first.At, "%q is described twice", l.ID)
+			k.other(rules.NetworkTwice, &l.At, "the first one", &first.At, "%q is described twice", l.ID)
 			continue
 		}
 		k.links[l.ID] = l
@@ -82,7 +82,7 @@ func (k *checker) names() {
 				same = any
 			}
 			if same[m.MAC] != nil {
-				k.other(rules.NetworkTwice, l.At, "the first one", same[m.MAC].At, "the card with the hardware address %s is described twice", m.MAC)
+				k.other(rules.NetworkTwice, &l.At, "the first one", &same[m.MAC].At, "the card with the hardware address %s is described twice", m.MAC)
 			}
 			any[m.MAC] = l
 			if len(m.Names) == 0 && len(m.Drivers) == 0 {
@@ -111,7 +111,7 @@ func (k *checker) first(seen map[string]*Link, name string, l *Link, format stri
 		return true
 	}
 	if before := seen[name]; before != nil {
-		k.other(rules.NetworkTwice, l.At, "the first one", before.At, format, name)
+		k.other(rules.NetworkTwice, &l.At, "the first one", &before.At, format, name)
 		return false
 	}
 	seen[name] = l
@@ -137,7 +137,7 @@ func (k *checker) references() {
 			if parent := k.find(l.Parent, l); parent != nil && l.Kind == VLAN {
 				key := vlan{parent, l.VLANID}
 				if first := vlans[key]; first != nil {
-					k.other(rules.NetworkTwice, l.At, "the first one", first.At, "%q has the VLAN %d twice", parent.ID, l.VLANID)
+					k.other(rules.NetworkTwice, &l.At, "the first one", &first.At, "%q has the VLAN %d twice", parent.ID, l.VLANID)
 				} else {
 					vlans[key] = l
 				}
@@ -197,13 +197,13 @@ func (k *checker) join(l, member *Link, at source.Range) {
 	before, taken := k.master[member]
 	switch {
 	case taken && before.of == l:
-		k.other(rules.NetworkTwice, at, "the first time", before.at, "%q is in %q twice", member.ID, l.ID).Severity = diag.Warning
+		k.other(rules.NetworkTwice, &at, "the first time", &before.at, "%q is in %q twice", member.ID, l.ID).Severity = diag.Warning
 		return
 	case taken:
-		k.other(rules.NetworkTwice, at, "it is here", before.at, "%q is in %q already", member.ID, before.of.ID)
+		k.other(rules.NetworkTwice, &at, "it is here", &before.at, "%q is in %q already", member.ID, before.of.ID)
 		return
 	case l.Kind == member.Kind && l != member:
-		k.other(rules.NetworkConflict, at, "it is described here", member.At, "a %s cannot be in another", l.Kind)
+		k.other(rules.NetworkConflict, &at, "it is described here", &member.At, "a %s cannot be in another", l.Kind)
 	}
 	k.master[member] = membership{l, at}
 	k.members[l] = append(k.members[l], member)
@@ -218,7 +218,7 @@ func (k *checker) join(l, member *Link, at source.Range) {
 	} else {
 		return
 	}
-	k.other(rules.NetworkMember, where, "it is put there here", at, "%q is in %q, and has an address of its own", member.ID, l.ID)
+	k.other(rules.NetworkMember, &where, "it is put there here", &at, "%q is in %q, and has an address of its own", member.ID, l.ID)
 }
 
 // bridges says that what comes in at a member goes to the link, not to the member.
@@ -231,9 +231,9 @@ func (k *checker) peers(l *Link) {
 	case peer == l:
 		k.ReportAt(rules.NetworkConflict, "", l.Peer.At, "%q cannot be its own peer", l.ID)
 	case peer.Kind != Veth:
-		k.other(rules.NetworkConflict, l.Peer.At, "it is described here", peer.At, "the peer %q is no veth", peer.ID)
+		k.other(rules.NetworkConflict, &l.Peer.At, "it is described here", &peer.At, "the peer %q is no veth", peer.ID)
 	case peer.Peer.ID != l.ID:
-		k.other(rules.NetworkConflict, l.Peer.At, "it is described here", peer.At, "the peer %q does not have %q as its own peer", peer.ID, l.ID)
+		k.other(rules.NetworkConflict, &l.Peer.At, "it is described here", &peer.At, "the peer %q does not have %q as its own peer", peer.ID, l.ID)
 	}
 }
 
@@ -245,7 +245,7 @@ func (k *checker) primary(l *Link, primaries map[*Link]*Link) {
 		return
 	}
 	if first := primaries[member]; first != nil {
-		k.other(rules.NetworkTwice, p.At, "the first one", first.Bond.Primary.At, "%q is the primary of %q already", p.ID, first.ID)
+		k.other(rules.NetworkTwice, &p.At, "the first one", &first.Bond.Primary.At, "%q is the primary of %q already", p.ID, first.ID)
 		return
 	}
 	primaries[member] = l
@@ -259,5 +259,5 @@ func (k *checker) primary(l *Link, primaries map[*Link]*Link) {
 			return
 		}
 	}
-	k.other(rules.NetworkConflict, p.At, "the bond", l.At, "the primary %q is not a member of %q", p.ID, l.ID)
+	k.other(rules.NetworkConflict, &p.At, "the bond", &l.At, "the primary %q is not a member of %q", p.ID, l.ID)
 }

@@ -18,17 +18,17 @@ func (k *checker) mtus() {
 			k.ReportAt(rules.NetworkMTU, "", l.MTUAt, "the MTU of IPv6, %d, is above that of the link, %d", l.MTU6, l.MTU)
 		}
 		if parent := k.links[l.Parent.ID]; l.Kind == VLAN && parent != nil && parent.MTU > 0 && l.MTU > parent.MTU {
-			k.other(rules.NetworkMTU, l.MTUAt, "its MTU", parent.MTUAt, "an MTU of %d is above that of %q, which %q is on: %d", l.MTU, parent.ID, l.ID, parent.MTU)
+			k.other(rules.NetworkMTU, &l.MTUAt, "its MTU", &parent.MTUAt, "an MTU of %d is above that of %q, which %q is on: %d", l.MTU, parent.ID, l.ID, parent.MTU)
 		}
 		m := k.master[l].of
 		if m == nil || l.MTU == 0 || m.MTU == 0 {
 			continue
 		}
 		if m.Kind == Bond && l.MTU != m.MTU {
-			k.other(rules.NetworkMTU, l.MTUAt, "that of the bond", m.MTUAt, "an MTU of %d on a card of %q, which gives all of its cards its own: %d", l.MTU, m.ID, m.MTU)
+			k.other(rules.NetworkMTU, &l.MTUAt, "that of the bond", &m.MTUAt, "an MTU of %d on a card of %q, which gives all of its cards its own: %d", l.MTU, m.ID, m.MTU)
 		}
 		if m.Kind == Bridge && l.MTU < m.MTU {
-			k.other(rules.NetworkMTU, l.MTUAt, "that of the bridge", m.MTUAt, "an MTU of %d in %q, which sends packets of %d", l.MTU, m.ID, m.MTU)
+			k.other(rules.NetworkMTU, &l.MTUAt, "that of the bridge", &m.MTUAt, "an MTU of %d in %q, which sends packets of %d", l.MTU, m.ID, m.MTU)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (k *checker) families() {
 // tableOf checks the table that something of a VRF asks for. All of it is in the VRF's own.
 func (k *checker) tableOf(l *Link, table uint32, at source.Range, what string) {
 	if l.Kind == VRF && table != 0 && table != l.Table {
-		k.other(rules.NetworkConflict, at, "the VRF", l.At, "a %s of %q is in its table %d, not %d", what, l.ID, l.Table, table)
+		k.other(rules.NetworkConflict, &at, "the VRF", &l.At, "a %s of %q is in its table %d, not %d", what, l.ID, l.Table, table)
 	}
 }
 
@@ -106,7 +106,7 @@ func (k *checker) defaults() {
 			if first.link == l && first.route.Via == r.Via {
 				continue // the same route again
 			}
-			k.other(rules.NetworkDefaults, r.At, "the first one", first.route.At,
+			k.other(rules.NetworkDefaults, &r.At, "the first one", &first.route.At,
 				"a second default route of %s with the metric %d", familyName(r.To.Addr()), key.metric)
 		}
 	}

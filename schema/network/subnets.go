@@ -45,7 +45,7 @@ func (k *checker) subnets() {
 				continue // each link may have it
 			}
 			if first := seen[key{addr, table}]; first != nil {
-				k.other(rules.NetworkDuplicate, a.At, "the first one", first.At, "the address %s is given twice", addr)
+				k.other(rules.NetworkDuplicate, &a.At, "the first one", &first.At, "the address %s is given twice", addr)
 				continue
 			}
 			seen[key{addr, table}] = a
@@ -90,6 +90,6 @@ func (k *checker) overlap(a, b *subnet) {
 	if a.order > b.order {
 		a, b = b, a
 	}
-	k.other(rules.NetworkOverlap, b.address.At, "the other address", a.address.At,
+	k.other(rules.NetworkOverlap, &b.address.At, "the other address", &a.address.At,
 		"%s of %q is in a network of %q too, %s", b.address.Prefix, b.link.ID, a.link.ID, a.net)
 }

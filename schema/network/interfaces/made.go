@@ -8,18 +8,6 @@ import (
 	"cloudconfig/schema/rules"
 )
 
-// What options of a bond take: words, which may be written as their number as well. "" is one that systemd-networkd does not have.
-const (
-	modes       = "balance-rr active-backup balance-xor broadcast 802.3ad balance-tlb balance-alb"
-	lacpRates   = "slow fast"
-	hashes      = "layer2 layer3+4 layer2+3 encap2+3 encap3+4 vlan+srcmac"
-	selections  = "stable bandwidth count"
-	validations = "none active backup all"
-	allTargets  = "any all"
-	failOvers   = "none active follow"
-	reselects   = "always better failure"
-)
-
 // bond takes an option of a bond, without its "bond-", or of a member of one.
 func (r *reader) bond(l *link, key string, o *option) {
 	if len(o.args) == 0 {
@@ -49,7 +37,7 @@ func (r *reader) bond(l *link, key string, o *option) {
 	case "slaves":
 		r.join(l, o)
 	case "mode":
-		b.Mode = r.choice(o, modes)
+		b.Mode = r.choice(o, "mode")
 	case "miimon":
 		b.MIIMonitor = r.number(first)
 	case "updelay":
@@ -57,11 +45,11 @@ func (r *reader) bond(l *link, key string, o *option) {
 	case "downdelay":
 		b.DownDelay = r.number(first)
 	case "lacp-rate":
-		b.LACPRate = r.choice(o, lacpRates)
+		b.LACPRate = r.choice(o, "lacp_rate")
 	case "xmit-hash-policy":
-		b.TransmitHash = r.choice(o, hashes)
+		b.TransmitHash = r.choice(o, "xmit_hash_policy")
 	case "ad-select":
-		b.AdSelect = r.choice(o, selections)
+		b.AdSelect = r.choice(o, "ad_select")
 	case "arp-interval":
 		b.ARPInterval = r.number(first)
 	case "arp-ip-target":
@@ -73,13 +61,13 @@ func (r *reader) bond(l *link, key string, o *option) {
 			}
 		}
 	case "arp-validate":
-		b.ARPValidate = r.choice(o, validations)
+		b.ARPValidate = r.choice(o, "arp_validate")
 	case "arp-all-targets":
-		b.ARPAllTargets = r.choice(o, allTargets)
+		b.ARPAllTargets = r.choice(o, "arp_all_targets")
 	case "fail-over-mac":
-		b.FailOverMAC = r.choice(o, failOvers)
+		b.FailOverMAC = r.choice(o, "fail_over_mac")
 	case "primary-reselect":
-		b.PrimaryReselect = r.choice(o, reselects)
+		b.PrimaryReselect = r.choice(o, "primary_reselect")
 	case "min-links":
 		b.MinLinks = r.number(first)
 	case "num-grat-arp", "num-unsol-na":
@@ -99,14 +87,15 @@ func (r *reader) bond(l *link, key string, o *option) {
 	}
 }
 
-// choice reads a word of a list, or its number in it; "" if it is none, which is reported.
-func (r *reader) choice(o *option, list string) string {
-	for i, known := range strings.Fields(list) {
+// choice reads a word of a parameter, or its number; "" if it is none, which is reported.
+func (r *reader) choice(o *option, parameter string) string {
+	words := network.BondWords(parameter)
+	for i, known := range words {
 		if text := o.args[0].text; text == known || text == strconv.Itoa(i) {
 			return known
 		}
 	}
-	r.report(rules.BadValue, o.args[0], "%s is not one of %s", network.Quoted(o.args[0].text), strings.ReplaceAll(list, " ", ", "))
+	r.report(rules.BadValue, o.args[0], "%s is not one of %s", network.Quoted(o.args[0].text), strings.Join(words, ", "))
 	return ""
 }
 

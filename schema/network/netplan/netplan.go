@@ -127,12 +127,12 @@ func (r *reader) ethernet(l *network.Link, m *mapping) {
 		}
 	}
 	l.Hardware.Infiniband = m.text("infiniband_mode")
-	for key, name := range offloads {
-		if t := m.toggle(key); t != network.Unset {
+	for _, o := range offloads {
+		if t := m.toggle(o.key); t != network.Unset {
 			if l.Hardware.Offloads == nil {
 				l.Hardware.Offloads = map[string]bool{}
 			}
-			l.Hardware.Offloads[name] = t == network.On
+			l.Hardware.Offloads[o.name] = t == network.On
 		}
 	}
 	l.Hardware.WakeOnLAN = m.toggle("wakeonlan")
@@ -142,14 +142,14 @@ func (r *reader) ethernet(l *network.Link, m *mapping) {
 }
 
 // offloads are the names of systemd.link(5).
-var offloads = map[string]string{
-	"receive_checksum_offload":     "ReceiveChecksumOffload",
-	"transmit_checksum_offload":    "TransmitChecksumOffload",
-	"tcp_segmentation_offload":     "TCPSegmentationOffload",
-	"tcp6_segmentation_offload":    "TCP6SegmentationOffload",
-	"generic_segmentation_offload": "GenericSegmentationOffload",
-	"generic_receive_offload":      "GenericReceiveOffload",
-	"large_receive_offload":        "LargeReceiveOffload",
+var offloads = []struct{ key, name string }{
+	{"receive_checksum_offload", "ReceiveChecksumOffload"},
+	{"transmit_checksum_offload", "TransmitChecksumOffload"},
+	{"tcp_segmentation_offload", "TCPSegmentationOffload"},
+	{"tcp6_segmentation_offload", "TCP6SegmentationOffload"},
+	{"generic_segmentation_offload", "GenericSegmentationOffload"},
+	{"generic_receive_offload", "GenericReceiveOffload"},
+	{"large_receive_offload", "LargeReceiveOffload"},
 }
 
 // common reads the keys of links of every kind.

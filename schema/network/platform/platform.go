@@ -124,7 +124,7 @@ func (r *reader) address(l *network.Link, n *yamltree.Node, mask *yamltree.Node)
 // defaultRoute adds one by a gateway, which may be nil.
 func (r *reader) defaultRoute(l *network.Link, n *yamltree.Node) {
 	if via, ok := r.addr(n); ok {
-		l.Routes = append(l.Routes, network.Route{To: network.Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range})
+		l.AddRoute(&network.Route{To: network.Everywhere(via), Via: via, ViaText: n.Value, At: n.Range, ViaAt: n.Range})
 	}
 }
 

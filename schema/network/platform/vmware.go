@@ -2,6 +2,7 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -19,10 +20,10 @@ import (
 //
 // Format: coreos-cloudinit 1.41.0, Documentation/vmware-guestinfo.md and network/vmware.go.
 func VMware(c *findings.Collector, f *source.File) *network.Network {
-	r := &guestinfo{c: c, file: f, network: &network.Network{At: f.Range(0, 0)}, values: map[string]variable{}}
+	r := &guestinfo{c: c, file: f, network: &network.Network{At: f.Range(0, 0)}, values: map[string]*variable{}}
 	r.parse()
 	for i := range maxCards {
-		if v, ok := r.value("dns.server.%d", i); !ok {
+		if v := r.value("dns.server.%d", i); v == nil {
 			break
 		} else if a, err := network.ParseAddr(v.text); err != nil {
 			r.refuse(rules.NetworkAddress, v, err)
@@ -31,7 +32,7 @@ func VMware(c *findings.Collector, f *source.File) *network.Network {
 		}
 	}
 	for i := range maxCards {
-		if v, ok := r.value("dns.domain.%d", i); !ok {
+		if v := r.value("dns.domain.%d", i); v == nil {
 			break
 		} else if err := network.CheckDomain(v.text); err != nil {
 			r.refuse(rules.BadValue, v, err)
@@ -51,10 +52,10 @@ type guestinfo struct {
 	c       *findings.Collector
 	file    *source.File
 	network *network.Network
-	values  map[string]variable
+	values  map[string]*variable
 }
 
-// A variable is a value and its place, between two offsets in the file.
+// A variable is a value, which is not empty, and its place, between two offsets in the file.
 type variable struct {
 	text     string
 	from, to int
@@ -64,44 +65,33 @@ func (r *guestinfo) parse() {
 	from := 0
 	for line := range bytes.SplitSeq(r.file.Bytes, []byte("\n")) {
 		if key, value, ok := bytes.Cut(line, []byte("=")); ok && len(value) > 0 {
-			r.values[string(key)] = variable{string(value), from + len(key) + 1, from + len(line)}
+			r.values[string(key)] = &variable{string(value), from + len(key) + 1, from + len(line)}
 		}
 		from += len(line) + 1
 	}
 }
 
-func (r *guestinfo) at(v variable) source.Range { return r.file.Range(v.from, v.to) }
+func (r *guestinfo) at(v *variable) source.Range { return r.file.Range(v.from, v.to) }
 
-func (r *guestinfo) refuse(rule *diag.Rule, v variable, err *network.Fault) {
+func (r *guestinfo) refuse(rule *diag.Rule, v *variable, err *network.Fault) {
 	r.c.ReportAt(rule, "", r.at(v), "%s", err.Summary).Detail = err.Detail
 }
 
-func (r *guestinfo) value(format string, args ...any) (variable, bool) {
-	v, ok := r.values[fmt.Sprintf(format, args...)]
-	return v, ok
+func (r *guestinfo) value(format string, args ...any) *variable {
+	return r.values[fmt.Sprintf(format, args...)]
 }
 
 // card reads one; false if nothing is said of it.
 func (r *guestinfo) card(i int) bool {
-	name, isNamed := r.value("interface.%d.name", i)
-	mac, hasMAC := r.value("interface.%d.mac", i)
-	asks, saysDHCP := r.value("interface.%d.dhcp", i)
-	first := name
-	for _, v := range []variable{mac, asks} {
-		if first.text == "" {
-			first = v
-		}
-	}
+	name, mac, asks := r.value("interface.%d.name", i), r.value("interface.%d.mac", i), r.value("interface.%d.dhcp", i)
+	first := cmp.Or(name, mac, asks)
 	l := network.Link{Kind: network.Ethernet, ID: fmt.Sprintf("interface.%d", i)}
-	said := isNamed || hasMAC || saysDHCP
 	for a := range maxCards {
-		v, ok := r.value("interface.%d.ip.%d.address", i, a)
-		if !ok {
+		v := r.value("interface.%d.ip.%d.address", i, a)
+		if v == nil {
 			break
 		}
-		if said = true; first.text == "" {
-			first = v
-		}
+		first = cmp.Or(first, v)
 		if p, err := network.ParsePrefix(v.text); err != nil {
 			r.refuse(rules.NetworkAddress, v, err)
 		} else {
@@ -109,22 +99,19 @@ func (r *guestinfo) card(i int) bool {
 		}
 	}
 	for n := range maxCards {
-		gateway, hasGateway := r.value("interface.%d.route.%d.gateway", i, n)
-		to, hasTo := r.value("interface.%d.route.%d.destination", i, n)
-		if !hasGateway && !hasTo {
+		gateway, to := r.value("interface.%d.route.%d.gateway", i, n), r.value("interface.%d.route.%d.destination", i, n)
+		if gateway == nil && to == nil {
 			break
 		}
-		if said = true; first.text == "" {
-			first = gateway
-		}
+		first = cmp.Or(first, gateway, to)
 		r.route(&l, gateway, to)
 	}
-	if !said {
+	if first == nil {
 		return false
 	}
-	switch asks.text {
-	case "", "no":
-	case "yes":
+	switch {
+	case asks == nil || asks.text == "no":
+	case asks.text == "yes":
 		l.DHCP.V4, l.DHCP.V6, l.DHCP.At = true, true, r.at(asks)
 		l.DHCP.Overrides4 = network.Overrides{UseMTU: network.On, UseDomains: "yes"}
 	default:
@@ -138,13 +125,13 @@ func (r *guestinfo) card(i int) bool {
 }
 
 // match says which card it is.
-func (r *guestinfo) match(l *network.Link, name, mac variable) bool {
-	if name.text == "" && mac.text == "" {
+func (r *guestinfo) match(l *network.Link, name, mac *variable) bool {
+	if name == nil && mac == nil {
 		r.c.ReportAt(rules.MissingKey, "", l.At, "which card %s is, is not said: it has neither a name nor a mac", l.ID)
 		return false
 	}
 	ok := true
-	if mac.text != "" {
+	if mac != nil {
 		address, err := network.ParseMAC(mac.text)
 		if err != nil {
 			r.refuse(rules.NetworkMAC, mac, err)
@@ -152,14 +139,14 @@ func (r *guestinfo) match(l *network.Link, name, mac variable) bool {
 		}
 		l.Match.MAC, l.Match.At = address, r.at(mac)
 	}
-	if name.text == "" {
+	if name == nil {
 		return ok
 	}
 	if err := network.CheckPattern(name.text); err != nil {
 		r.refuse(rules.NetworkName, name, err)
 		return false
 	}
-	if mac.text == "" && !strings.ContainsAny(name.text, "*?[") {
+	if mac == nil && !strings.ContainsAny(name.text, "*?[") {
 		if err := network.CheckName(name.text); err != nil {
 			r.refuse(rules.NetworkName, name, err)
 			return false
@@ -172,8 +159,8 @@ func (r *guestinfo) match(l *network.Link, name, mac variable) bool {
 }
 
 // route adds one, which leads everywhere if it does not say where to.
-func (r *guestinfo) route(l *network.Link, gateway, to variable) {
-	if gateway.text == "" {
+func (r *guestinfo) route(l *network.Link, gateway, to *variable) {
+	if gateway == nil {
 		r.c.ReportAt(rules.MissingKey, "", r.at(to), "the route to %s has no gateway", network.Quoted(to.text))
 		return
 	}
@@ -182,8 +169,8 @@ func (r *guestinfo) route(l *network.Link, gateway, to variable) {
 		r.refuse(rules.NetworkAddress, gateway, err)
 		return
 	}
-	route := network.Route{To: network.Everywhere(via), Via: via, ViaText: gateway.text, At: r.at(gateway), ViaAt: r.at(gateway)}
-	if to.text != "" {
+	route := &network.Route{To: network.Everywhere(via), Via: via, ViaText: gateway.text, At: r.at(gateway), ViaAt: r.at(gateway)}
+	if to != nil {
 		if route.To, err = network.ParseNetwork(to.text); err != nil {
 			r.refuse(rules.NetworkAddress, to, err)
 			return
@@ -192,5 +179,5 @@ func (r *guestinfo) route(l *network.Link, gateway, to variable) {
 			route.ToText = to.text
 		}
 	}
-	l.Routes = append(l.Routes, route)
+	l.AddRoute(route)
 }

@@ -36,27 +36,13 @@ var noBondParams = []string{
 	"ad_user_port_key", "mii_status", "peer_notif_delay", "queue_id", "use_carrier",
 }
 
-// choices are what a parameter may be, each in the place of its number in the kernel.
-//
-// Source: Linux, Documentation/networking/bonding.rst at 6.1; systemd.netdev(5) of v252.
-var choices = map[string][]string{
-	"mode":             {"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"},
-	"lacp_rate":        {"slow", "fast"},
-	"ad_select":        {"stable", "bandwidth", "count"},
-	"xmit_hash_policy": {"layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac"},
-	"arp_validate":     {"none", "active", "backup", "all"},
-	"arp_all_targets":  {"any", "all"},
-	"fail_over_mac":    {"none", "active", "follow"},
-	"primary_reselect": {"always", "better", "failure"},
-}
-
 // choice is a parameter in words, also where it is written as the kernel's number.
 func choice(e *entry.Entry, key string) string {
 	n := e.Scalar(key)
 	if n == nil {
 		return ""
 	}
-	words := choices[key]
+	words := network.BondWords(key)
 	if i, err := strconv.Atoi(n.Value); err == nil && i >= 0 && i < len(words) {
 		return words[i]
 	}
