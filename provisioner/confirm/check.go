@@ -70,7 +70,7 @@ func (in *Input) await(ctx context.Context, bound time.Duration, look func(conte
 		left := ends.Sub(now)
 		switch {
 		case ctx.Err() != nil:
-			return append(wrong, "the check was ended")
+			return []string{"the check was ended"} // what is wrong may be nothing but that
 		case len(wrong) > 0 && left <= 0:
 			return wrong
 		case len(wrong) > 0:
@@ -124,7 +124,7 @@ func (in *Input) missing(ctx context.Context, l *Link, all []plan.Interface) str
 		return i.Name + ": no address by DHCP"
 	}
 	for _, gateway := range l.gateways(i) {
-		if err := in.asked(ctx, i, l.Addresses, gateway); err != nil {
+		if err := in.asked(ctx, all, i, l.Addresses, gateway); err != nil {
 			return fmt.Sprintf("%s: the gateway %s %v", i.Name, gateway, err)
 		}
 	}
@@ -153,8 +153,13 @@ func (l *Link) gateways(i *plan.Interface) []netip.Addr {
 	return all
 }
 
-// asked says why a gateway is none; nil if it answers.
-func (in *Input) asked(ctx context.Context, i *plan.Interface, own []netip.Prefix, gateway netip.Addr) error {
+// asked says why a gateway of a link is none; nil if it answers, or if nobody can ask it.
+func (in *Input) asked(ctx context.Context, all []plan.Interface, i *plan.Interface, own []netip.Prefix, gateway netip.Addr) error {
+	if i.Kind == "vrf" {
+		if i, own = memberFor(all, i.Name, gateway), nil; i == nil {
+			return nil
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
 	answers, err := in.Prober.Answers(ctx, i.Index, source(i, own, gateway), gateway)
@@ -163,6 +168,16 @@ func (in *Input) asked(ctx context.Context, i *plan.Interface, own []netip.Prefi
 	}
 	if !answers {
 		return fmt.Errorf("does not answer")
+	}
+	return nil
+}
+
+// memberFor is the member of a VRF whose network a gateway is in: the VRF itself sends nothing. It is nil if there is none.
+func memberFor(all []plan.Interface, vrf string, gateway netip.Addr) *plan.Interface {
+	for n := range all {
+		if all[n].Master == vrf && slices.ContainsFunc(all[n].Addresses, func(a plan.InterfaceAddress) bool { return a.Prefix.Contains(gateway) }) {
+			return &all[n]
+		}
 	}
 	return nil
 }

@@ -33,6 +33,8 @@ type Kernel interface {
 	Delete(ctx context.Context, index int) error
 	// Rename takes an interface down, gives it another name, and brings it up again if it was.
 	Rename(index int, name string) error
+	// Release takes an interface out of the bond, bridge or VRF that it is in.
+	Release(index int) error
 	// SetMTU is in bytes.
 	SetMTU(index, mtu int) error
 	// RemoveAddress takes an address away.
@@ -50,6 +52,8 @@ type Networkd interface {
 	Start(ctx context.Context) error
 	// Reload has it read its files again. Links whose file changed are configured anew.
 	Reload(ctx context.Context) error
+	// Known are the interfaces that it has read of from the kernel: their names there, by their numbers.
+	Known(ctx context.Context) (map[int]string, error)
 	// Reconfigure has it configure one link anew.
 	Reconfigure(ctx context.Context, index int) error
 }
@@ -150,7 +154,7 @@ func Run(ctx context.Context, in Input) Outcome {
 		if ok, err := in.Networkd.Running(bound); !ok || err != nil {
 			return Outcome{State: Restored, Failed: m.Failed, Restored: m.Restored, Err: err}
 		}
-		in.Say("trying once more the network that a power cut came between")
+		in.Say("trying once more the network that was not checked to the end")
 		m.State, m.BootID, m.Attempts, m.Failed, m.Restored = pending, in.BootID, m.Attempts+1, nil, ""
 		if err := m.write(ctx, in.Root, m.Wanted); err != nil {
 			return Outcome{State: Restored, Restored: ToImage, Err: err}
@@ -179,8 +183,7 @@ func (in *Input) settle(ctx context.Context, m *mark) Outcome {
 		wrong = []string{"nobody has kept it"}
 	}
 	if len(wrong) > 0 {
-		// Whoever ends us must not leave the machine without a network.
-		return in.restore(context.WithoutCancel(ctx), m, wrong)
+		return in.restore(ctx, m, wrong)
 	}
 	in.dropStale(ctx, m.Links)
 	if err := m.confirm(context.WithoutCancel(ctx), in.Root); err != nil {
@@ -249,6 +252,7 @@ func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error
 	keep(in.rename(ctx, links))
 	keep(in.setMTU(ctx, links))
 	keep(in.Networkd.Reload(ctx))
+	keep(in.release(ctx, from, to, links))
 	keep(in.reconfigure(ctx, links, again))
 	_, err = in.deleteMade(ctx, gone)
 	keep(err)
@@ -317,9 +321,12 @@ func (in *Input) rename(ctx context.Context, links []Link) error {
 		}
 	}
 	if len(list) > 1 {
+		between := map[int]string{}
 		for _, t := range list {
-			keep(t.index, fmt.Sprintf("provisioner%d", t.index%1000))
+			between[t.index] = fmt.Sprintf("provisioner%d", t.index%1000)
+			keep(t.index, between[t.index])
 		}
+		in.untilKnown(ctx, between)
 	}
 	for _, t := range list {
 		if taken[t.name] {
@@ -329,6 +336,60 @@ func (in *Input) rename(ctx context.Context, links []Link) error {
 		keep(t.index, t.name)
 	}
 	return errors.Join(errs...)
+}
+
+// release takes cards out of bonds, bridges and VRFs of ours that stay, and that they are not to be in any more: networkd leaves them
+// there. Which others have made is theirs.
+func (in *Input) release(ctx context.Context, from, to []File, links []Link) error {
+	all, err := in.Kernel.Interfaces(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, l := range links {
+		i := l.find(all)
+		if i == nil || l.Stem == "" || i.Master == "" || i.Master != masterName(from, l.Stem) || i.Master == masterName(to, l.Stem) {
+			continue
+		}
+		if err := in.Kernel.Release(i.Index); err != nil {
+			errs = append(errs, fmt.Errorf("take %s out of %s: %w", i.Name, i.Master, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// untilKnown waits a little until networkd has read of interfaces, by their numbers, that they have these names: it passes over what the
+// kernel has told of a name that is out of date (systemd 252), and would have two of one name else.
+func (in *Input) untilKnown(ctx context.Context, want map[int]string) {
+	in.known(ctx, func(known map[int]string) bool {
+		for index, name := range want {
+			if known[index] != name {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+const (
+	// reading is how long networkd may take to read what the kernel tells, and soon how often it is asked.
+	reading = 2 * time.Second
+	soon    = 50 * time.Millisecond
+)
+
+// known are the interfaces that networkd knows, once they are enough or time is over; nil if it cannot be asked.
+func (in *Input) known(ctx context.Context, enough func(map[int]string) bool) map[int]string {
+	ends := in.Now().Add(reading)
+	for {
+		known, err := in.Networkd.Known(ctx)
+		if err != nil {
+			return nil
+		}
+		if enough(known) || ctx.Err() != nil || !in.Now().Before(ends) {
+			return known
+		}
+		in.Sleep(ctx, soon)
+	}
 }
 
 func (in *Input) setMTU(ctx context.Context, links []Link) error {
@@ -347,7 +408,8 @@ func (in *Input) setMTU(ctx context.Context, links []Link) error {
 	return errors.Join(errs...)
 }
 
-// reconfigure has networkd configure the links anew, and the interfaces of those numbers.
+// reconfigure has networkd configure the links anew, and the interfaces of those numbers. One that it does not know soon it configures
+// once it does.
 func (in *Input) reconfigure(ctx context.Context, links []Link, more []int) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
@@ -358,12 +420,17 @@ func (in *Input) reconfigure(ctx context.Context, links []Link, more []int) erro
 			more = append(more, i.Index)
 		}
 	}
+	all = slices.DeleteFunc(all, func(i plan.Interface) bool { return !slices.Contains(more, i.Index) })
+	known := in.known(ctx, func(known map[int]string) bool {
+		return !slices.ContainsFunc(all, func(i plan.Interface) bool { return known[i.Index] == "" })
+	})
 	var errs []error
 	for _, i := range all {
-		if slices.Contains(more, i.Index) {
-			if err := in.Networkd.Reconfigure(ctx, i.Index); err != nil {
-				errs = append(errs, fmt.Errorf("configure %s anew: %w", i.Name, err))
-			}
+		if known != nil && known[i.Index] == "" {
+			continue
+		}
+		if err := in.Networkd.Reconfigure(ctx, i.Index); err != nil {
+			errs = append(errs, fmt.Errorf("configure %s anew: %w", i.Name, err))
 		}
 	}
 	return errors.Join(errs...)

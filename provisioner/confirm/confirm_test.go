@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -56,12 +57,15 @@ type world struct {
 	said     []string
 	calls    []string
 	more     []plan.Interface
-	patience time.Duration // how long a gateway that is silent is asked
-	cancel   func()        // called when somebody sleeps
+	known    map[int]string       // what networkd knows of, by its number
+	told     map[string]time.Time // since when the kernel tells of what it does not know yet
+	reads    time.Duration        // how long it takes to know
+	patience time.Duration        // how long a gateway that is silent is asked
+	cancel   func()               // called when somebody sleeps
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, dir: t.TempDir(), now: time.Unix(1_800_000_000, 0), boot: "boot-1", image: "good", dhcp: "good"}
+	w := &world{t: t, dir: t.TempDir(), now: time.Unix(1_800_000_000, 0), boot: "boot-1", image: "good", dhcp: "good", known: map[int]string{}, told: map[string]time.Time{}}
 	for _, dir := range []string{"var/lib", "run", "etc"} {
 		if err := os.MkdirAll(filepath.Join(w.dir, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -140,10 +144,24 @@ func (w *world) Delete(_ context.Context, index int) error {
 	return nil
 }
 func (w *world) Rename(index int, name string) error {
+	for other, known := range w.known {
+		if other != index && known == name && w.reads > 0 {
+			w.call("networkd: two have the name %s", name)
+		}
+	}
 	w.call("rename %d %s", index, name)
 	for i := range w.more {
 		if w.more[i].Index == index {
 			w.more[i].Name = name
+		}
+	}
+	return nil
+}
+func (w *world) Release(index int) error {
+	w.call("release %d", index)
+	for i := range w.more {
+		if w.more[i].Index == index {
+			w.more[i].Master = ""
 		}
 	}
 	return nil
@@ -170,9 +188,30 @@ func (w *world) Start(ctx context.Context) error {
 	w.off, w.running = false, w.word()
 	return nil
 }
-func (w *world) Reconfigure(_ context.Context, index int) error {
+func (w *world) Reconfigure(ctx context.Context, index int) error {
+	if known, err := w.Known(ctx); err != nil || known[index] == "" {
+		return fmt.Errorf("Link %d not known", index)
+	}
 	w.call("reconfigure %d", index)
 	return nil
+}
+
+// Known is what networkd has read: at first what there is, and what is new or has another name only after a while.
+func (w *world) Known(ctx context.Context) (map[int]string, error) {
+	all, err := w.Interfaces(ctx)
+	for _, i := range all {
+		was, ok := w.known[i.Index]
+		switch since, seen := w.told[i.Name]; {
+		case ok && was == i.Name || w.reads == 0:
+		case !seen:
+			w.told[i.Name] = w.now
+			continue
+		case w.now.Sub(since) < w.reads:
+			continue
+		}
+		w.known[i.Index] = i.Name
+	}
+	return maps.Clone(w.known), err
 }
 func (w *world) Reload(context.Context) error {
 	if w.bus != nil {
@@ -184,11 +223,11 @@ func (w *world) Reload(context.Context) error {
 	}
 	return nil
 }
-func (w *world) Answers(_ context.Context, _ int, from, to netip.Addr) (bool, error) {
+func (w *world) Answers(_ context.Context, index int, from, to netip.Addr) (bool, error) {
 	if w.running == "silent" {
 		w.now = w.now.Add(w.patience)
 	}
-	if from != address.Addr() || to != gateway {
+	if from != address.Addr() || to != gateway || index == 8 {
 		return false, fmt.Errorf("asked from %s for %s", from, to)
 	}
 	return w.running != "silent", nil
@@ -452,14 +491,56 @@ func TestSecondAttempt(t *testing.T) {
 	}
 }
 
-// Whoever ends the run does not leave the machine with a network that was not checked.
+// Whoever ends the run does not leave the machine with a network that was not checked, and does not wait for anything. It is tried
+// again where there was none before.
 func TestEndedMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, restored, left, mark string
+	}{
+		"there was one":  {"old", "last-confirmed", "old", `"state":"failed"`},
+		"there was none": {"", "image", "(none)", `"state":"cut"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if test.before != "" {
+				w.write(map[string]string{eth0: test.before}, claim())
+				w.run()
+			}
+			w.write(map[string]string{eth0: "silent"}, claim())
+			w.image = "bare" // and nobody finds out
+			ctx, cancel := context.WithCancel(t.Context())
+			w.cancel = cancel
+			began := w.now
+			out := confirm.Run(ctx, w.input())
+			want := restored(test.restored, "the check was ended")
+			if diff := cmp.Diff(want, out); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+			if got := w.read(eth0); got != test.left || !strings.Contains(w.read(pending), test.mark) {
+				t.Errorf("the file is %q, the mark %.80s", got, w.read(pending))
+			}
+			if took := w.now.Sub(began); took > time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+// Who ends it while a network is put back has that one, whether it works or not.
+func TestEndedWhileItGoesBack(t *testing.T) {
 	w := newWorld(t)
-	w.write(map[string]string{eth0: "silent"}, claim())
+	w.write(map[string]string{eth0: "bare"}, claim())
+	w.image = "bare"
 	ctx, cancel := context.WithCancel(t.Context())
-	w.cancel = cancel
-	if out := confirm.Run(ctx, w.input()); out.Restored != "image" || w.read(eth0) != "(none)" {
-		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	began := w.now
+	w.cancel = func() {
+		if w.now.Sub(began) > 70*time.Second {
+			cancel()
+		}
+	}
+	out := confirm.Run(ctx, w.input())
+	if took := w.now.Sub(began); out.Restored != "image" || out.Failed[0] != "eth0: the address 192.0.2.10/24 is not there" || took > 71*time.Second {
+		t.Errorf("%+v after %s", out, took)
 	}
 }
 
@@ -617,6 +698,127 @@ func TestStaleAddresses(t *testing.T) {
 	w.write(map[string]string{eth0: "good"}, confirm.Link{Name: "eth1", Addresses: []netip.Prefix{address}, Drop: []netip.Prefix{other}})
 	if out := w.run(); out.State != confirm.Confirmed || !slices.Contains(w.calls, "remove 3 198.51.100.7/24") {
 		t.Errorf("%+v, %q", out, w.calls)
+	}
+}
+
+// A card that leaves a bond which stays is taken out of it, and one that was not in it before, when that is put back; what others
+// have put it in is theirs.
+func TestLeavesABond(t *testing.T) {
+	w := newWorld(t)
+	card := func(n int, master string) plan.Interface {
+		return plan.Interface{Name: fmt.Sprintf("eth%d", n), Index: n + 2, Up: true, Carrier: true, MTU: 1500, Master: master}
+	}
+	w.more = []plan.Interface{card(1, "bond0"), card(2, "bond0"), card(3, ""), card(4, "others"), {Name: "bond0", Index: 9, Kind: "bond", Up: true, Carrier: true}}
+	const in, out = "[Network]\nBond=bond0\n", "[Network]\nDHCP=no\n"
+	file := func(n int) string { return fmt.Sprintf("etc/systemd/network/05-provisioner-eth%d.network", n) }
+	link := func(n int) confirm.Link {
+		name := fmt.Sprintf("eth%d", n)
+		return confirm.Link{Name: name, Was: name, Stem: "05-provisioner-" + name}
+	}
+	links := []confirm.Link{link(1), link(2), link(3), link(4)}
+	w.write(map[string]string{file(1): in, file(2): in, file(4): in}, links...)
+	w.run()
+	w.write(map[string]string{file(1): out, file(3): in, file(4): out}, links...)
+	w.mute = true
+	input := w.input()
+	w.calls = nil
+	w.cancel = func() { // what networkd does, in time
+		for i := range w.more[:3] {
+			w.more[i].Master = masterOf(w.read(file(i + 1)))
+		}
+	}
+	if got := confirm.Run(t.Context(), input); got.State != confirm.Restored {
+		t.Errorf("%+v", got)
+	}
+	want := []string{"reload", "release 3", "reconfigure 3", "reconfigure 4", "reconfigure 5", "reconfigure 6", "reload", "release 5"}
+	if diff := cmp.Diff(want, w.calls[:min(len(want), len(w.calls))]); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func masterOf(file string) string {
+	_, name, _ := strings.Cut(strings.TrimSpace(file), "Bond=")
+	return name
+}
+
+// A VRF sends nothing itself: its gateway is asked on the member whose network it is in, and one that is in none is not asked.
+func TestGatewayOfAVRF(t *testing.T) {
+	for name, test := range map[string]struct {
+		master string
+		via    netip.Addr
+		word   string
+		state  confirm.State
+	}{
+		"a member answers":       {"red", gateway, "good", confirm.Confirmed},
+		"no answer to a member":  {"red", gateway, "silent", confirm.Restored},
+		"in no member's network": {"red", netip.MustParseAddr("198.51.100.1"), "silent", confirm.Confirmed},
+		"in that of no member":   {"", gateway, "silent", confirm.Confirmed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{
+				{Name: "red", Index: 8, Kind: "vrf", Up: true, Carrier: true},
+				{Name: "eth1", Index: 3, Up: true, Carrier: true, Master: test.master, Addresses: []plan.InterfaceAddress{{Prefix: address}}},
+			}
+			w.write(map[string]string{eth0: test.word}, confirm.Link{Name: "red", Gateways: []netip.Addr{test.via}})
+			if out := w.run(); out.State != test.state {
+				t.Errorf("%+v", out)
+			}
+		})
+	}
+}
+
+// networkd reads what the kernel says a little later: it is waited for between the names of cards that change theirs with each other,
+// though not for ever.
+func TestSwap(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads time.Duration
+		two   bool
+	}{
+		"it reads soon":  {time.Second, false},
+		"it never reads": {time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{{Name: "lan", Index: 3, MAC: "02:00:00:00:00:03", Up: true, Carrier: true}, {Name: "wan", Index: 4, MAC: "02:00:00:00:00:04", Up: true, Carrier: true}}
+			w.known = map[int]string{2: "eth0", 3: "lan", 4: "wan"}
+			w.reads = test.reads
+			w.write(map[string]string{eth0: "good"},
+				confirm.Link{Name: "wan", Was: "lan", MAC: "02:00:00:00:00:03", Rename: true},
+				confirm.Link{Name: "lan", Was: "wan", MAC: "02:00:00:00:00:04", Rename: true},
+			)
+			began := w.now
+			if out := w.run(); out.State != confirm.Confirmed {
+				t.Errorf("%+v", out)
+			}
+			if two := slices.Contains(w.calls, "networkd: two have the name wan"); two != test.two {
+				t.Errorf("calls: %q", w.calls)
+			}
+			if took := w.now.Sub(began); took > 10*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+// What networkd has just made it may not know yet: it is told to configure that once it does, and passed over if it never does.
+func TestNewToNetworkd(t *testing.T) {
+	for name, test := range map[string]struct {
+		reads time.Duration
+		told  bool
+	}{
+		"it reads soon":  {time.Second, true},
+		"it never reads": {time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{{Name: "br0", Index: 5, Kind: "bridge", Up: true, Carrier: true}}
+			w.known, w.reads = map[int]string{2: "eth0"}, test.reads
+			w.write(map[string]string{eth0: "good"}, claim(), confirm.Link{Name: "br0"})
+			if out := w.run(); out.State != confirm.Confirmed || slices.Contains(w.calls, "reconfigure 5") != test.told || !slices.Contains(w.calls, "reconfigure 2") {
+				t.Errorf("%+v, %q", out, w.calls)
+			}
+		})
 	}
 }
 

@@ -142,14 +142,14 @@ func (l *Link) find(all []plan.Interface) *plan.Interface {
 
 func (l *Link) drops(p netip.Prefix) bool { return slices.Contains(l.Drop, p) }
 
-// undone is what puts links back: their names and their MTU.
+// undone is what puts links back: their names, their MTU, and what they are in.
 func undone(links []Link) []Link {
 	var out []Link
 	for _, l := range links {
 		if l.Was == "" {
 			continue
 		}
-		back := Link{Name: l.Was, Was: l.Name, MAC: l.MAC, Rename: l.Rename, Unchecked: true}
+		back := Link{Name: l.Was, Was: l.Name, MAC: l.MAC, Rename: l.Rename, Stem: l.Stem, Unchecked: true}
 		if l.MTU != 0 {
 			back.MTU = l.MTUWas
 		}

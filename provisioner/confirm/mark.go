@@ -50,7 +50,7 @@ type stage string
 
 const (
 	pending stage = "pending" // the files are there, and not checked
-	cut     stage = "cut"     // a boot has found it of another one, and put back what was there before
+	cut     stage = "cut"     // it was not checked to the end, and what was there before was put back
 	failed  stage = "failed"  // the check failed, and something else is there
 )
 
@@ -192,6 +192,9 @@ func readMark(root fsroot.FS) (*mark, error) {
 // mostAttempts is how often a network is tried that the power was cut with: that proves nothing against it, once.
 const mostAttempts = 2
 
+// mayTryAgain says that a network which was not checked to the end is worth another attempt.
+func (m *mark) mayTryAgain() bool { return m.Attempts < mostAttempts && len(m.Before) == 0 }
+
 // Boot is for a boot, before networkd starts: it puts back what was there before a network that nobody has confirmed, and what a
 // network was restored to. The outcome is the zero one if there is nothing to do.
 //
@@ -208,7 +211,7 @@ func Boot(ctx context.Context, root *fsroot.Root, bootID string) (Outcome, error
 			m.Restored = ToLast
 		}
 		m.Failed = []string{"the machine was started anew before the network was confirmed"}
-		if m.Attempts >= mostAttempts || len(m.Before) > 0 {
+		if !m.mayTryAgain() {
 			m.State = failed
 		}
 		err = m.write(ctx, root, m.instead())
@@ -370,11 +373,11 @@ func (m *mark) instead() []File {
 func staleNetdevs(from, to []File) (changed, gone map[string]bool) {
 	changed, gone = map[string]bool{}, map[string]bool{}
 	for _, f := range from {
-		name := netdevName(f.Data)
+		name := setting(f.Data, "[NetDev]", "Name")
 		if path.Ext(f.Path) != ".netdev" || name == "" {
 			continue
 		}
-		at := slices.IndexFunc(to, func(t File) bool { return path.Ext(t.Path) == ".netdev" && netdevName(t.Data) == name })
+		at := slices.IndexFunc(to, func(t File) bool { return path.Ext(t.Path) == ".netdev" && setting(t.Data, "[NetDev]", "Name") == name })
 		switch {
 		case at < 0:
 			gone[name] = true
@@ -385,16 +388,31 @@ func staleNetdevs(from, to []File) (changed, gone map[string]bool) {
 	return changed, gone
 }
 
-// netdevName is the name of the interface that a .netdev file of ours is for.
-func netdevName(text []byte) string {
+// masterName is the bond, bridge or VRF that the files of a link put it in; "" for none.
+func masterName(files []File, of string) string {
+	for _, f := range files {
+		if path.Ext(f.Path) != ".network" || stem(f.Path) != of {
+			continue
+		}
+		for _, key := range []string{"Bond", "Bridge", "VRF"} {
+			if name := setting(f.Data, "[Network]", key); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// setting is the first value of a key in a section of a file of ours: "[NetDev]", "Name" is the interface that a .netdev is for.
+func setting(text []byte, in, key string) string {
 	section := ""
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			section = line
 		}
-		if name, ok := strings.CutPrefix(line, "Name="); ok && section == "[NetDev]" {
-			return strings.ReplaceAll(name, "%%", "%")
+		if k, value, ok := strings.Cut(line, "="); ok && k == key && section == in {
+			return strings.ReplaceAll(value, "%%", "%")
 		}
 	}
 	return ""

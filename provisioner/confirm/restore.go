@@ -40,13 +40,17 @@ func (m *mark) steps(root fsroot.FS) []step {
 	return append(out, step{ToDHCP, "DHCP on every card", []File{rescue()}})
 }
 
-// restore goes back, step by step, until the machine is reachable.
+// restore goes back, step by step, until the machine is reachable. If ctx ends it leaves the machine with what it is at: the files
+// are put back then, networkd has a second to take them, and nothing is checked.
 func (in *Input) restore(ctx context.Context, m *mark, wrong []string) Outcome {
 	for _, w := range wrong {
 		in.Say("the network does not work: %s", w)
 	}
 	out := Outcome{State: Restored, Failed: wrong}
 	m.State, m.Failed = failed, wrong
+	if ctx.Err() != nil && in.Keep == nil && m.mayTryAgain() {
+		m.State = cut
+	}
 	from, links := m.Wanted, undone(m.Links)
 	steps := m.steps(in.Root)
 	for n, s := range steps {
@@ -59,6 +63,9 @@ func (in *Input) restore(ctx context.Context, m *mark, wrong []string) Outcome {
 			return out
 		}
 		in.Say("%v", err)
+		if ctx.Err() != nil {
+			return out
+		}
 		if dark && n > 0 || n == len(steps)-1 {
 			// Without a carrier no network can show that it works, so the best of them is the first.
 			out.Err = fmt.Errorf("the machine may not be reachable: %w", err)
@@ -78,18 +85,20 @@ func (in *Input) goBack(ctx context.Context, m *mark, s step, from []File, links
 	if s.name == ToDHCP {
 		m.Before = nil
 	}
-	if err := m.write(ctx, in.Root, s.files); err != nil {
+	if err := m.write(context.WithoutCancel(ctx), in.Root, s.files); err != nil {
 		err = fmt.Errorf("put back %s: %w", s.says, err)
 		if s.name != ToDHCP {
 			return false, err
 		}
 		in.Say("%v; doing it without what a boot would need to know of it", err)
-		if err := force(ctx, in.Root); err != nil {
+		if err := force(context.WithoutCancel(ctx), in.Root); err != nil {
 			in.Say("%v", err)
 		}
 	}
 	// What cannot be done here shows in what is looked at next.
-	if err := in.apply(ctx, from, s.files, links); err != nil {
+	outlasting, done := outlast(ctx)
+	defer done()
+	if err := in.apply(outlasting, from, s.files, links); err != nil {
 		in.Say("%v", err)
 	}
 	bound := in.Timeout
@@ -114,6 +123,13 @@ func (in *Input) goBack(ctx context.Context, m *mark, s step, from []File, links
 	return dark, fmt.Errorf("%s: %s", s.says, wrong[0])
 }
 
+// outlast is a context that ends a second after another one does.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, cancel) })
+	return out, func() { stop(); cancel() }
+}
+
 // unreachable says why the machine may not be reachable: "" if a card has a carrier and an address, and the gateway of a default
 // route answers. addressed says that there is no gateway to ask, and all else is well: there may be one to come, or the network
 // has none.
@@ -122,7 +138,7 @@ func (in *Input) unreachable(ctx context.Context, all []plan.Interface) (dark, a
 	asked := false
 	for n := range all {
 		i := &all[n]
-		if i.Loopback || !i.Carrier || !isCard(i) && !hasAddress(i) {
+		if i.Loopback || i.Kind == "vrf" || !i.Carrier || !isCard(i) && !hasAddress(i) {
 			continue
 		}
 		if dark {
@@ -136,7 +152,7 @@ func (in *Input) unreachable(ctx context.Context, all []plan.Interface) (dark, a
 				continue
 			}
 			asked = true
-			err := in.asked(ctx, i, nil, r.Via)
+			err := in.asked(ctx, all, i, nil, r.Via)
 			if err == nil {
 				return false, false, ""
 			}

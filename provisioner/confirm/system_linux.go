@@ -60,6 +60,11 @@ func (m Machine) Rename(index int, name string) error {
 	return err
 }
 
+// Release implements Kernel.
+func (Machine) Release(index int) error {
+	return link(unix.RTM_SETLINK, index, func(*nl.IfInfomsg) {}, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(0)))
+}
+
 // SetMTU implements Kernel.
 func (Machine) SetMTU(index, mtu int) error {
 	return link(unix.RTM_SETLINK, index, func(*nl.IfInfomsg) {}, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(mtu))))

@@ -22,6 +22,9 @@ func (Machine) Delete(context.Context, int) error { return errors.ErrUnsupported
 // Rename implements Kernel.
 func (Machine) Rename(int, string) error { return errors.ErrUnsupported }
 
+// Release implements Kernel.
+func (Machine) Release(int) error { return errors.ErrUnsupported }
+
 // SetMTU implements Kernel.
 func (Machine) SetMTU(int, int) error { return errors.ErrUnsupported }
 

@@ -57,12 +57,16 @@ func (n *fakeNet) Interfaces(context.Context) ([]plan.Interface, error) {
 func (n *fakeNet) Delete(context.Context, int) error      { return nil }
 func (n *fakeNet) Rename(int, string) error               { return nil }
 func (n *fakeNet) SetMTU(int, int) error                  { return nil }
+func (n *fakeNet) Release(int) error                      { return nil }
 func (n *fakeNet) RemoveAddress(int, netip.Prefix) error  { return nil }
 func (n *fakeNet) ReloadUdev(context.Context) error       { return nil }
 func (n *fakeNet) Running(context.Context) (bool, error)  { return !n.off, nil }
 func (n *fakeNet) Enabled(context.Context) (bool, error)  { return true, nil }
 func (n *fakeNet) Start(context.Context) error            { return nil }
 func (n *fakeNet) Reconfigure(context.Context, int) error { return nil }
+func (n *fakeNet) Known(context.Context) (map[int]string, error) {
+	return map[int]string{2: "eth0", 3: "dummy7"}, nil
+}
 func (n *fakeNet) Answers(context.Context, int, netip.Addr, netip.Addr) (bool, error) {
 	return true, nil
 }

@@ -53,6 +53,9 @@ func (n *Networkd) Start(ctx context.Context) error {
 // Source: org.freedesktop.network1(5) of systemd 252.
 func (n *Networkd) Reload(ctx context.Context) error {
 	if n.afresh = false; !n.hasBus(ctx) {
+		if err := ctx.Err(); err != nil {
+			return err // as when the machine goes off, and the bus went first
+		}
 		if n.Say != nil {
 			n.Say("there is no message bus, so systemd-networkd is started anew")
 		}
@@ -61,6 +64,11 @@ func (n *Networkd) Reload(ctx context.Context) error {
 	}
 	return callNetworkd(ctx, "Reload")
 }
+
+// Known are the links that it has read of from the kernel: their names, by their numbers.
+//
+// Source: ListLinks of org.freedesktop.network1(5) of systemd 252.
+func (n *Networkd) Known(ctx context.Context) (map[int]string, error) { return linksOfNetworkd(ctx) }
 
 // Reconfigure has it configure one link anew, by its number.
 func (n *Networkd) Reconfigure(ctx context.Context, index int) error {

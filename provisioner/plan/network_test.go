@@ -606,31 +606,6 @@ func TestDrawNetworkJSON(t *testing.T) {
 	}
 }
 
-// TestLargeNetwork: many links on a machine with many interfaces take no longer than both. Were each link held against each interface, this
-// test would be slower than all others of the package together.
-func TestLargeNetwork(t *testing.T) {
-	var cards []plan.Interface
-	var links []network.Link
-	for i := range 10_000 {
-		mac := fmt.Sprintf("52:54:00:00:%02x:%02x", i>>8, i&255)
-		l := static(3, fmt.Sprintf("lan%d", i), mac)
-		if l.Optional = true; i < 4000 {
-			cards = append(cards, card(fmt.Sprintf("ens%d", i), mac))
-		}
-		links = append(links, l)
-	}
-	p, found := disk{".": {}}.compute(t, live(networkOf(links...), cards...))
-	on := 0
-	for _, l := range p.Network.Links {
-		if l.Interface == "ens"+strings.TrimPrefix(l.ID, "lan") {
-			on++
-		}
-	}
-	if on != len(cards) || len(found) == 0 || found.HasErrors() {
-		t.Errorf("%d links are on their interfaces, of %d; %d findings", on, len(cards), len(found))
-	}
-}
-
 // A card without an address of its own, as a container has it, is matched by the one that it has, and by the one that it gets.
 func TestCardOfAContainer(t *testing.T) {
 	veth := plan.Interface{Name: "eth0", MAC: macA, Kind: "veth", Up: true, Carrier: true}
@@ -658,5 +633,30 @@ func TestCardOfAContainer(t *testing.T) {
 				t.Error("the description was changed")
 			}
 		})
+	}
+}
+
+// TestLargeNetwork: many links on a machine with many interfaces take no longer than both. Were each link held against each interface, this
+// test would be slower than all others of the package together.
+func TestLargeNetwork(t *testing.T) {
+	var cards []plan.Interface
+	var links []network.Link
+	for i := range 10_000 {
+		mac := fmt.Sprintf("52:54:00:00:%02x:%02x", i>>8, i&255)
+		l := static(3, fmt.Sprintf("lan%d", i), mac)
+		if l.Optional = true; i < 4000 {
+			cards = append(cards, card(fmt.Sprintf("ens%d", i), mac))
+		}
+		links = append(links, l)
+	}
+	p, found := disk{".": {}}.compute(t, live(networkOf(links...), cards...))
+	on := 0
+	for _, l := range p.Network.Links {
+		if l.Interface == "ens"+strings.TrimPrefix(l.ID, "lan") {
+			on++
+		}
+	}
+	if on != len(cards) || len(found) == 0 || found.HasErrors() {
+		t.Errorf("%d links are on their interfaces, of %d; %d findings", on, len(cards), len(found))
 	}
 }
