@@ -224,6 +224,9 @@ func TryNetwork(ctx context.Context, env Env, t Try) *report.Report {
 		}
 		return st
 	})
+	if n := r.Report.Network; n != nil && n.State == string(confirm.Unconfirmed) && st == report.Done {
+		st = r.degraded(errors.New("systemd-networkd does not run and is not enabled: nothing acts on the files"))
+	}
 	r.end(ctx, worse(st, r.networkState()))
 	return r.Report
 }

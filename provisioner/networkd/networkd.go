@@ -229,7 +229,7 @@ func fileName(l *network.Link) string {
 		safe += "-" + hex.EncodeToString(sum[:4])
 	}
 	if isBroad(l) {
-		safe = "zz-" + safe
+		safe = "~" + safe
 	}
 	return Prefix + safe
 }

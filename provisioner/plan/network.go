@@ -38,6 +38,7 @@ func (c *computation) network() {
 		p.put(dir, f)
 	}
 	p.removeStale()
+	p.nameServers()
 	p.checkMachine(files)
 	p.links(files)
 	p.taken()
@@ -178,6 +179,26 @@ func (p *networkPlan) isLeft(l *network.Link, f networkd.File) bool {
 		}
 	}
 	return false
+}
+
+// nameServers reports the first name server of a network on a machine where nobody would ask it.
+func (p *networkPlan) nameServers() {
+	servers := p.Input.Network.DNS.Servers
+	for i := range p.Input.Network.Links {
+		servers = append(servers[:len(servers):len(servers)], p.Input.Network.Links[i].DNS.Servers...)
+		if len(servers) > 0 {
+			break
+		}
+	}
+	if len(servers) == 0 {
+		return
+	}
+	switch unit := p.find(resolved); {
+	case !unit.exists():
+		p.report(rules.ResolverMissing, servers[0].At, "%s is not on this machine: the name servers have no effect", resolved)
+	case unit.masked:
+		p.report(rules.ResolverMissing, servers[0].At, "%s is masked on this machine: the name servers have no effect", resolved)
+	}
 }
 
 // checkMachine holds the network against what is on the machine.

@@ -660,3 +660,31 @@ func TestLargeNetwork(t *testing.T) {
 		t.Errorf("%d links are on their interfaces, of %d; %d findings", on, len(cards), len(found))
 	}
 }
+
+// Name servers are systemd-resolved's to ask: where there is none, that is told once.
+func TestNetworkNeedsAResolver(t *testing.T) {
+	link := static(3, "eth0", macA)
+	link.DNS.Servers = []network.Server{{Addr: netip.MustParseAddr("192.0.2.53"), At: where(9)}, {Addr: netip.MustParseAddr("192.0.2.54"), At: where(10)}}
+	for _, tc := range []struct {
+		name string
+		disk map[string]string
+		link network.Link
+		want []string
+	}{
+		{"there is none", nil, link, []string{"network-config:9 resolver-missing"}},
+		{"it is masked", map[string]string{"etc/systemd/system/systemd-resolved.service": "-> /dev/null"}, link, []string{"network-config:9 resolver-missing"}},
+		{"it is there", map[string]string{"usr/lib/systemd/system/systemd-resolved.service": "[Service]\n"}, link, nil},
+		{"no name servers", nil, static(3, "eth0", macA), nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, found := newDisk(tc.disk).compute(t, plan.Input{Network: networkOf(tc.link)})
+			var got []string
+			for _, d := range found {
+				got = append(got, fmt.Sprintf("%s:%d %s", d.Subject.File, d.Subject.Start.Line, d.Rule.ID))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -11,7 +11,7 @@ var (
 	TimeServiceMissing = &diag.Rule{ID: "time-service-missing", Severity: diag.Warning, Machine: true, Title: "systemd-timesyncd does not keep the time here",
 		Help: "ntp is applied to systemd-timesyncd alone, and is left out where that is not installed, is masked, or gives way to another service. Write the servers into the other service's own file with write_files, or install systemd-timesyncd in the image."}
 	ResolverMissing = &diag.Rule{ID: "resolver-missing", Severity: diag.Warning, Machine: true, Title: "systemd-resolved does not resolve names here",
-		Help: "resolv_conf is applied to systemd-resolved alone, and is left out where that is not installed or is masked. Set DNS in a .network file, or write /etc/resolv.conf with write_files if nothing else manages it."}
+		Help: "resolv_conf, and the name servers of the network, are systemd-resolved's to use, and have no effect where that is not installed or is masked. Write /etc/resolv.conf with write_files if nothing else manages it."}
 
 	SSHSettingHidden = &diag.Rule{ID: "ssh-setting-hidden", Severity: diag.Warning, Machine: true, Title: "an earlier setting of sshd wins",
 		Help: "sshd takes the first value that it finds, and reads its files in the order of their names. Remove the setting from the file that comes before, or replace that file with write_files."}
