@@ -87,6 +87,8 @@ type Input struct {
 	Say   func(format string, args ...any)
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration)
+	// early says that networkd has not started.
+	early bool
 }
 
 // State is what became of a network. Its text is in JSON and must not change.
@@ -361,6 +363,9 @@ func (in *Input) release(ctx context.Context, from, to []File, links []Link) err
 // untilKnown waits a little until networkd has read of interfaces, by their numbers, that they have these names: it passes over what the
 // kernel has told of a name that is out of date (systemd 252), and would have two of one name else.
 func (in *Input) untilKnown(ctx context.Context, want map[int]string) {
+	if in.early {
+		return
+	}
 	in.known(ctx, func(known map[int]string) bool {
 		for index, name := range want {
 			if known[index] != name {

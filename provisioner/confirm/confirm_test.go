@@ -874,3 +874,49 @@ func TestManySilentGateways(t *testing.T) {
 		t.Errorf("%s after %s", out.State, took)
 	}
 }
+
+// Where there is no udev, a boot gives cards the names and MTUs that our files say, before networkd starts.
+func TestNames(t *testing.T) {
+	const left, right = "[Match]\nMACAddress=02:00:00:00:00:03\n\n[Link]\nName=wan\nMTUBytes=1400\n", "[Match]\nPermanentMACAddress=02:00:00:00:00:04\n\n[Link]\nName=lan\n"
+	for name, test := range map[string]struct {
+		udev bool
+		want map[int]string
+		mtu  bool
+	}{
+		"without udev": {false, map[int]string{3: "wan", 4: "lan", 5: "eth5"}, true},
+		"with udev":    {true, map[int]string{3: "lan", 4: "wan", 5: "eth5"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.more = []plan.Interface{{Name: "lan", Index: 3, Kind: "veth", MAC: "02:00:00:00:00:03", MTU: 1500}, {Name: "wan", Index: 4, Kind: "veth", MAC: "02:00:00:00:00:04"}, {Name: "eth5", Index: 5, MAC: "02:00:00:00:00:05"}}
+			files := map[string]string{
+				"etc/systemd/network/05-provisioner-left.link": left, "etc/systemd/network/05-provisioner-right.link": right,
+				"etc/systemd/network/05-provisioner-gone.link": "[Match]\nPermanentMACAddress=02:00:00:00:00:09\n\n[Link]\nName=eth5\n",
+				"etc/systemd/network/10-image.link":            "[Match]\nMACAddress=02:00:00:00:00:05\n\n[Link]\nName=image\n",
+				"etc/systemd/network/05-provisioner-fast.link": "[Match]\nDriver=fast\n\n[Link]\nName=fast\n",
+			}
+			if test.udev {
+				files["run/udev/control"] = ""
+			}
+			for file, text := range files {
+				file = filepath.Join(w.dir, file)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := confirm.Names(t.Context(), w.input()); err != nil {
+				t.Error(err)
+			}
+			got := map[int]string{}
+			for _, i := range w.more {
+				got[i.Index] = i.Name
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if mtu := slices.ContainsFunc(w.calls, func(c string) bool { return strings.Contains(c, "1400") }); mtu != test.mtu {
+				t.Errorf("%q", w.calls)
+			}
+		})
+	}
+}

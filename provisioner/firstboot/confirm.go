@@ -161,6 +161,11 @@ func (r *run) bootNetwork(ctx context.Context) error {
 	if out.State != "" {
 		r.say("network", "another network than the one asked for is in place (%s): %s", out.Restored, strings.Join(out.Failed, "; "))
 	}
+	if r.tries() {
+		if err := confirm.Names(ctx, r.trying()); err != nil {
+			r.say("network", "%v", err) // what is reachable without stays so
+		}
+	}
 	return err
 }
 
