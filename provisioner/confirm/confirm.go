@@ -83,6 +83,8 @@ type Input struct {
 	Timeout time.Duration
 	// Keep, if not nil, is asked when all checks have passed; false puts everything back.
 	Keep func(ctx context.Context) bool
+	// Label gives our files their SELinux labels, before anybody reads them; nil if there is nothing to do.
+	Label func(context.Context) error
 	// Say writes a line for the console.
 	Say   func(format string, args ...any)
 	Now   func() time.Time
@@ -236,6 +238,9 @@ func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error
 	ctx, cancel := context.WithTimeout(ctx, applyTime)
 	defer cancel()
 	var errs []error
+	if in.Label != nil {
+		errs = append(errs, in.Label(ctx))
+	}
 	keep := func(err error) {
 		if err != nil {
 			errs = append(errs, err)

@@ -92,8 +92,26 @@ func (r *run) bootID() string {
 func (r *run) trying() confirm.Input {
 	return confirm.Input{
 		System: *r.Network, Root: r.Root, BootID: r.bootID(), Timeout: r.timeout, Keep: r.wanted, Now: r.Now,
-		Say: func(format string, args ...any) { r.say("network", format, args...) },
+		Say:   func(format string, args ...any) { r.say("network", format, args...) },
+		Label: r.labelNetwork,
 	}
+}
+
+// labelNetwork labels our files of networkd, which may have been put back.
+func (r *run) labelNetwork(ctx context.Context) error {
+	var all []plan.Change
+	for _, dir := range []string{"etc/systemd/network", "run/systemd/network"} {
+		names, err := list(r.Root, dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if strings.HasPrefix(name, networkd.Prefix) {
+				all = append(all, plan.Change{Kind: plan.WriteFile, Path: path.Join(dir, name)})
+			}
+		}
+	}
+	return r.label(ctx, all)
 }
 
 // confirm checks the network that was just committed, or has it taken at least.
@@ -159,6 +177,7 @@ func (r *run) bootNetwork(ctx context.Context) error {
 	out, err := confirm.Boot(ctx, r.Root, r.bootID())
 	r.keepOutcome(out)
 	if out.State != "" {
+		err = errors.Join(err, r.labelNetwork(ctx))
 		r.say("network", "another network than the one asked for is in place (%s): %s", out.Restored, strings.Join(out.Failed, "; "))
 	}
 	if r.tries() {

@@ -5,6 +5,8 @@ package firstboot_test
 import (
 	"context"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -223,5 +225,27 @@ func TestNetworkIsTriedAfterTrouble(t *testing.T) {
 	r, _ := n.run(firstboot.Apply, n.with, func(env *firstboot.Env) { env.Restorecon = "/nonexistent" })
 	if r.ExitStatus != report.ExitDegraded || r.Network == nil || r.Network.State != "restored" || n.read(ourFile) != "(none)" {
 		t.Errorf("exit status %d, %+v, the file is %q\n%s", r.ExitStatus, r.Network, n.read(ourFile), &n.console)
+	}
+}
+
+// What is put back has its SELinux labels before networkd reads it, in the run and at the boot after a power cut.
+func TestWhatIsPutBackIsLabelled(t *testing.T) {
+	n := newFakeNet(t, onDummy("192.0.2.10/24"))
+	n.write("sys/fs/selinux/enforce", "1")
+	// Each call is told with what is there of our file then.
+	n.write("restorecon", "#!/bin/sh\ncd "+n.dir+"\ntr '\\0' '\\n' | grep -q "+ourFile+" && grep ^Address= "+ourFile+" >>labelled\nexit 0\n")
+	program := filepath.Join(n.dir, "restorecon")
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	with := func(env *firstboot.Env) { n.with(env); env.Restorecon = program }
+	n.run(firstboot.Apply, with)
+	n.write("usr/share/oem/cloud-config.yml", onDummy("192.0.2.66/24"))
+	if r, _ := n.run(firstboot.Apply, with); r.Network == nil || r.Network.State != "restored" {
+		t.Fatalf("%+v\n%s", r.Network, &n.console)
+	}
+	labelled := strings.TrimSpace(n.read("labelled"))
+	if !strings.Contains(labelled, "192.0.2.66") || !strings.HasSuffix(labelled, "Address=192.0.2.10/24") {
+		t.Errorf("labelled in turn: %q", labelled)
 	}
 }
