@@ -100,7 +100,7 @@ type Link struct {
 	Addresses []Address
 	DHCP      DHCP
 	IPv6      IPv6
-	// LinkLocal are the families that get a link-local address: IPv6 alone unless Said.
+	// LinkLocal are the families that get a link-local address; IPv6 alone where nothing is said.
 	LinkLocal LinkLocal
 	Routes    []Route
 	Rules     []Rule
@@ -119,7 +119,7 @@ type Link struct {
 	// Peer is the other end of a Veth.
 	Peer Ref
 
-	// Those are nil of other kinds, and where nothing is said.
+	// Bond, Bridge and Tunnel are nil of other kinds, and where nothing is said.
 	Bond   *BondOptions
 	Bridge *BridgeOptions
 	Tunnel *TunnelOptions
