@@ -105,8 +105,6 @@ type Link struct {
 	Routes    []Route
 	Rules     []Rule
 	DNS       DNS
-	// Neighbors are fixed entries of the neighbour table.
-	Neighbors []Neighbor
 
 	// Members are the links in a bond, a bridge or a VRF.
 	Members []Member
@@ -293,13 +291,6 @@ type Server struct {
 type Domain struct {
 	Name string
 	At   source.Range
-}
-
-// Neighbor is a fixed entry of the neighbour table.
-type Neighbor struct {
-	To  netip.Addr
-	MAC string
-	At  source.Range
 }
 
 // Member is a link in a bond, bridge or VRF.
