@@ -349,6 +349,10 @@ func (r *renderer) dhcp(t *text, l *network.Link) {
 		if ra.Metric == nil {
 			t.number("RouteMetric", v6.Metric)
 		}
+		// What is said of both versions alike, as netplan wants it, is meant for IPv4.
+		if v6.UseRoutes != network.Unset && !(d.V4 && v6.UseRoutes == v4.UseRoutes) || v6.UseMTU != network.Unset && !(d.V4 && v6.UseMTU == v4.UseMTU) {
+			r.report(rules.NetworkIgnored, &l.At, "DHCPv6 tells neither routes nor an MTU, so whether %q uses them has no effect", l.ID)
+		}
 	}
 
 	t.begin("IPv6AcceptRA")
