@@ -19,6 +19,9 @@ const seed = "var/seed"
 // settings are those of an image whose networks are tried for a short time.
 const settings = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 12s\n"
 
+// hasty are settings by which a network that does not work is soon taken back. A static one that works needs no more.
+const hasty = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 6s\n"
+
 // long says that every repetition is wanted.
 func long() bool { return os.Getenv("LONG") != "" }
 
@@ -93,13 +96,17 @@ func TestMade(t *testing.T) {
 	first.need(t)
 	m, l := newLabImage(t, settings, first.description)
 	m.wantBooted(t, l, first)
-	m.wantSameAfterBoot(t, l, first)
+	if long() { // the other boots are proved where they cost less
+		m.wantSameAfterBoot(t, l, first)
+	}
 	for _, c := range topologies {
 		if c.kinds != "" && c.name != first.name {
 			m.change(t, l, c)
 		}
 	}
-	m.change(t, l, first)
+	if long() {
+		m.change(t, l, first)
+	}
 	m.change(t, l, good)
 	for _, c := range lockouts {
 		if c.kinds != "" {
@@ -158,7 +165,7 @@ func TestRenamed(t *testing.T) {
 // TestFirstBoot has our units set up the network before anything else needs it.
 func TestFirstBoot(t *testing.T) {
 	for _, c := range topologies {
-		if !long() && c.name != "renamed" && c.name != "bridge" {
+		if !long() && c.name != "renamed" {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
@@ -182,6 +189,8 @@ type lockout struct {
 	harm func(*testing.T, *lab)
 	// kinds are kinds of links that a kernel may lack.
 	kinds string
+	// again is of one that is found out as another is.
+	again bool
 }
 
 var lockouts = []lockout{
@@ -238,7 +247,8 @@ var lockouts = []lockout{
 `,
 		says: []string{"eth0.99", "10.77.0.1"},
 	}, {
-		name: "no network at all",
+		name:  "no network at all",
+		again: true,
 		description: `
   ethernets:
     eth0: {}
@@ -248,7 +258,7 @@ var lockouts = []lockout{
 }
 
 // withCheck are settings by which a network is good if a server that has a name answers.
-const withCheck = settings + "network-check: http://check.example.net/\n"
+const withCheck = hasty + "network-check: http://check.example.net/\n"
 
 // TestLockout applies networks with which nobody could reach the machine, and wants it back.
 func TestLockout(t *testing.T) {
@@ -256,7 +266,7 @@ func TestLockout(t *testing.T) {
 	l.serveCheck(t)
 	m.wantBooted(t, l, good)
 	for _, c := range lockouts {
-		if c.kinds == "" {
+		if c.kinds == "" && (long() || !c.again) {
 			m.lockOut(t, l, c)
 		}
 	}
@@ -350,7 +360,7 @@ func TestFirstLockout(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, l := newLabImage(t, settings, lockouts[0].description)
+			m, l := newLabImage(t, hasty, lockouts[0].description)
 			if tt.image != "" {
 				m.write(t, "etc/systemd/network/50-image.network", 0o644, tt.image)
 			}
@@ -361,6 +371,9 @@ func TestFirstLockout(t *testing.T) {
 			m.wantStatus(t, "degraded", "nocloud")
 			m.wantRestored(t, tt.restored, "10.77.0.254")
 			l.wantReachable(t, tt.address, reachBound)
+			if tt.restored == "image" && !long() {
+				return // with DHCP, which is not on the disk, there is more to a reboot
+			}
 			m.reboot(t)
 			l.wantReachable(t, tt.address, 2*time.Minute)
 			m.wantRestored(t, tt.restored, "10.77.0.254")
@@ -384,7 +397,7 @@ func TestTry(t *testing.T) {
 		{good.description, good.want, "10.77.0.2", 0},
 	} {
 		m.write(t, "root/network-config", 0o644, "network:\n  version: 2"+c.description)
-		said := m.wantExit(t, c.exit, "provisioner network try /root/network-config --timeout 30s")
+		said := m.wantExit(t, c.exit, "provisioner network try /root/network-config --timeout 12s")
 		t.Logf("%d: %s", i+1, said)
 		l.wantReachable(t, c.address, reachBound)
 		m.wantState(t, lines(c.want)...)

@@ -46,7 +46,8 @@ func TestMain(m *testing.M) {
 // TestKernel runs the tests of topologies that the kernel here may lack in a virtual machine with Debian's.
 func TestKernel(t *testing.T) {
 	needVM(t)
-	dir, err := os.MkdirTemp(cache(t), "run-vm-") // the disk is large, and a temporary directory may be memory
+	sweep(t)
+	dir, err := os.MkdirTemp(cache(t), fmt.Sprintf("run-vm-%d-", os.Getpid())) // the disk is large, and a temporary directory may be memory
 	if err != nil {
 		t.Fatal(err)
 	}

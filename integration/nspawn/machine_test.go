@@ -95,20 +95,27 @@ func newMachineIn(t *testing.T, n network) *machine {
 	return m
 }
 
-// sweep removes what an earlier run left that was killed together with its cleanup.
+// sweep removes what earlier runs left that were killed together with their cleanup: machines, namespaces, and disks of
+// virtual machines.
 func sweep(t *testing.T) {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(cache(t), "run", "provisioner-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range left {
-		name := filepath.Base(dir)
-		var pid, n int
-		if _, err := fmt.Sscanf(name, "provisioner-%d-%d", &pid, &n); err != nil || syscall.Kill(pid, 0) == nil {
-			continue
+	left := map[string]bool{}
+	for _, pattern := range []string{filepath.Join(cache(t), "run", "provisioner-*"), "/run/netns/provisioner-*"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Logf("removing what process %d left: %s", pid, name)
+		for _, path := range found {
+			name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), "-in"), "-out")
+			var pid, n int
+			if _, err := fmt.Sscanf(name, "provisioner-%d-%d", &pid, &n); err == nil && syscall.Kill(pid, 0) != nil {
+				left[name] = true
+			}
+		}
+	}
+	for name := range left {
+		t.Logf("removing what another process left: %s", name)
+		dir := filepath.Join(cache(t), "run", name)
 		_ = syscall.Unmount(filepath.Join(dir, "root"), syscall.MNT_DETACH) // it may not be mounted
 		_ = os.RemoveAll(dir)
 		for _, side := range []string{"-in", "-out"} {
@@ -116,6 +123,18 @@ func sweep(t *testing.T) {
 		}
 		for _, group := range cgroups(name) {
 			removeCgroup(group)
+		}
+	}
+	disks, err := filepath.Glob(filepath.Join(cache(t), "run-vm-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range disks {
+		var pid, n int
+		if _, err := fmt.Sscanf(filepath.Base(dir), "run-vm-%d-%d", &pid, &n); err == nil && syscall.Kill(pid, 0) != nil {
+			t.Logf("removing what another process left: %s", filepath.Base(dir))
+			_ = syscall.Unmount(filepath.Join(dir, "root"), syscall.MNT_DETACH) // it may not be mounted
+			_ = os.RemoveAll(dir)
 		}
 	}
 }
