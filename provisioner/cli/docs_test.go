@@ -65,28 +65,30 @@ func TestDocs(t *testing.T) {
 
 var yamlBlock = regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```yaml\n(.*?)```")
 
-// TestReviewPage: what docs/validate.md shows of YAML is YAML, and is what the file has that it is said to be.
-func TestReviewPage(t *testing.T) {
+// TestShownYAML: what pages show of YAML is YAML, and is what the file has that it is said to be.
+func TestShownYAML(t *testing.T) {
 	t.Chdir("../..")
-	page, err := os.ReadFile("docs/validate.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := yamlBlock.FindAllSubmatch(page, -1)
-	if len(blocks) == 0 {
-		t.Error("no YAML in docs/validate.md")
-	}
-	for _, b := range blocks {
-		if _, found := yamltree.Parse(&source.File{Bytes: b[2]}); len(found) > 0 {
-			t.Errorf("%s:\n%s", found[0].Summary, b[2])
+	for _, name := range []string{"docs/validate.md", "docs/network.md"} {
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(b[1]) > 0 {
-			text, err := os.ReadFile(string(b[1]))
-			if err != nil {
-				t.Fatal(err)
+		blocks := yamlBlock.FindAllSubmatch(page, -1)
+		if len(blocks) == 0 {
+			t.Errorf("no YAML in %s", name)
+		}
+		for _, b := range blocks {
+			if _, found := yamltree.Parse(&source.File{Bytes: b[2]}); len(found) > 0 {
+				t.Errorf("%s: %s:\n%s", name, found[0].Summary, b[2])
 			}
-			if !bytes.Equal(text, b[2]) {
-				t.Errorf("%s is not what the page says it is", b[1])
+			if len(b[1]) > 0 {
+				text, err := os.ReadFile(string(b[1]))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(text, b[2]) {
+					t.Errorf("%s: %s is not what the page says it is", name, b[1])
+				}
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // known are the sections that are written.
-const known = " Match Link NetDev Network Address Route RoutingPolicyRule Neighbor DHCPv4 DHCPv6 IPv6AcceptRA Bridge Bond VLAN VRF Peer Tunnel VXLAN WireGuard WireGuardPeer "
+const known = " Match Link NetDev Network Address Route RoutingPolicyRule DHCPv4 DHCPv6 IPv6AcceptRA Bridge Bond VLAN VRF Peer Tunnel VXLAN WireGuard WireGuardPeer "
 
 // FuzzRender puts texts of others wherever the model has a text: names and the like, or the words of the language too. Whatever they are, the
 // files have our names, and as many lines as with harmless texts, or a finding says why not.
@@ -87,7 +87,6 @@ func filledWith(a, b, c string, words bool) *network.Network {
 			Addresses: []network.Address{{Prefix: p, Text: a, Label: b}}, DNS: dns, IPv6: network.IPv6{Token: a, Generation: b, RA: network.Overrides{UseDomains: w(c, "yes")}},
 			DHCP:   network.DHCP{V4: true, V6: true, Overrides4: overrides, Overrides6: overrides},
 			Routes: []network.Route{{To: p, ToText: a, Via: v4, ViaText: b, Scope: w(c, "link"), Type: w(a, "local")}}, Rules: []network.Rule{{From: p, FromText: a, To: p, ToText: b}},
-			Neighbors: []network.Neighbor{{To: v4, MAC: a}},
 		},
 		{ID: "bo" + b, Kind: network.Bond, Members: []network.Member{{Ref: id(a)}}, Bond: &network.BondOptions{
 			Mode: w(a, "802.3ad"), LACPRate: w(b, "fast"), TransmitHash: w(c, "layer2"), AdSelect: w(a, "count"), ARPValidate: w(b, "all"), ARPAllTargets: w(c, "any"),

@@ -150,7 +150,7 @@ func networks() map[string]network.Network {
 		"addresses": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{
 			{Prefix: p("192.0.2.10/24"), Label: "eth0:web"}, {Prefix: p("192.0.2.11/24"), Broadcast: a("192.0.2.127")},
 			{Prefix: p("2001:db8::11/64"), Deprecated: true}, {Prefix: p("2001:db8::11/64")}, {Prefix: p("192.0.2.13/24"), Forever: true}, {Prefix: p("2001:db8::12/64"), Label: "web"}, {Prefix: p("198.51.100.1/32"), Peer: a("198.51.100.2")},
-		}, Neighbors: []network.Neighbor{{To: a("192.0.2.1"), MAC: "52:54:00:00:00:09"}}}),
+		}}),
 		"routes": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: addresses("192.0.2.10/24"), Routes: []network.Route{
 			{To: p("0.0.0.0/0"), Via: a("203.0.113.1"), OnLink: network.On},
 			{To: p("10.0.0.0/8"), Via: a("192.0.2.1"), From: a("192.0.2.10"), Metric: n(4294967294), Table: 100, MTU: 1400, AdvertisedMSS: 1360, CongestionWindow: 20, AdvertisedReceiveWindow: 30, Scope: "global", Type: "unicast", OnLink: network.Off},

@@ -62,11 +62,6 @@ func (r *renderer) networkFile(l *network.Link) *text {
 		t.begin("RoutingPolicyRule")
 		policy(t, &l.Rules[i])
 	}
-	for _, n := range l.Neighbors {
-		t.begin("Neighbor")
-		t.set("Address", n.To.String())
-		t.set("LinkLayerAddress", n.MAC)
-	}
 	r.dhcp(t, l)
 	if l.Hardware.Infiniband != "" {
 		// systemd.network(5) of 252 has a section IPoIB, which networkd itself calls unknown.

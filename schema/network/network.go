@@ -100,13 +100,11 @@ type Link struct {
 	Addresses []Address
 	DHCP      DHCP
 	IPv6      IPv6
-	// LinkLocal are the families that get a link-local address: IPv6 alone unless Said.
+	// LinkLocal are the families that get a link-local address; IPv6 alone where nothing is said.
 	LinkLocal LinkLocal
 	Routes    []Route
 	Rules     []Rule
 	DNS       DNS
-	// Neighbors are fixed entries of the neighbour table.
-	Neighbors []Neighbor
 
 	// Members are the links in a bond, a bridge or a VRF.
 	Members []Member
@@ -119,7 +117,7 @@ type Link struct {
 	// Peer is the other end of a Veth.
 	Peer Ref
 
-	// Those are nil of other kinds, and where nothing is said.
+	// Bond, Bridge and Tunnel are nil of other kinds, and where nothing is said.
 	Bond   *BondOptions
 	Bridge *BridgeOptions
 	Tunnel *TunnelOptions
@@ -293,13 +291,6 @@ type Server struct {
 type Domain struct {
 	Name string
 	At   source.Range
-}
-
-// Neighbor is a fixed entry of the neighbour table.
-type Neighbor struct {
-	To  netip.Addr
-	MAC string
-	At  source.Range
 }
 
 // Member is a link in a bond, bridge or VRF.

@@ -7,8 +7,8 @@
 // A card is found by its hardware address and keeps its name, unless the description has one for it: what OpenStack
 // calls a link is the name of its other end on the host. The names of links that are made are ours.
 //
-// Format: OpenStack Nova, doc/api_schemas/network_data.json (2025.2); cloud-init, cloudinit/sources/helpers/openstack.py
-// convert_net_json of release 26.2 (2026-08).
+// Format: cloud-init, convert_net_json of cloudinit/sources/helpers/openstack.py, a copy without a date that was read in
+// November 2026; Nova's own schema was not at hand.
 package openstack
 
 import (
@@ -63,7 +63,7 @@ type reader struct {
 
 // cards are the types of link that are cards of the machine, whatever they are on the host.
 //
-// Source: nova/network/model.py VIF_TYPE_* (2025.2); cloud-init's KNOWN_PHYSICAL_TYPES.
+// Source: cloud-init's KNOWN_PHYSICAL_TYPES, as above; those that it lacks are what Nova calls VIF types, from memory.
 var cards = []string{
 	"phy", "vif", "ovs", "bridge", "tap", "hyperv", "dvs", "hw_veb", "hostdev_physical", "hostdev", "macvtap", "vhostuser", "cascading", "ethernet", "physical",
 	"802.1qbg", "802.1qbh", "ib_hostdev", "ivs", "midonet", "binding_failed", "unbound", "other", "agilio_ovs", "vrouter", "nw_info", "null",

@@ -4,8 +4,8 @@
 // takes and systemd-networkd can do is an error nowhere, but for keys that do not exist. Whether links fit each other is
 // for [network.Check].
 //
-// Format: cloud-init, doc/rtd/reference/network-config-format-v1.rst and cloudinit/net/network_state.py of release 26.2
-// (2026-08). What it means is what cloudinit/net/networkd.py makes of it there.
+// Format: cloud-init, doc/rtd/reference/network-config-format-v1.rst and cloudinit/net/network_state.py, copies
+// without a date that were read in November 2026. What it means is what cloudinit/net/networkd.py makes of it there.
 package v1
 
 import (
