@@ -81,7 +81,7 @@ func TestKernel(t *testing.T) {
 		t.Errorf("the tests in the virtual machine failed:\n%s", serial)
 	}
 	for line := range strings.Lines(serial) {
-		if strings.Contains(line, "--- ") {
+		if strings.Contains(line, "--- ") || strings.Contains(line, ": run ") {
 			t.Log(strings.TrimSpace(line))
 		}
 	}
