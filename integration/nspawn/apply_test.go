@@ -20,7 +20,7 @@ const seed = "var/seed"
 const settings = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 12s\n"
 
 // hasty are settings by which a network that does not work is soon taken back. A static one that works needs no more.
-const hasty = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 6s\n"
+const hasty = "datasources: [nocloud=/" + seed + "]\nnetwork-timeout: 10s\n"
 
 // long says that every repetition is wanted.
 func long() bool { return os.Getenv("LONG") != "" }
