@@ -3,6 +3,7 @@
 package verify_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,14 +30,14 @@ func TestNetworkdAgrees(t *testing.T) {
 		t.Fatalf("%d goldens: %v", len(goldens), err)
 	}
 	for _, path := range goldens {
+		a, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(a.Comment), "error:") {
+			continue // it is refused, so nothing of it reaches networkd
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			a, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(string(a.Comment), "error:") {
-				t.Skip("refused")
-			}
 			dir := t.TempDir()
 			for _, f := range a.Files {
 				mode := os.FileMode(0o644)
@@ -65,7 +66,8 @@ mkdir -p /run/systemd/netif/links /run/systemd/netif/leases /run/systemd/netif/l
 ip link add eth0 type dummy
 SYSTEMD_LOG_LEVEL=debug SYSTEMD_LOG_TARGET=console timeout 1 "$2"`
 	out, err := exec.Command("unshare", "-nm", "sh", "-c", script, "sh", dir, binary).CombinedOutput()
-	if code := err.(*exec.ExitError); code == nil || code.ExitCode() != 124 {
+	var code *exec.ExitError
+	if !errors.As(err, &code) || code.ExitCode() != 124 { // timeout(1) has ended it
 		t.Fatalf("%v: %s", err, out)
 	}
 	return string(out)

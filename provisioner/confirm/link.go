@@ -50,7 +50,7 @@ func Of(n *network.Network, change plan.NetworkChange, now []plan.Interface) []L
 		c := &change.Links[i]
 		l := Link{
 			Name: c.Name, Was: c.Interface, Rename: c.Rename, MTU: c.MTU, Drop: c.DropAddresses,
-			Unchecked: c.Gone || c.Optional || c.Unmanaged || c.Activation != "",
+			Unchecked: c.Gone || c.Optional || c.Activation != "",
 			NoCarrier: n != nil && mayBeDark(n, c.ID),
 			Addresses: c.Addresses, DHCP4: c.DHCP4, DHCP6: c.DHCP6,
 		}

@@ -16,7 +16,7 @@ const offloads = " ReceiveChecksumOffload TransmitChecksumOffload TCPSegmentatio
 // linkFile is the .link of a card: what udev sets before networkd sees it. It is nil if there is nothing of that kind.
 func linkFile(l *network.Link) *text {
 	h := l.Hardware
-	if l.Unmanaged || l.Rename == "" && h.MACPolicy == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
+	if l.Rename == "" && h.MACPolicy == "" && l.MTU == 0 && h.WakeOnLAN == network.Unset && len(h.Offloads) == 0 {
 		return nil
 	}
 	t := &text{}

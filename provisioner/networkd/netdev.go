@@ -12,10 +12,6 @@ import (
 
 // netdevFile is the .netdev by which networkd makes a link; nil of one that is made with another, or not by networkd.
 func (r *renderer) netdevFile(l *network.Link) *text {
-	if l.Unmanaged {
-		r.report(rules.NetworkUnsupported, &l.At, "%q is not made, since nothing is to be configured on it", l.ID)
-		return nil
-	}
 	t := &text{}
 	t.begin("NetDev")
 	t.set("Name", l.ID)

@@ -137,7 +137,6 @@ func networks() map[string]network.Network {
 		"ipv6": {Links: []network.Link{
 			{ID: "eth0", Kind: network.Ethernet, IPv6: network.IPv6{AcceptRA: network.On, Privacy: network.On, Generation: "stable-privacy", RA: network.Overrides{UseDNS: network.Off, UseDomains: "yes", Metric: n(50), UseRoutes: network.Off}, RATable: 7}},
 			{ID: "eth1", Kind: network.Ethernet, IPv6: network.IPv6{AcceptRA: network.Off, Privacy: network.Off, Token: "::1:2"}},
-			{ID: "eth2", Kind: network.Ethernet, IPv6: network.IPv6{Disabled: true}, DHCP: network.DHCP{V4: true}},
 			{ID: "eth3", Kind: network.Ethernet, IPv6: network.IPv6{Generation: "eui64"}, DHCP: network.DHCP{V6Stateless: true}, LinkLocal: network.LinkLocal{Said: true, V4: true, V6: true}},
 			{ID: "eth4", Kind: network.Ethernet, LinkLocal: network.LinkLocal{Said: true, V4: true}},
 			{ID: "eth5", Kind: network.Ethernet, LinkLocal: network.LinkLocal{Said: true}},
@@ -145,7 +144,6 @@ func networks() map[string]network.Network {
 		"dhcp6-in-vain": {Links: []network.Link{
 			{ID: "eth0", Kind: network.Ethernet, DHCP: network.DHCP{V6: true}, LinkLocal: network.LinkLocal{Said: true, V4: true}},
 			{ID: "eth1", Kind: network.Ethernet, DHCP: network.DHCP{V6: true}, IPv6: network.IPv6{AcceptRA: network.Off}},
-			{ID: "eth2", Kind: network.Ethernet, DHCP: network.DHCP{V6: true}, IPv6: network.IPv6{Disabled: true}},
 		}},
 		"addresses": one(network.Link{ID: "eth0", Kind: network.Ethernet, Addresses: []network.Address{
 			{Prefix: p("192.0.2.10/24"), Label: "eth0:web"}, {Prefix: p("192.0.2.11/24"), Broadcast: a("192.0.2.127")},
@@ -165,7 +163,6 @@ func networks() map[string]network.Network {
 		"states": {Links: []network.Link{
 			{ID: "down", Kind: network.Ethernet, Activation: "off"},
 			{ID: "hand", Kind: network.Ethernet, Activation: "manual", IgnoreCarrier: network.On, EmitLLDP: network.On},
-			{ID: "left", Kind: network.Ethernet, Unmanaged: true, Addresses: addresses("192.0.2.10/24")},
 		}},
 		"tunnels": {Links: append(cards("eth0"),
 			network.Link{ID: "gre1", Kind: network.Tunnel, Tunnel: &network.TunnelOptions{Mode: "gre", Local: a("192.0.2.10"), Remote: a("192.0.2.11"), TTL: n(64), InputKey: "1234", OutputKey: "1.2.3.4"}},
@@ -203,7 +200,6 @@ func networks() map[string]network.Network {
 			network.Link{ID: "ra", Kind: network.Ethernet, Match: mac, IPv6: network.IPv6{RA: network.Overrides{UseNTP: network.On}}},
 			network.Link{ID: "nothing", Kind: network.Ethernet, Match: network.Match{Current: true, Names: []string{}}},
 			network.Link{ID: "tun", Kind: network.Tunnel},
-			network.Link{ID: "br2", Kind: network.Bridge, Unmanaged: true},
 			network.Link{ID: "vx0", Kind: network.Tunnel, Tunnel: &network.TunnelOptions{Mode: "vxlan", VNI: n(1), Checksums: []string{"md5"}}},
 			card("eth0"),
 		)},

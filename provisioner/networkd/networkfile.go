@@ -17,13 +17,6 @@ func (r *renderer) networkFile(l *network.Link) *text {
 	t.begin("Match")
 	match(t, l)
 	t.begin("Link")
-	if l.Unmanaged {
-		t.set("Unmanaged", "yes")
-		if r.master[l.ID].of != nil || len(r.stacked[l.ID])+len(l.Addresses)+len(l.Routes)+len(l.Rules) > 0 || l.DHCP.V4 || l.DHCP.V6 {
-			r.report(rules.NetworkIgnored, &l.At, "nothing is configured on %q, so what is said of it has no effect", l.ID)
-		}
-		return t
-	}
 	activation := l.Activation
 	if activation == "off" {
 		activation = "always-down"
@@ -96,17 +89,16 @@ func match(t *text, l *network.Link) {
 
 // protocols are the ways to addresses that are not written down.
 func (r *renderer) protocols(t *text, l *network.Link) {
-	wants6 := l.DHCP.V6 && !l.IPv6.Disabled
 	switch {
-	case l.DHCP.V4 && wants6:
+	case l.DHCP.V4 && l.DHCP.V6:
 		t.set("DHCP", "yes")
 	case l.DHCP.V4:
 		t.set("DHCP", "ipv4")
-	case wants6:
+	case l.DHCP.V6:
 		t.set("DHCP", "ipv6")
 	}
 	local := r.linkLocal(l)
-	if wants6 && !local.V6 {
+	if l.DHCP.V6 && !local.V6 {
 		local.V6 = true // it begins from such an address, and networkd would pass it over
 		r.report(rules.NetworkIgnored, &l.At, "%q gets a link-local address of IPv6 although it is to have none: DHCPv6 needs it", l.ID)
 	}
@@ -121,10 +113,7 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 		t.set("LinkLocalAddressing", "no")
 	}
 	accept := l.IPv6.AcceptRA
-	switch {
-	case l.IPv6.Disabled:
-		accept = network.Off
-	case accept == network.Unset && l.DHCP.V6Stateless:
+	if accept == network.Unset && l.DHCP.V6Stateless {
 		accept = network.On
 	}
 	t.toggle("IPv6AcceptRA", accept)
@@ -143,10 +132,7 @@ func (r *renderer) protocols(t *text, l *network.Link) {
 		t.set("EmitLLDP", "yes")
 	}
 
-	switch {
-	case l.DHCP.V6 && !wants6:
-		r.report(rules.NetworkIgnored, &l.At, "no DHCPv6 on %q, since it is to have no IPv6", l.ID)
-	case wants6 && accept == network.Off:
+	if l.DHCP.V6 && accept == network.Off {
 		r.report(rules.NetworkIgnored, &l.At, "no DHCPv6 on %q: networkd begins it when a router is heard, and routers are not listened to", l.ID)
 	}
 }
@@ -159,7 +145,6 @@ func (r *renderer) linkLocal(l *network.Link) network.LinkLocal {
 	} else if l.LinkLocal.Said {
 		local = l.LinkLocal
 	}
-	local.V6 = local.V6 && !l.IPv6.Disabled
 	return local
 }
 

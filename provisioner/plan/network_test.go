@@ -402,8 +402,6 @@ func TestNetworkChanges(t *testing.T) {
 	noRA.IPv6.AcceptRA = network.Off
 	large := static(3, "eth0", macA)
 	large.MTU, large.Rename = 9000, "lan"
-	alone := static(3, "eth0", macA)
-	alone.Unmanaged = true
 	bondOf := func(at int, ids ...string) network.Link {
 		l := network.Link{At: where(at), ID: "bond0", Kind: network.Bond, Addresses: []network.Address{{Prefix: prefix("192.0.2.10/24")}}}
 		for _, id := range ids {
@@ -474,10 +472,6 @@ func TestNetworkChanges(t *testing.T) {
 		{
 			name: "a new name and MTU", network: networkOf(large), interfaces: []plan.Interface{has("ens3", macA, nil)},
 			want: "ens3 (" + macA + "): renamed to lan, + 192.0.2.10/24, + default via 192.0.2.1, mtu 9000",
-		},
-		{
-			name: "nothing of ours", network: networkOf(alone), interfaces: []plan.Interface{has("ens3", macA, byHand)},
-			want: "ens3 (" + macA + "): left alone",
 		},
 		{
 			name: "several cards, and the one that is taken by another link", interfaces: []plan.Interface{has("ens3", macA, nil), has("ens4", macB, nil)},

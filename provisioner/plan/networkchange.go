@@ -45,7 +45,7 @@ type LinkChange struct {
 	// DHCP4, DHCP6 and RA say what will be taken of servers and routers. DHCPOff says that the interface has what a server
 	// gave it, and will not have it any more.
 	DHCP4, DHCP6, RA, DHCPOff bool
-	Optional, Unmanaged       bool
+	Optional                  bool
 	Activation                string // as of network.Link
 	// Master is the bond, bridge or VRF that it will be in, Parent what a VLAN or tunnel will be on: IDs.
 	Master, Parent string
@@ -64,7 +64,7 @@ type LinkChange struct {
 // linkChange says what becomes of a link on an interface; that is nil if it is not there.
 func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Interface) *LinkChange {
 	n := &LinkChange{
-		ID: l.ID, Kind: l.Kind, Name: l.Name(), MTU: l.MTU, Optional: l.Optional, Unmanaged: l.Unmanaged, Activation: l.Activation,
+		ID: l.ID, Kind: l.Kind, Name: l.Name(), MTU: l.MTU, Optional: l.Optional, Activation: l.Activation,
 		Why: []source.Range{l.At},
 	}
 	for _, f := range files {
@@ -73,12 +73,12 @@ func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Inter
 			n.NetDev = f.action()
 		}
 	}
-	ours := !l.Unmanaged && !p.left[l.ID]
+	ours := !p.left[l.ID]
 	if ours {
 		in := p.masters[l.ID]
 		n.Parent = l.Parent.ID
 		n.DHCP4, n.DHCP6 = l.DHCP.V4, l.DHCP.V6
-		n.RA = l.IPv6.AcceptRA != network.Off && !l.IPv6.Disabled && !(l.LinkLocal.Said && !l.LinkLocal.V6) && (in == nil || in.Kind == network.VRF || l.IPv6.AcceptRA == network.On)
+		n.RA = l.IPv6.AcceptRA != network.Off && !(l.LinkLocal.Said && !l.LinkLocal.V6) && (in == nil || in.Kind == network.VRF || l.IPv6.AcceptRA == network.On)
 		for _, a := range l.Addresses {
 			n.Addresses = append(n.Addresses, a.Prefix)
 		}

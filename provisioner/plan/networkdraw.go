@@ -23,10 +23,8 @@ type DrawnLink struct {
 	// MTU is what it is set to, missing if it has that.
 	MTU int `json:"mtu,omitempty"`
 	// DHCP are the families that are asked for: "ipv4", "ipv6". DHCPOff says that it was on, and is not any more.
-	DHCP    []string `json:"dhcp,omitempty"`
-	DHCPOff bool     `json:"dhcp_off,omitempty"`
-	// Unmanaged says that nothing is configured on it.
-	Unmanaged bool           `json:"unmanaged,omitempty"`
+	DHCP      []string       `json:"dhcp,omitempty"`
+	DHCPOff   bool           `json:"dhcp_off,omitempty"`
 	Addresses []DrawnAddress `json:"addresses,omitempty"`
 	Routes    []DrawnRoute   `json:"routes,omitempty"`
 	// DNS are its name servers, in order.
@@ -54,7 +52,7 @@ type DrawnRoute struct {
 func (n *LinkChange) drawn() *DrawnLink {
 	d := &DrawnLink{
 		Link: n.ID, Interface: n.Interface, Name: n.Name, MAC: n.MAC, NetDev: n.NetDev, MTU: n.MTU, DHCPOff: n.DHCPOff,
-		Unmanaged: n.Unmanaged, Master: n.Master, Parent: n.Parent, Why: reasons(n.Why, ""),
+		Master: n.Master, Parent: n.Parent, Why: reasons(n.Why, ""),
 	}
 	if n.Gone {
 		d.Action = "removed"
@@ -168,8 +166,6 @@ func (n *DrawnLink) words() []string {
 	switch {
 	case n.Action == "removed" && n.NetDev == "":
 		say("no longer described")
-	case n.Unmanaged:
-		say("left alone")
 	}
 	if n.Interface != "" && n.Name != "" && n.Name != n.Interface {
 		say("renamed to " + n.Name)

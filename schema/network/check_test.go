@@ -318,7 +318,6 @@ func TestCheck(t *testing.T) {
 			{ID: "eth3", Kind: network.Ethernet, At: at(7), MTU: 600, MTUAt: at(8), LinkLocal: network.LinkLocal{Said: true}, Addresses: []network.Address{address("2001:db8::1/64", 8)}},
 			{ID: "eth4", Kind: network.Ethernet, At: at(9), MTU6: 1000, MTUAt: at(10)},
 			{ID: "eth5", Kind: network.Ethernet, At: at(11), MTU: 1500, MTU6: 1501, MTUAt: at(12)},
-			{ID: "eth6", Kind: network.Ethernet, At: at(13), MTU: 600, MTUAt: at(14), IPv6: network.IPv6{Disabled: true}},
 		}, network.DNS{}, `
 2 warning network-mtu: an MTU of 1279 is too small for IPv6, which "eth0" has: systemd-networkd makes it 1280
 8 warning network-mtu: an MTU of 600 is too small for IPv6, which "eth3" has: systemd-networkd makes it 1280

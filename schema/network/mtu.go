@@ -35,9 +35,6 @@ func (k *checker) mtus() {
 
 // speaksIPv6 says that a link has IPv6. As systemd-networkd has it, that is so unless even link-local addresses are off.
 func (l *Link) speaksIPv6() bool {
-	if l.IPv6.Disabled {
-		return false
-	}
 	if !l.LinkLocal.Said || l.LinkLocal.V6 || l.DHCP.V6 || l.IPv6.AcceptRA == On {
 		return true
 	}

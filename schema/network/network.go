@@ -104,8 +104,6 @@ type Link struct {
 	Optional bool
 	// Activation is "" (it is brought up), "manual" (only by hand) or "off" (it is kept down).
 	Activation string
-	// Unmanaged says that nothing at all is configured on it.
-	Unmanaged bool
 	// IgnoreCarrier configures it without a carrier too; links that are made always are.
 	IgnoreCarrier Toggle
 	// EmitLLDP tells the neighbours who this machine is.
@@ -229,8 +227,6 @@ type IPv6 struct {
 	// RA is what is taken of router advertisements, and RATable where their routes go.
 	RA      Overrides
 	RATable uint32
-	// Disabled says that the link has no IPv6.
-	Disabled bool
 }
 
 // LinkLocal are the families that get a link-local address. Without Said they are networkd's own: IPv6 alone, and none of a

@@ -67,8 +67,8 @@ func (s *nets) connect(l *Link) {
 			s.add(r.To)
 		}
 	}
-	s.all[0] = s.all[0] || l.DHCP.V4 || l.Unmanaged
-	s.all[1] = s.all[1] || l.DHCP.V6 || l.Unmanaged || l.IPv6.AcceptRA == On
+	s.all[0] = s.all[0] || l.DHCP.V4
+	s.all[1] = s.all[1] || l.DHCP.V6 || l.IPv6.AcceptRA == On
 }
 
 func (r *Route) isUnicast() bool { return r.Type == "" || r.Type == "unicast" }
