@@ -41,8 +41,11 @@ func (c *Command) Main(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if filepath.Base(args[0]) == generatorName {
+	switch name := filepath.Base(args[0]); {
+	case name == generatorName:
 		return c.generate()
+	case name == coreosName && (len(args) < 2 || args[1] != "boot"): // it took no arguments, and its hand-off does
+		return c.coreos(ctx, args[1:])
 	}
 	root := c.root()
 	root.SetArgs(args[1:])
