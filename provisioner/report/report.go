@@ -93,7 +93,7 @@ type Report struct {
 	Versions Versions  `json:"versions"`
 
 	entered time.Time // when the stage at hand began
-	waits   []Awaited    // what the stage at hand waited for
+	waits   []Awaited // what the stage at hand waited for
 	waited  int       // how many waits are kept of all stages
 }
 
@@ -430,7 +430,10 @@ func (r *Report) Confirm(n Network) {
 
 // HandOff keeps what became of the jobs, and why the hand-off failed if it did.
 func (r *Report) HandOff(result handoff.Result) {
-	for _, o := range result.Outcomes {
+	for i, o := range result.Outcomes {
+		if i < len(result.Waited) {
+			r.Waited(o.Action+" of "+o.Unit, result.Waited[i])
+		}
 		if len(r.Jobs) == maxEntries {
 			r.Omitted++
 			continue
