@@ -86,8 +86,6 @@ type Report struct {
 	Sources []Source `json:"sources,omitempty"`
 	// Fetched is the configuration as it was fetched; nil if none was.
 	Fetched *Fetched `json:"fetched,omitempty"`
-	// Stages are the stages of the run, in order, with the time each took and what it waited for.
-	Stages []Stage `json:"stages,omitempty"`
 	// HostKeys are those that the machine shows to who logs in by SSH.
 	HostKeys []HostKey `json:"host_keys,omitempty"`
 	Versions Versions  `json:"versions"`
@@ -136,6 +134,8 @@ type Status struct {
 	Network *Network `json:"network,omitempty"`
 	// Jobs are what was asked of systemd, scripts included, and what became of it.
 	Jobs []handoff.Outcome `json:"jobs,omitempty"`
+	// Stages are the stages of the run that have ended, in order, with the time each took and what it waited for.
+	Stages []Stage `json:"stages,omitempty"`
 	// Omitted counts what was left out of the lists because they were full.
 	Omitted int `json:"omitted,omitempty"`
 }
@@ -201,6 +201,14 @@ type Left struct {
 	Path string `json:"path"`
 	// Record is the one of a shared file that is meant: "user core"; missing if the whole file is.
 	Record string `json:"record,omitempty"`
+}
+
+// String is "/etc/passwd: user core".
+func (l Left) String() string {
+	if l.Record == "" {
+		return l.Path
+	}
+	return l.Path + ": " + l.Record
 }
 
 // Fetched is the configuration as it was fetched, without a word of it.

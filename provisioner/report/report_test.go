@@ -147,6 +147,24 @@ func TestFilesOfAWholeRun(t *testing.T) {
       "detail": "exit-code, status 3",
       "exit_status": 3
     }
+  ],
+  "stages": [
+    {
+      "name": "fetch",
+      "duration_ms": 200
+    },
+    {
+      "name": "check",
+      "duration_ms": 50
+    },
+    {
+      "name": "commit",
+      "duration_ms": 50
+    },
+    {
+      "name": "hand off",
+      "duration_ms": 700
+    }
   ]
 }
 `
