@@ -391,8 +391,11 @@ func look(ctx context.Context, env Env) (*run, error) {
 
 // enter says that a stage begins.
 func (r *run) enter(stage string) {
+	if r.Stage == "" {
+		r.Log.Info("began", report.MessageIDKey, report.MessageBegan)
+	}
 	r.Enter(stage, r.Now())
-	r.Log.Info("stage: "+stage, "stage", stage)
+	r.Log.Info("stage: "+stage, report.MessageIDKey, report.MessageStage, "stage", stage)
 }
 
 // waiting says that the stage at hand waits for something from now on; the report has how long, once the wait has ended.
@@ -440,7 +443,8 @@ func (r *run) end(ctx context.Context, state report.State) {
 	r.conclude()
 	r.Finish(state, r.Now())
 	r.publish(ctx)
-	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
+	r.Log.Log(ctx, state.Level(), "finished: "+string(state), report.MessageIDKey, state.MessageID(),
+		"state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource, "stage", r.FailedStage)
 }
 
 // conclude tells the findings.
