@@ -221,6 +221,7 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 		}
 		r.Commit(made)
 		r.request.Reload = r.request.Reload || anyUnit(made)
+		r.settleIdentity(ctx)
 		return report.Done
 	})
 	if !r.request.IsEmpty() {

@@ -303,14 +303,15 @@ func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()
 	record, err5 := r.record()
-	out = append(append(out, manifest, instance, record), origin...)
+	machine, err6 := r.machineRecord()
+	out = append(append(append(out, manifest, instance, record), origin...), machine...)
 	if r.Live {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
-	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5)
+	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5, err6)
 }
 
 // digest is that of the configuration as fetched.

@@ -80,6 +80,25 @@ func Look(root *fsroot.Root, o Options) (Found, error) {
 	return found, err
 }
 
+// Leases are the files of DHCP clients, relative to the root: what a machine must forget that turns out to be a copy.
+func Leases(root *fsroot.Root) ([]string, error) {
+	l := look{root: root, seen: map[string]bool{}}
+	var files []string
+	for _, r := range rules(Options{Live: true}) {
+		if r.kind != "lease" || r.tree {
+			continue
+		}
+		items, err := l.match(r)
+		if err != nil {
+			return nil, fmt.Errorf("look for leases: %w", err)
+		}
+		for _, i := range items {
+			files = append(files, i.Path[1:])
+		}
+	}
+	return files, nil
+}
+
 // Run takes everything away, and looks once more: what is left then is an error, and in Left. It waits for the lock
 // 30 s at most, and finishes an apply that was cut short before anything else.
 func Run(ctx context.Context, root *fsroot.Root, o Options) (Found, error) {
