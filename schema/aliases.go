@@ -26,6 +26,7 @@ type (
 	System          = config.System
 	Keyboard        = config.Keyboard
 	SSHServer       = config.SSHServer
+	SSHConsole      = config.SSHConsole
 	HostKey         = config.HostKey
 	NTP             = config.NTP
 	Resolver        = config.Resolver

@@ -266,6 +266,7 @@ func (c *Command) boot() *cobra.Command {
 			if !env.Live {
 				return errors.New("boot is for the running system; apply works with --root")
 			}
+			env.Terminal = "/dev/console"
 			r := stages[args[0]](cmd.Context(), env)
 			if r.State == report.Running {
 				return nil // well so far; the next stage is another unit's

@@ -221,6 +221,7 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 		}
 		r.Commit(made)
 		r.request.Reload = r.request.Reload || anyUnit(made)
+		r.settleIdentity(ctx)
 		return report.Done
 	})
 	if !r.request.IsEmpty() {
@@ -349,9 +350,11 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	if len(r.Errors) > 0 { // of BootMain, after the commit
 		st, o.Success = report.Degraded, ""
 	}
-	r.end(ctx, worse(st, r.handOff(ctx, o, func() error {
+	st = worse(st, r.handOff(ctx, o, func() error {
 		return errors.Join(r.Root.Remove(requestPath), handoff.Ready())
-	})))
+	}))
+	r.showKeys(ctx)
+	r.end(ctx, st)
 	return r.Report
 }
 

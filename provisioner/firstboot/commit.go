@@ -136,6 +136,7 @@ func (r *run) commit(ctx context.Context) report.State {
 	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
+	r.request.Keys = keysShown(r.config, r.settings.DefaultUser)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
@@ -304,14 +305,15 @@ func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()
 	record, err5 := r.record()
-	out = append(append(out, manifest, instance, record), origin...)
+	machine, err6 := r.machineRecord()
+	out = append(append(append(out, manifest, instance, record), origin...), machine...)
 	if r.Live {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
-	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5)
+	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5, err6)
 }
 
 // digest is that of the configuration as fetched.

@@ -69,9 +69,11 @@ type Env struct {
 	// Restorecon is the program that sets SELinux labels; empty for the machine's own.
 	Restorecon string
 	Console    report.Console
-	Log        *slog.Logger
-	Now        func() time.Time
-	Version    string
+	// Terminal is the console itself ("/dev/console"), for what must stand there as it is; "" if nothing is to be printed.
+	Terminal string
+	Log      *slog.Logger
+	Now      func() time.Time
+	Version  string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
 }
@@ -124,6 +126,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
+	r.showKeys(ctx)
 	r.end(ctx, st)
 	return r.Report
 }

@@ -77,6 +77,19 @@ type Request struct {
 	Scripts  []Script   `json:"scripts,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
+	// Keys is what of SSH keys is printed to the console in the end, on the first boot of an instance alone.
+	Keys Keys `json:"keys,omitzero"`
+}
+
+// Keys is what of SSH keys is printed to the console.
+type Keys struct {
+	// Host says that the host keys are, and their fingerprints, but for keys of these types.
+	Host               bool     `json:"host,omitempty"`
+	WithoutFingerprint []string `json:"without_fingerprint,omitempty"`
+	WithoutKey         []string `json:"without_key,omitempty"`
+	// Users are those whose authorized keys are shown by their fingerprints, of the digest Hash.
+	Users []string `json:"users,omitempty"`
+	Hash  string   `json:"hash,omitempty"`
 }
 
 // Command is a program of the distribution to run.

@@ -13,6 +13,7 @@ import (
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/hostkeys"
 	"cloudconfig/provisioner/plan"
+	"cloudconfig/schema/sshkey"
 )
 
 // system is a root with files by their paths.
@@ -152,5 +153,33 @@ ecdsa-sha2-nistp256 CC \u{202e}
 `
 	if got != want {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestAuthorized(t *testing.T) {
+	key := func(line string) sshkey.Key {
+		k, err := sshkey.Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	const ed25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+	got := hostkeys.Authorized("core", "/home/core/.ssh/authorized_keys", []sshkey.Key{
+		key(ed25519), key(`command="echo \"secret\"",no-pty ` + ed25519 + " me@laptop"),
+	}, "md5")
+	const want = `ci-info: ++++++++++++++Authorized keys from /home/core/.ssh/authorized_keys for user core++++++++++++++
+ci-info: +-------------+-------------------------------------------------+----------------+-----------+
+ci-info: |   Keytype   |                Fingerprint (md5)                |    Options     |  Comment  |
+ci-info: +-------------+-------------------------------------------------+----------------+-----------+
+ci-info: | ssh-ed25519 | 0f:a2:0a:d7:38:3e:65:45:08:6b:63:84:1c:ff:dc:ba |       -        |     -     |
+ci-info: | ssh-ed25519 | 0f:a2:0a:d7:38:3e:65:45:08:6b:63:84:1c:ff:dc:ba | command,no-pty | me@laptop |
+ci-info: +-------------+-------------------------------------------------+----------------+-----------+
+`
+	if got != want {
+		t.Errorf("\n%s", got)
+	}
+	if got := hostkeys.Authorized("core", "", nil, "sha256"); got != "ci-info: no authorized SSH keys fingerprints found for user core.\n" {
+		t.Errorf("%q", got)
 	}
 }

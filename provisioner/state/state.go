@@ -1,5 +1,6 @@
 // Package state is what the provisioner remembers of an instance between boots, in /var/lib/provisioner.
 //
+//	machine.json          which machine this is, to tell a copy of its disk by
 //	scripts.json          the digests of the scripts that run a single time ever, and have ended
 //	instance              a link to the directory of the instance that this machine is
 //	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
@@ -48,6 +49,8 @@ const (
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
 	IncludedFile = "included.json"
+	// MachineFile lies in Top: it is the machine's, whichever instance that is.
+	MachineFile = "machine.json"
 )
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
@@ -75,6 +78,23 @@ type Origin struct {
 	Named string `json:"named,omitempty"`
 	// Machine is the digest of what identified the machine then.
 	Machine string `json:"machine"`
+}
+
+// Machine is which machine this is: digests, each "" of what the machine does not have. A machine with another UUID, or
+// serial number where one has no UUID, and the same machine-id is a copy.
+type Machine struct {
+	Version int    `json:"version"`
+	UUID    string `json:"uuid,omitempty"`   // of the SMBIOS
+	Serial  string `json:"serial,omitempty"` // of DMI
+	ID      string `json:"id,omitempty"`     // of /etc/machine-id
+}
+
+// IsOther says that the hardware is known to be another than that of m.
+func (m Machine) IsOther(now Machine) bool {
+	if m.UUID != "" && now.UUID != "" {
+		return m.UUID != now.UUID
+	}
+	return m.Serial != "" && now.Serial != "" && m.Serial != now.Serial
 }
 
 // Floor is what the access floor was made from.

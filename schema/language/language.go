@@ -144,9 +144,12 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "ssh_deletekeys", shape: &strictBoolean, doc: "Remove the image's host keys, so that they are made anew", example: "true"},
 	{name: "ssh_quiet_keygen", shape: &strictBoolean, doc: "Make host keys without a word on the console", example: "true", later: &later{instead: quietConsole, unless: []string{"true"}}},
 	{name: "ssh_publish_hostkeys", shape: &shape{kind: mapping, fields: publishFields}, doc: "Tell the platform the host keys", example: "{enabled: false}", later: &later{instead: "read them with ssh-keyscan", unless: []string{"false"}, in: "enabled"}},
-	{name: "no_ssh_fingerprints", shape: &strictBoolean, doc: "Print no fingerprints of keys to the console", example: "true", later: &later{instead: quietConsole, unless: []string{"true"}}},
+	{name: "no_ssh_fingerprints", shape: &strictBoolean, doc: "Print no fingerprints of authorized keys to the console", example: "true"},
+	{name: "authkey_hash", shape: &shape{kind: text, strict: true, oneOf: []string{"sha256", "sha512", "md5"}}, doc: "The digest of those fingerprints", example: "sha256"},
+	{name: "ssh_fp_console_blacklist", shape: &shape{kind: list, unique: true, item: &strictText}, doc: "Types of host key whose fingerprint is not printed to the console", example: "[ssh-rsa]"},
+	{name: "ssh_key_console_blacklist", shape: &shape{kind: list, unique: true, item: &strictText}, doc: "Types of host key that are not printed to the console; ssh-dss unless it is given", example: "[ssh-rsa]"},
 	{name: "ssh", shape: &shape{kind: mapping, fields: []field{
-		{name: "emit_keys_to_console", required: true, shape: &strictBoolean, doc: "Print the host keys to the console", example: "false", later: &later{instead: quietConsole, unless: []string{"false"}}},
+		{name: "emit_keys_to_console", required: true, shape: &strictBoolean, doc: "Print the host keys and their fingerprints to the console", example: "false"},
 	}}, doc: "What of SSH is printed to the console", example: "{emit_keys_to_console: false}"},
 
 	{name: "groups", shape: &shape{kind: either, either: []*shape{
