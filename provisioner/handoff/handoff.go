@@ -74,6 +74,8 @@ type Request struct {
 	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
+	// Agents are units that the commands come before, asked for or not: the boot may start them.
+	Agents []string `json:"agents,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -96,7 +98,7 @@ type Script struct {
 
 // Of is the request of a plan.
 func Of(p plan.Plan) Request {
-	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Hosts: p.Hosts}
+	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Agents: p.Agents, Hosts: p.Hosts}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}
@@ -220,7 +222,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	}
 	after := ""
 	for i, c := range r.Commands {
-		after = w.command(ctx, i+1, c, after, r.Jobs)
+		after = w.command(ctx, i+1, c, after, r)
 	}
 	jobs := r.Jobs
 	if r.Networkd {

@@ -35,6 +35,9 @@ type Plan struct {
 	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
+	// Agents are the units of agents that the configuration sets up or starts and that are on the machine. Commands
+	// come before them too.
+	Agents []string
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string
 	// Scripts are run after the commit, in order.
