@@ -58,12 +58,18 @@ type State struct {
 	Timeout time.Duration
 	// Unlimited says that the unit may take for ever, as a oneshot service may unless it says otherwise.
 	Unlimited bool
-	// Queued says that a job of the unit waits or runs.
-	Queued bool
+	// Queued says that a job of the unit waits or runs, Tried that one has run since the machine is up.
+	Queued, Tried bool
+	// Needs are the units without which it does not start, After those that it starts after, and By those that want
+	// it or need it.
+	Needs, After, By []string
 }
 
 // ErrNoSpace is wrapped by an error of Reload if systemd refused because /run has too little space.
 var ErrNoSpace = errors.New("less than 16 MiB free in /run, which systemd wants for reading units again; enlarge /run or give the machine more memory")
+
+// ErrCycle is wrapped by an error of Enqueue if the unit would wait for itself.
+var ErrCycle = errors.New("units wait for each other")
 
 // Request is what of a plan is to be handed off. It is data, to be kept from the run that commits to the
 // process that watches; scripts are in it whole, so a file of it belongs to root alone.
@@ -231,6 +237,9 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	for _, j := range jobs {
 		w.enqueue(ctx, j)
 	}
+	for _, unit := range r.Agents {
+		w.join(ctx, unit)
+	}
 	for i, s := range r.Scripts {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
@@ -275,6 +284,18 @@ func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
 	})
 }
 
+// join has the start of an agent watched that the boot itself asks for, if it is still to come.
+func (w *Watch) join(ctx context.Context, unit string) {
+	for _, p := range w.pending {
+		if p.outcome.Unit == unit {
+			return
+		}
+	}
+	if s, err := w.state(ctx, unit); err == nil && s.Queued && s.Active == "inactive" {
+		w.enqueue(ctx, plan.Job{Unit: unit, Action: "start"}) // which is the job that is there
+	}
+}
+
 // Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
 	for _, p := range w.pending {
@@ -291,6 +312,7 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		w.result.Outcomes = append(w.result.Outcomes, out)
 	}
 	w.lookAgain(ctx)
+	w.edges(ctx)
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
@@ -306,6 +328,9 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 	out = p.outcome
 	if p.refused != nil {
 		out.Result, out.Detail = "failed", p.refused.Error()
+		if errors.Is(p.refused, ErrCycle) {
+			out.Detail = w.explainCycle(ctx, out.Unit)
+		}
 		return out, true
 	}
 	began, limit := time.Now(), w.limit(ctx, out.Unit)
@@ -365,12 +390,14 @@ func (w *Watch) explain(ctx context.Context, out *Outcome) {
 	case err != nil:
 	case s.Load != "loaded":
 		out.Detail = "unit is " + s.Load
-	case s.Active == "failed" && s.Result != "" && s.Result != "success":
-		out.Detail = s.Result
-		if s.ExitStatus != 0 {
-			out.ExitStatus = s.ExitStatus
-			out.Detail = fmt.Sprintf("%s, status %d", s.Result, s.ExitStatus)
+	case out.Result == "dependency":
+		if culprit := w.culprit(ctx, s.Needs, map[string]bool{out.Unit: true}); culprit != "" {
+			out.Detail = "needs " + culprit
 		}
+	case out.Result == "canceled":
+		out.Detail = "something else was asked of it meanwhile"
+	case s.hasFailed():
+		out.Detail, out.ExitStatus = s.failure(), s.ExitStatus
 	}
 	if out.Script != "" {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)

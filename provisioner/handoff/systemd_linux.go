@@ -96,7 +96,12 @@ func (s *Systemd) Enqueue(ctx context.Context, unit, action string) (<-chan stri
 		return nil, fmt.Errorf("systemd has no action %q", action)
 	}
 	result := make(chan string, 1) // the connection would stand still until somebody reads
-	if _, err := ask(ctx, unit, "replace", result); err != nil {
+	_, err = ask(ctx, unit, "replace", result)
+	// Source: systemd 252, src/core/transaction.c, transaction_verify_order_one.
+	if e := (godbus.Error{}); errors.As(err, &e) && e.Name == "org.freedesktop.systemd1.TransactionOrderIsCyclic" {
+		return nil, ErrCycle
+	}
+	if err != nil {
 		return nil, err
 	}
 	return result, nil
@@ -166,6 +171,18 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 		st.Unlimited = limit == math.MaxUint64
 		if limit < uint64(math.MaxInt64/time.Microsecond) {
 			st.Timeout = time.Duration(limit) * time.Microsecond
+		}
+	}
+	for _, name := range []string{"ConditionTimestampMonotonic", "InactiveExitTimestampMonotonic"} {
+		since, _ := all[name].(uint64)
+		st.Tried = st.Tried || since != 0
+	}
+	for into, names := range map[*[]string][]string{
+		&st.Needs: {"Requires", "Requisite", "BindsTo"}, &st.After: {"After"}, &st.By: {"WantedBy", "RequiredBy"},
+	} {
+		for _, name := range names {
+			units, _ := all[name].([]string)
+			*into = append(*into, units...)
 		}
 	}
 	// The property is the number of the job, 0 for none, and its object.
