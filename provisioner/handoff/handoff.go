@@ -197,6 +197,7 @@ type Watch struct {
 	options Options
 	result  Result
 	pending []pending
+	before  map[string]State // of the units of jobs, before they were asked for
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -234,7 +235,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	if r.Networkd {
 		jobs = append([]plan.Job{{Unit: networkdUnit, Action: "reload-or-try-restart"}}, jobs...)
 	}
-	for _, j := range jobs {
+	for _, j := range w.inOrder(ctx, jobs) {
 		w.enqueue(ctx, j)
 	}
 	for _, unit := range r.Agents {
@@ -270,7 +271,7 @@ func watch(m Manager, o Options) *Watch {
 	if o.ScriptDir == "" {
 		o.ScriptDir = "/run/provisioner/scripts"
 	}
-	return &Watch{manager: m, options: o}
+	return &Watch{manager: m, options: o, before: map[string]State{}}
 }
 
 func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
@@ -282,6 +283,37 @@ func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
 		result:  result,
 		refused: err,
 	})
+}
+
+// inOrder is the jobs in the order in which their units start, and else as they were. A unit that waits for another
+// one waits for its job only if that is there already.
+func (w *Watch) inOrder(ctx context.Context, jobs []plan.Job) (out []plan.Job) {
+	at := map[string][]int{}
+	for i, j := range jobs {
+		at[j.Unit] = append(at[j.Unit], i)
+	}
+	placed := make([]bool, len(jobs))
+	var place func(i int)
+	place = func(i int) {
+		if placed[i] {
+			return
+		}
+		placed[i] = true
+		s, err := w.state(ctx, jobs[i].Unit)
+		if err == nil {
+			w.before[jobs[i].Unit] = s
+		}
+		for _, earlier := range s.After {
+			for _, k := range at[earlier] {
+				place(k)
+			}
+		}
+		out = append(out, jobs[i])
+	}
+	for i := range jobs {
+		place(i)
+	}
+	return out
 }
 
 // join has the start of an agent watched that the boot itself asks for, if it is still to come.
@@ -367,7 +399,11 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 
 // limit is how long to wait for a job of a unit.
 func (w *Watch) limit(ctx context.Context, unit string) time.Duration {
-	s, err := w.state(ctx, unit)
+	s, known := w.before[unit]
+	var err error
+	if !known {
+		s, err = w.state(ctx, unit)
+	}
 	switch {
 	case err != nil:
 		return w.options.Timeout

@@ -190,8 +190,8 @@ func TestOutcomes(t *testing.T) {
 				etcd:    {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 3},
 				flannel: {Load: "loaded", Active: "activating", Result: "signal", ExitStatus: 9, After: []string{"basic.target", etcd}}}},
 			handoff.Request{Jobs: jobs("start", flannel, "start", etcd)},
-			[]string{"flanneld.service: start: failed (signal, status 9; after etcd2.service, which failed)",
-				"etcd2.service: start: failed (exit-code, status 3)"}, 0},
+			[]string{"etcd2.service: start: failed (exit-code, status 3)",
+				"flanneld.service: start: failed (signal, status 9; after etcd2.service, which failed)"}, 0},
 		{"units that wait for each other",
 			recorder{refuse: map[string]error{"start etcd2.service": handoff.ErrCycle}, states: map[string]handoff.State{
 				etcd:             {Load: "loaded", After: []string{"basic.target", fleet}},
@@ -457,6 +457,30 @@ func TestDropped(t *testing.T) {
 	} {
 		if got := handoff.Dropped(t.Context(), &recorder{states: states(tt.change)}, unit); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A unit waits for the job of another one only if that is there already, so jobs are asked for in the order of the units.
+func TestJobsAreAskedForInTheOrderOfTheirUnits(t *testing.T) {
+	after := func(units ...string) handoff.State {
+		return handoff.State{Load: "loaded", Active: "active", After: units}
+	}
+	for _, tt := range []struct {
+		name   string
+		states map[string]handoff.State
+		want   []string
+	}{
+		{"no order among them", map[string]handoff.State{fleet: after("basic.target")}, []string{"start fleet.service", "start flanneld.service", "stop etcd2.service", "start etcd2.service"}},
+		{"backwards", map[string]handoff.State{fleet: after(flannel, "basic.target"), flannel: after(etcd)},
+			[]string{"stop etcd2.service", "start etcd2.service", "start flanneld.service", "start fleet.service"}},
+		{"a ring", map[string]handoff.State{fleet: after(etcd), etcd: after(fleet)},
+			[]string{"stop etcd2.service", "start etcd2.service", "start fleet.service", "start flanneld.service"}},
+	} {
+		m := &recorder{states: tt.states}
+		handoff.Start(t.Context(), m, handoff.Request{Jobs: jobs("start", fleet, "start", flannel, "stop", etcd, "start", etcd)}, handoff.Options{})
+		if diff := cmp.Diff(tt.want, m.calls); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }

@@ -52,7 +52,12 @@ func (s *Systemd) connection() (*dbus.Conn, error) {
 		s.conn.Close()
 		s.conn = nil
 	}
-	conn, err := dbus.NewSystemdConnectionContext(s.ctx)
+	one, err := dial(s.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to systemd: %w", err)
+	}
+	// It asks for a second one, which would get every signal once more: with hardly any left, one is enough.
+	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) { return one, nil })
 	if err != nil {
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
@@ -155,7 +160,7 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	all, err := conn.GetAllPropertiesContext(ctx, unit)
+	all, err := conn.GetUnitPropertiesContext(ctx, unit)
 	if err != nil {
 		return State{}, fmt.Errorf("look at %s: %w", unit, err)
 	}
@@ -163,14 +168,9 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 	st.Load, _ = all["LoadState"].(string)
 	st.Active, _ = all["ActiveState"].(string)
 	st.File, _ = all["UnitFileState"].(string)
-	st.Result, _ = all["Result"].(string)
-	if status, ok := all["ExecMainStatus"].(int32); ok {
-		st.ExitStatus = int(status)
-	}
-	if limit, ok := all["TimeoutStartUSec"].(uint64); ok {
-		st.Unlimited = limit == math.MaxUint64
-		if limit < uint64(math.MaxInt64/time.Microsecond) {
-			st.Timeout = time.Duration(limit) * time.Microsecond
+	if strings.HasSuffix(unit, ".service") && st.Load == "loaded" {
+		if err := st.ofService(ctx, conn, unit); err != nil {
+			return State{}, fmt.Errorf("look at %s: %w", unit, err)
 		}
 	}
 	for _, name := range []string{"ConditionTimestampMonotonic", "InactiveExitTimestampMonotonic"} {
@@ -191,6 +191,32 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 		st.Queued = id != 0
 	}
 	return st, nil
+}
+
+// ofService adds what only services have. A service has hundreds of properties, so those that count are asked for.
+func (s *State) ofService(ctx context.Context, conn *dbus.Conn, unit string) error {
+	names := []string{"TimeoutStartUSec", "Result", "ExecMainStatus"}
+	if s.Active == "active" {
+		names = names[:1] // nothing has failed
+	}
+	for _, name := range names {
+		p, err := conn.GetServicePropertyContext(ctx, unit, name)
+		if err != nil {
+			return err
+		}
+		switch v := p.Value.Value().(type) {
+		case uint64:
+			s.Unlimited = v == math.MaxUint64
+			if v < uint64(math.MaxInt64/time.Microsecond) {
+				s.Timeout = time.Duration(v) * time.Microsecond
+			}
+		case string:
+			s.Result = v
+		case int32:
+			s.ExitStatus = int(v)
+		}
+	}
+	return nil
 }
 
 // Reset implements Manager.
