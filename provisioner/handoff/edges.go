@@ -143,17 +143,40 @@ func (w *Watch) ring(ctx context.Context, unit string, states map[string]State) 
 // Dropped is "units wait for each other: ..." if systemd has dropped the start of a unit, to break such a ring: it was
 // to start with this boot, nobody has tried to start it, and nobody will. Else it is "".
 func Dropped(ctx context.Context, m Manager, unit string) string {
-	w := watch(m, Options{})
+	return watch(m, Options{}).dropped(ctx, unit)
+}
+
+func (w *Watch) dropped(ctx context.Context, unit string) string {
 	s, err := w.state(ctx, unit)
-	if err != nil || s.Load != "loaded" || s.Active != "inactive" || s.Queued || s.Tried {
+	if err != nil || s.Load != "loaded" || s.Active != "inactive" || s.Queued || s.Tried || !w.isWanted(ctx, s) {
 		return ""
 	}
-	for _, by := range s.By[:min(len(s.By), maxEdges)] {
-		if b, err := w.state(ctx, by); err == nil && (b.Queued || b.Active == "active") {
-			if ring := w.ring(ctx, unit, map[string]State{unit: s}); ring != nil {
-				return ErrCycle.Error() + ": " + strings.Join(ring, " after ")
-			}
+	// What is wanted by one that was dropped goes with it, so the ring may be further up.
+	states := map[string]State{unit: s}
+	for _, u := range append([]string{unit}, s.By...) {
+		if ring := w.ring(ctx, u, states); ring != nil {
+			return ErrCycle.Error() + ": " + strings.Join(ring, " after ")
 		}
 	}
 	return ""
+}
+
+// isWanted says that something that this boot starts or has started wants a unit, directly or by way of others.
+func (w *Watch) isWanted(ctx context.Context, s State) bool {
+	seen := map[string]bool{}
+	for queue := s.By; len(queue) > 0 && len(seen) < maxEdges; queue = queue[1:] {
+		if seen[queue[0]] {
+			continue
+		}
+		seen[queue[0]] = true
+		by, err := w.state(ctx, queue[0])
+		if err != nil {
+			continue
+		}
+		if by.Queued || by.Active == "active" || by.Active == "activating" {
+			return true
+		}
+		queue = append(queue, by.By...)
+	}
+	return false
 }

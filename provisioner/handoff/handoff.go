@@ -82,6 +82,8 @@ type Request struct {
 	Scripts  []Script   `json:"scripts,omitempty"`
 	// Agents are units that the commands come before, asked for or not: the boot may start them.
 	Agents []string `json:"agents,omitempty"`
+	// Enabled are units that were to start with this boot without being asked for.
+	Enabled []string `json:"enabled,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -116,7 +118,7 @@ func Of(p plan.Plan) Request {
 
 // IsEmpty says that there is nothing to do.
 func (r Request) IsEmpty() bool {
-	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0 && len(r.Enabled) == 0
 }
 
 // Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
@@ -198,6 +200,7 @@ type Watch struct {
 	result  Result
 	pending []pending
 	before  map[string]State // of the units of jobs, before they were asked for
+	enabled []string
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -241,6 +244,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	for _, unit := range r.Agents {
 		w.join(ctx, unit)
 	}
+	w.enabled = r.Enabled
 	for i, s := range r.Scripts {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
@@ -345,6 +349,11 @@ func (w *Watch) Wait(ctx context.Context) Result {
 	}
 	w.lookAgain(ctx)
 	w.edges(ctx)
+	for _, unit := range w.enabled {
+		if ring := w.dropped(ctx, unit); ring != "" {
+			w.result.Outcomes = append(w.result.Outcomes, Outcome{Unit: unit, Action: "start", Result: "canceled", Detail: ring})
+		}
+	}
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()

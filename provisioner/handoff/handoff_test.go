@@ -209,6 +209,13 @@ func TestOutcomes(t *testing.T) {
 				flannel: {Load: "loaded", After: []string{fleet}}}},
 			handoff.Request{Jobs: jobs("start", etcd)},
 			[]string{"etcd2.service: start: failed (units wait for each other: fleet.service after flanneld.service after fleet.service)"}, 0},
+		{"a unit that was enabled, and whose start systemd has dropped",
+			recorder{states: map[string]handoff.State{
+				fleet:               {Load: "loaded", Active: "inactive", By: []string{"multi-user.target"}, After: []string{flannel}},
+				flannel:             {Load: "loaded", Active: "active", After: []string{fleet}},
+				"multi-user.target": {Load: "loaded", Active: "active"}}},
+			handoff.Request{Jobs: jobs("start", etcd), Enabled: []string{etcd, fleet}},
+			[]string{"fleet.service: start: canceled (units wait for each other: fleet.service after flanneld.service after fleet.service)"}, 0},
 		{"an agent that the boot itself starts is watched too",
 			recorder{ends: map[string]string{fleet: "failed"}, states: map[string]handoff.State{
 				fleet:   {Load: "loaded", Active: "inactive", Queued: true},
@@ -441,7 +448,8 @@ func TestDropped(t *testing.T) {
 		s := idle
 		change(&s)
 		return map[string]handoff.State{unit: s, "x.target": {Load: "loaded", After: []string{unit}},
-			"multi-user.target": {Load: "loaded", Active: "inactive", Queued: true}, "graphical.target": {Load: "loaded", Active: "inactive"}}
+			"multi-user.target": {Load: "loaded", Active: "inactive", Queued: true}, "graphical.target": {Load: "loaded", Active: "inactive"},
+			"custom.target": {Load: "loaded", Active: "inactive", By: []string{"multi-user.target"}}}
 	}
 	for _, tt := range []struct {
 		name   string
@@ -453,6 +461,7 @@ func TestDropped(t *testing.T) {
 		{"it is still to start", func(s *handoff.State) { s.Queued = true }, ""},
 		{"it was tried", func(s *handoff.State) { s.Tried = true }, ""},
 		{"this boot does not want it", func(s *handoff.State) { s.By = []string{"graphical.target"} }, ""},
+		{"what wants it was dropped with it", func(s *handoff.State) { s.By = []string{"custom.target"} }, "units wait for each other: web.service after x.target after web.service"},
 		{"it is gone", func(s *handoff.State) { s.Load = "not-found" }, ""},
 	} {
 		if got := handoff.Dropped(t.Context(), &recorder{states: states(tt.change)}, unit); got != tt.want {
