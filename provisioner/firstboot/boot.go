@@ -94,7 +94,8 @@ func (r *run) again(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	r.request.Reload, r.request.Hosts = r.request.Reload || anyUnit(made), kept.Hosts
+	r.request.Reload = r.request.Reload || anyUnit(made)
+	r.request.Agents, r.request.Enabled, r.request.Hosts = kept.Agents, kept.Enabled, kept.Hosts
 	for _, c := range kept.Commands {
 		if !ended.has(c.Inputs, schema.PerInstance) {
 			r.request.Commands = append(r.request.Commands, handoff.Command{Argv: c.Argv, Inputs: c.Inputs})

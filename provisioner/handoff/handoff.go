@@ -59,12 +59,18 @@ type State struct {
 	Timeout time.Duration
 	// Unlimited says that the unit may take for ever, as a oneshot service may unless it says otherwise.
 	Unlimited bool
-	// Queued says that a job of the unit waits or runs.
-	Queued bool
+	// Queued says that a job of the unit waits or runs, Tried that one has run since the machine is up.
+	Queued, Tried bool
+	// Needs are the units without which it does not start, After those that it starts after, and By those that want
+	// it or need it.
+	Needs, After, By []string
 }
 
 // ErrNoSpace is wrapped by an error of Reload if systemd refused because /run has too little space.
 var ErrNoSpace = errors.New("less than 16 MiB free in /run, which systemd wants for reading units again; enlarge /run or give the machine more memory")
+
+// ErrCycle is wrapped by an error of Enqueue if the unit would wait for itself.
+var ErrCycle = errors.New("units wait for each other")
 
 // Request is what of a plan is to be handed off. It is data, to be kept from the run that commits to the
 // process that watches; scripts are in it whole, so a file of it belongs to root alone.
@@ -75,6 +81,10 @@ type Request struct {
 	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
+	// Agents are units that the commands come before, asked for or not: the boot may start them.
+	Agents []string `json:"agents,omitempty"`
+	// Enabled are units that were to start with this boot without being asked for.
+	Enabled []string `json:"enabled,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
 	// Keys is what of SSH keys is printed to the console in the end, on the first boot of an instance alone.
@@ -110,7 +120,7 @@ type Script struct {
 
 // Of is the request of a plan.
 func Of(p plan.Plan) Request {
-	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Hosts: p.Hosts}
+	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Agents: p.Agents, Hosts: p.Hosts}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}
@@ -122,7 +132,7 @@ func Of(p plan.Plan) Request {
 
 // IsEmpty says that there is nothing to do.
 func (r Request) IsEmpty() bool {
-	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0 && len(r.Enabled) == 0
 }
 
 // Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
@@ -205,6 +215,8 @@ type Watch struct {
 	options Options
 	result  Result
 	pending []pending
+	before  map[string]State // of the units of jobs, before they were asked for
+	enabled []string
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -236,15 +248,19 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	}
 	after := ""
 	for i, c := range r.Commands {
-		after = w.command(ctx, i+1, c, after, r.Jobs)
+		after = w.command(ctx, i+1, c, after, r)
 	}
 	jobs := r.Jobs
 	if r.Networkd {
 		jobs = append([]plan.Job{{Unit: networkdUnit, Action: "reload-or-try-restart"}}, jobs...)
 	}
-	for _, j := range jobs {
+	for _, j := range w.inOrder(ctx, jobs) {
 		w.enqueue(ctx, j)
 	}
+	for _, unit := range r.Agents {
+		w.join(ctx, unit)
+	}
+	w.enabled = r.Enabled
 	for i, s := range r.Scripts {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
@@ -275,7 +291,7 @@ func watch(m Manager, o Options) *Watch {
 	if o.ScriptDir == "" {
 		o.ScriptDir = "/run/provisioner/scripts"
 	}
-	return &Watch{manager: m, options: o}
+	return &Watch{manager: m, options: o, before: map[string]State{}}
 }
 
 func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
@@ -287,6 +303,49 @@ func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
 		result:  result,
 		refused: err,
 	})
+}
+
+// inOrder is the jobs in the order in which their units start, and else as they were. A unit that waits for another
+// one waits for its job only if that is there already.
+func (w *Watch) inOrder(ctx context.Context, jobs []plan.Job) (out []plan.Job) {
+	at := map[string][]int{}
+	for i, j := range jobs {
+		at[j.Unit] = append(at[j.Unit], i)
+	}
+	placed := make([]bool, len(jobs))
+	var place func(i int)
+	place = func(i int) {
+		if placed[i] {
+			return
+		}
+		placed[i] = true
+		s, err := w.state(ctx, jobs[i].Unit)
+		if err == nil {
+			w.before[jobs[i].Unit] = s
+		}
+		for _, earlier := range s.After {
+			for _, k := range at[earlier] {
+				place(k)
+			}
+		}
+		out = append(out, jobs[i])
+	}
+	for i := range jobs {
+		place(i)
+	}
+	return out
+}
+
+// join has the start of an agent watched that the boot itself asks for, if it is still to come.
+func (w *Watch) join(ctx context.Context, unit string) {
+	for _, p := range w.pending {
+		if p.outcome.Unit == unit {
+			return
+		}
+	}
+	if s, err := w.state(ctx, unit); err == nil && s.Queued && s.Active == "inactive" {
+		w.enqueue(ctx, plan.Job{Unit: unit, Action: "start"}) // which is the job that is there
+	}
 }
 
 // Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
@@ -307,6 +366,12 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		w.result.Outcomes = append(w.result.Outcomes, out)
 	}
 	w.lookAgain(ctx)
+	w.edges(ctx)
+	for _, unit := range w.enabled {
+		if ring := w.dropped(ctx, unit); ring != "" {
+			w.result.Outcomes = append(w.result.Outcomes, Outcome{Unit: unit, Action: "start", Result: "canceled", Detail: ring})
+		}
+	}
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
@@ -325,6 +390,9 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 	out = p.outcome
 	if p.refused != nil {
 		out.Result, out.Detail = "failed", p.refused.Error()
+		if errors.Is(p.refused, ErrCycle) {
+			out.Detail = w.explainCycle(ctx, out.Unit)
+		}
 		return out, true
 	}
 	began, limit := time.Now(), w.limit(ctx, out.Unit)
@@ -361,7 +429,11 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 
 // limit is how long to wait for a job of a unit.
 func (w *Watch) limit(ctx context.Context, unit string) time.Duration {
-	s, err := w.state(ctx, unit)
+	s, known := w.before[unit]
+	var err error
+	if !known {
+		s, err = w.state(ctx, unit)
+	}
 	switch {
 	case err != nil:
 		return w.options.Timeout
@@ -384,12 +456,14 @@ func (w *Watch) explain(ctx context.Context, out *Outcome) {
 	case err != nil:
 	case s.Load != "loaded":
 		out.Detail = "unit is " + s.Load
-	case s.Active == "failed" && s.Result != "" && s.Result != "success":
-		out.Detail = s.Result
-		if s.ExitStatus != 0 {
-			out.ExitStatus = s.ExitStatus
-			out.Detail = fmt.Sprintf("%s, status %d", s.Result, s.ExitStatus)
+	case out.Result == "dependency":
+		if culprit := w.culprit(ctx, s.Needs, map[string]bool{out.Unit: true}); culprit != "" {
+			out.Detail = "needs " + culprit
 		}
+	case out.Result == "canceled":
+		out.Detail = "something else was asked of it meanwhile"
+	case s.hasFailed():
+		out.Detail, out.ExitStatus = s.failure(), s.ExitStatus
 	}
 	if out.Script != "" {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)

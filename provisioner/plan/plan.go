@@ -35,6 +35,11 @@ type Plan struct {
 	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
+	// Agents are the units of agents that the configuration sets up or starts and that are on the machine. Commands
+	// come before them too.
+	Agents []string
+	// Enabled are the units that start with the machine from its next boot on.
+	Enabled []string
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string
 	// Scripts are run after the commit, in order.

@@ -121,6 +121,10 @@ type Runtime struct {
 	Scripts  []Script  `json:"scripts,omitempty"`
 	// Boothooks run on every boot, before all else.
 	Boothooks []Script `json:"boothooks,omitempty"`
+	// Agents are units that the commands come before.
+	Agents []string `json:"agents,omitempty"`
+	// Enabled are units that start with the machine.
+	Enabled []string `json:"enabled,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -180,7 +184,7 @@ func (m Manifest) With(digest string, items []plan.Item) Manifest {
 
 // Keep is the record of a plan.
 func Keep(p plan.Plan) Runtime {
-	r := Runtime{Version: 1, Hosts: p.Hosts}
+	r := Runtime{Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts}
 	for _, c := range p.Kept {
 		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
 	}
