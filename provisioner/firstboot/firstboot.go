@@ -123,6 +123,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
 	r.end(ctx, st)
+	r.turnOff(ctx)
 	return r.Report
 }
 
@@ -170,6 +171,7 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	if st = worse(st, r.complete(ctx)); st == report.Failed || st == report.Refused {
 		return st
 	}
+	st = worse(st, r.runBootSteps(ctx, plan.Steps(r.config.BootCommands)))
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}

@@ -74,6 +74,12 @@ type Request struct {
 	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
+	// Steps run when jobs and scripts have ended. Shell is what those of an earlier boot have left for them.
+	Steps []plan.Step `json:"steps,omitempty"`
+	Shell []byte      `json:"shell,omitempty"`
+	// Power and FinalMessage are for whoever hands off, after all of it: see [TurnOff].
+	Power        *plan.Power `json:"power,omitempty"`
+	FinalMessage string      `json:"final_message,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -103,12 +109,14 @@ func Of(p plan.Plan) Request {
 	for _, s := range p.Scripts {
 		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
 	}
+	r.Steps, r.Power, r.FinalMessage = p.Steps, p.Power, p.FinalMessage
 	return r
 }
 
 // IsEmpty says that there is nothing to do.
 func (r Request) IsEmpty() bool {
-	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0 &&
+		len(r.Steps) == 0 && r.Power == nil && r.FinalMessage == ""
 }
 
 // Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
@@ -126,6 +134,8 @@ type Options struct {
 	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
 	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
+	// StepEnded, if not nil, is told of each step in the same way, with what its shell has left for the next one.
+	StepEnded func(o Outcome, shell []byte)
 	// Success, if not empty, is a unit to start when everything has ended well, for hooks; nobody waits for it.
 	Success string
 }
@@ -134,13 +144,16 @@ type Options struct {
 type Outcome struct {
 	Unit   string `json:"unit"`
 	Action string `json:"action"` // of plan.Job; "run" of a command or script
-	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled".
+	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled"; "not-run" of
+	// a step after one that failed.
 	Result string `json:"result"`
 	// Detail says more, in words of ours and systemd's: "exit-code, status 3".
 	Detail string `json:"detail,omitempty"`
 	// ExitStatus is that of the main process if it failed, else 0.
 	ExitStatus int `json:"exit_status,omitempty"`
-	// Script is the name of the script or of the command's program, if it is one.
+	// DurationMS is how long a step took, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitempty"`
+	// Script is the name of the script, of the command's program or of the step, if it is one.
 	Script string `json:"script,omitempty"`
 }
 
@@ -158,7 +171,7 @@ func (o Outcome) String() string {
 
 // Result is what became of a hand-off.
 type Result struct {
-	Outcomes []Outcome // commands in order, then jobs, then scripts
+	Outcomes []Outcome // commands in order, then jobs, then scripts, then steps
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
 }
@@ -189,6 +202,7 @@ type Watch struct {
 	options Options
 	result  Result
 	pending []pending
+	request Request // its steps are run by Wait; empty if nothing was asked for
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -233,6 +247,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
 	}
+	w.request = r
 	return w
 }
 
@@ -273,7 +288,8 @@ func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
 	})
 }
 
-// Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
+// Wait collects the results in order, and then runs the steps. When ctx ends it stops waiting; jobs and scripts go on.
+// Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
 	for _, p := range w.pending {
 		out, ended := w.await(ctx, p)
@@ -288,6 +304,7 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
 	}
+	w.runSteps(ctx, w.request)
 	w.lookAgain(ctx)
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
