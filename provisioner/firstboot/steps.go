@@ -37,7 +37,8 @@ func stepDigest(name, text string) string { return plan.Digest([]byte(name + "\x
 var powerDigest = stepDigest("power_state", "")
 
 // dropEndedSteps leaves the steps that are still to run, and what is still to become of the machine. After a step that
-// has failed none is, on this boot or a later one.
+// has failed none is, on this boot or a later one. One that was ended because the machine went down has not failed: it
+// may have asked for that, and would again.
 func (r *run) dropEndedSteps(steps *[]plan.Step, power **plan.Power, ended ended) {
 	if ended.instance.Ended[powerDigest] != "" {
 		*power = nil
@@ -54,7 +55,7 @@ func (r *run) dropEndedSteps(steps *[]plan.Step, power **plan.Power, ended ended
 			})
 		case result == "":
 			rest = append(rest, s)
-		case result != "done" && !s.Continue:
+		case stops(result, s):
 			failed = s.Name
 		}
 	}
@@ -63,6 +64,11 @@ func (r *run) dropEndedSteps(steps *[]plan.Step, power **plan.Power, ended ended
 		r.HandOff(left)
 	}
 	*steps = rest
+}
+
+// stops says that after a step that has ended so none is run any more.
+func stops(result string, s plan.Step) bool {
+	return result != "done" && result != "canceled" && !s.Continue
 }
 
 // loadShell takes up what the steps of an earlier boot have left for those that are to run.
@@ -82,7 +88,7 @@ func (r *run) markStep(ctx context.Context, o handoff.Outcome, shell []byte) rep
 	for i, s := range r.request.Steps {
 		if s.Name == o.Script {
 			digest = stepDigest(s.Name, s.Text)
-			last = i == len(r.request.Steps)-1 || !o.OK() && !s.Continue
+			last = i == len(r.request.Steps)-1 || stops(o.Result, s)
 		}
 	}
 	kept := state.Bytes(r.instance, state.ShellFile, shell)

@@ -91,9 +91,6 @@ func (w *Watch) step(ctx context.Context, t Transient, s plan.Step, left string)
 	if p.refused != nil {
 		return out
 	}
-	if out.Result == "canceled" {
-		w.settle(ctx, &out)
-	}
 	if w.options.StepEnded != nil {
 		shell, err := os.ReadFile(left)
 		if err == nil && len(shell) > maxShell {
@@ -117,28 +114,6 @@ func (w *Watch) launchStep(ctx context.Context, t Transient, file string, text [
 	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
 	_ = w.manager.Reset(ctx, t.Unit)
 	return w.manager.Run(ctx, t)
-}
-
-// settle says how a step has ended whose job was canceled: by the machine going down, which the step itself may have
-// asked for before it ended well.
-func (w *Watch) settle(ctx context.Context, out *Outcome) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
-	defer cancel()
-	for tick := time.NewTicker(100 * time.Millisecond); ; {
-		s, err := w.manager.State(ctx, out.Unit)
-		switch {
-		case err == nil && s.Active == "inactive":
-			out.Result, out.Detail = "done", ""
-		case err == nil && s.Active == "failed":
-			out.Result = "failed"
-			w.explain(ctx, out)
-		case ctx.Err() == nil:
-			<-tick.C
-			continue
-		}
-		tick.Stop()
-		return
-	}
 }
 
 // stepScript is the text of a step for the shell. In front of its first line, so that the lines of what the shell
