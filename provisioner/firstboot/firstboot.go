@@ -337,6 +337,13 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 		return out, err
 	}
 	r.find(found)
+	if r.instance != "" {
+		ended, err := r.scriptsEnded()
+		if err != nil {
+			return out, err
+		}
+		r.dropEndedSteps(&p.Steps, &p.Power, ended)
+	}
 	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
 }

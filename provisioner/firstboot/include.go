@@ -196,7 +196,7 @@ func (r *run) runBoothooks(ctx context.Context, hooks []schema.Script) report.St
 func (r *run) runEarly(ctx context.Context, what string, count int, limit time.Duration, all func(context.Context, handoff.Manager, handoff.Options) handoff.Result) report.State {
 	r.enter(what)
 	if !r.Live {
-		r.say(what, "%d are not run: this is not the running system", count)
+		r.say(what, "not run: this is not the running system")
 		return report.Done
 	}
 	r.say(what, "running %d, for %s at most", count, limit)

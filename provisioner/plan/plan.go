@@ -197,6 +197,18 @@ type Power struct {
 	Why       []source.Range `json:"-"`
 }
 
+// String is "reboot in 5 minutes, if its condition holds".
+func (p *Power) String() string {
+	s := p.Mode
+	if p.DelayMinutes > 0 {
+		s += " in " + count(p.DelayMinutes, "minute")
+	}
+	if p.Condition != "" {
+		s += ", if its condition holds"
+	}
+	return s
+}
+
 // Input is all that Compute looks at.
 type Input struct {
 	Config *schema.Config
