@@ -34,6 +34,8 @@ type (
 	Password        = config.Password
 	Certificate     = config.Certificate
 	CertificatePart = config.CertificatePart
+	Command         = config.Command
+	PowerState      = config.PowerState
 )
 
 // How often a script runs.

@@ -115,6 +115,8 @@ func (r *run) again(ctx context.Context) report.State {
 			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content, When: s.When})
 		}
 	}
+	r.dropEndedSteps(&kept.Steps, &kept.Power, ended)
+	r.request.Steps, r.request.Power, r.request.FinalMessage = kept.Steps, kept.Power, kept.FinalMessage
 	return report.Done
 }
 
@@ -356,6 +358,8 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	}))
 	r.showKeys(ctx)
 	r.end(ctx, st)
+	r.printFinalMessage()
+	r.turnOff(ctx)
 	return r.Report
 }
 
@@ -390,21 +394,25 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 			st = report.Degraded // a later boot runs it again
 		}
 	}
+	o.StepEnded = func(step handoff.Outcome, shell []byte) {
+		if r.markStep(ctx, step, shell) != report.Done {
+			st = report.Degraded // a later boot runs it again
+		}
+	}
 	r.awaitNames(ctx)
+	if err := r.loadShell(); err != nil {
+		st, r.request.Steps = r.degraded(err), nil // without it they might do anything
+	}
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
-	r.HandOff(result)
-	if err := result.Err(); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			r.say("hand off", "%s", strings.TrimSuffix(line, "\n"))
-		}
+	if r.told("hand off", result) != report.Done {
 		return report.Degraded
 	}
 	if n := len(result.Outcomes); n > 0 {
-		r.say("hand off", "%d jobs and scripts ended well", n)
+		r.say("hand off", "%d jobs, scripts and commands ended well", n)
 	}
 	return st
 }

@@ -135,6 +135,7 @@ func (r *run) commit(ctx context.Context) report.State {
 	}
 	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
+	r.dropEndedSteps(&p.Steps, &p.Power, ended)
 	r.request = handoff.Of(p)
 	r.request.Keys = keysShown(r.config, r.settings.DefaultUser)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
@@ -365,11 +366,19 @@ func (r *run) markEnded(ctx context.Context, digest string, when schema.When, re
 
 // keep commits one file of our state.
 func (r *run) keep(ctx context.Context, file func() (plan.Change, error)) report.State {
-	return r.underLock(ctx, func() report.State {
+	return r.keepAll(ctx, func() ([]plan.Change, error) {
 		c, err := file()
+		return []plan.Change{c}, err
+	})
+}
+
+// keepAll commits files of our state.
+func (r *run) keepAll(ctx context.Context, files func() ([]plan.Change, error)) report.State {
+	return r.underLock(ctx, func() report.State {
+		changes, err := files()
 		var p plan.Plan
 		if err == nil {
-			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), c))
+			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), changes...))
 		}
 		if err == nil {
 			_, err = commit.Apply(ctx, r.Root, p)

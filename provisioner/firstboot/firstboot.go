@@ -128,6 +128,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
+	r.turnOff(ctx)
 	return r.Report
 }
 
@@ -175,6 +176,7 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	if st = worse(st, r.complete(ctx)); st == report.Failed || st == report.Refused {
 		return st
 	}
+	st = worse(st, r.runBootSteps(ctx, plan.Steps(r.config.BootCommands)))
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}
@@ -356,6 +358,13 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 		return out, err
 	}
 	r.find(found)
+	if r.instance != "" {
+		ended, err := r.scriptsEnded()
+		if err != nil {
+			return out, err
+		}
+		r.dropEndedSteps(&p.Steps, &p.Power, ended)
+	}
 	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
 }

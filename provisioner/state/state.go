@@ -12,7 +12,8 @@
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
-//	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
+//	  scripts.json        the digests of the scripts, the steps, and of the inputs of the commands, that have ended
+//	  shell               what the shells of the steps that have ended leave for the next; gone with the last step
 //
 // All of it is readable by root alone, and written as changes of the same transaction as everything else.
 package state
@@ -51,6 +52,7 @@ const (
 	IncludedFile = "included.json"
 	// MachineFile lies in Top: it is the machine's, whichever instance that is.
 	MachineFile = "machine.json"
+	ShellFile   = "shell"
 )
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
@@ -103,8 +105,8 @@ type Floor struct {
 	Digest  string `json:"digest"`
 }
 
-// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text, and the commands by that of
-// their inputs.
+// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text, the commands by that of
+// their inputs, and the steps by that of their names and texts.
 type Scripts struct {
 	Version int               `json:"version"`
 	Ended   map[string]string `json:"ended"` // digest to result
@@ -125,6 +127,12 @@ type Runtime struct {
 	Agents []string `json:"agents,omitempty"`
 	// Enabled are units that start with the machine.
 	Enabled []string `json:"enabled,omitempty"`
+	// BootSteps run on every boot, after the boothooks; Steps are those that a boot which was cut short has left.
+	BootSteps []plan.Step `json:"boot_steps,omitempty"`
+	Steps     []plan.Step `json:"steps,omitempty"`
+	// Power is what is done with the machine at the end of the first boot, FinalMessage is printed at the end of each.
+	Power        *plan.Power `json:"power,omitempty"`
+	FinalMessage string      `json:"final_message,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -184,7 +192,10 @@ func (m Manifest) With(digest string, items []plan.Item) Manifest {
 
 // Keep is the record of a plan.
 func Keep(p plan.Plan) Runtime {
-	r := Runtime{Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts}
+	r := Runtime{
+		Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts,
+		BootSteps: p.BootSteps, Steps: p.Steps, Power: p.Power, FinalMessage: p.FinalMessage,
+	}
 	for _, c := range p.Kept {
 		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
 	}
