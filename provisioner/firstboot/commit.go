@@ -32,8 +32,7 @@ func (r *run) floor(ctx context.Context) report.State {
 		return report.Done
 	}
 	r.enter("access floor")
-	var applied state.Manifest
-	if known, err := state.Read(r.Root, r.instance, state.ManifestFile, &applied); known || err != nil {
+	if known, err := r.isApplied(); known || err != nil {
 		if err != nil {
 			return r.failed(err)
 		}
@@ -52,22 +51,27 @@ func (r *run) floor(ctx context.Context) report.State {
 	if _, err := state.Read(r.Root, r.instance, state.FloorFile, &have); err != nil {
 		return r.failed(err)
 	}
-	if have == want {
+	if have.Digest == want.Digest {
 		return report.Done
 	}
-	file, err := state.File(r.instance, state.FloorFile, want)
+	before, err := r.applied()
 	if err != nil {
 		return r.failed(err)
 	}
-	own := func(plan.Plan) ([]plan.Change, error) {
-		record, err := r.record()
-		return append(state.Directories(r.instance), file, record), err
+	if before != nil {
+		before.Partial = true
+	}
+	own := func(p plan.Plan) ([]plan.Change, error) {
+		want.Items = p.Owned
+		file, err1 := state.File(r.instance, state.FloorFile, want)
+		record, err2 := r.record()
+		return append(state.Directories(r.instance), file, record), errors.Join(err1, err2)
 	}
 	var found diag.List
 	for _, cfg := range r.floorConfigs() {
 		var p plan.Plan
 		var st report.State
-		if p, found, st = r.transact(ctx, cfg, own); st == report.Refused {
+		if p, found, st = r.transact(ctx, cfg, before, own); st == report.Refused {
 			continue
 		}
 		r.request.Hostname = p.Hostname
@@ -118,7 +122,11 @@ func (r *run) floorAccounts() []*schema.Config {
 // commit plans the configuration and makes it so.
 func (r *run) commit(ctx context.Context) report.State {
 	r.enter("plan")
-	p, found, st := r.transact(ctx, r.config, r.stateOf)
+	applied, err := r.applied()
+	if err != nil {
+		return r.failed(err)
+	}
+	p, found, st := r.transact(ctx, r.config, applied, r.stateOf)
 	r.find(found)
 	if st == report.Refused {
 		return r.refused()
@@ -129,12 +137,11 @@ func (r *run) commit(ctx context.Context) report.State {
 	if err := r.takeDown(ctx, p); err != nil {
 		st = worse(st, r.degraded(err))
 	}
-	ended, err := r.scriptsEnded()
-	if err != nil {
+	if err := r.dropEnded(&p); err != nil {
 		return worse(st, r.degraded(err))
 	}
+	r.tellLeft(p)
 	hostname, reload := r.request.Hostname, r.request.Reload
-	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
 	r.request = handoff.Of(p)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
@@ -156,9 +163,9 @@ const attempts = 3
 // transact computes a plan, adds our own state to it, and commits it all; if somebody else changes what it is
 // about, it plans again. The findings of the machine come back; if one is an error, nothing was done and the
 // state is Refused.
-func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Plan) ([]plan.Change, error)) (plan.Plan, diag.List, report.State) {
+func (r *run) transact(ctx context.Context, cfg *schema.Config, applied *plan.Applied, own func(plan.Plan) ([]plan.Change, error)) (plan.Plan, diag.List, report.State) {
 	for attempt := 1; ; attempt++ {
-		p, f, found, err := r.compute(ctx, cfg)
+		p, f, found, err := r.compute(ctx, cfg, applied)
 		if err != nil {
 			return p, found, r.failed(err)
 		}
@@ -209,14 +216,15 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 	}
 }
 
-// compute decides every change for a configuration, looking at the machine as often as the plan has to know
-// more.
-func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.Facts, diag.List, error) {
+// compute decides every change for a configuration, given what was applied, looking at the machine as often as the plan
+// has to know more.
+func (r *run) compute(ctx context.Context, cfg *schema.Config, applied *plan.Applied) (plan.Plan, plan.Facts, diag.List, error) {
 	f, err := facts.Gather(ctx, r.Root, r.Live, r.interfaces(ctx))
 	if err != nil {
 		return plan.Plan{}, f, nil, err
 	}
-	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
+	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported,
+		Applied: applied, Overwrite: r.Overwrite, Prune: r.Prune}
 	in.Network, in.NetworkUnits = r.networkOf(cfg)
 	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
 	for range rounds {
@@ -292,13 +300,8 @@ func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error 
 
 // stateOf is what is remembered of this configuration.
 func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
-	// What an earlier apply made and this plan finds as it should be is still ours.
-	var m state.Manifest
-	if _, err := state.Read(r.Root, r.instance, state.ManifestFile, &m); err != nil {
-		return nil, err
-	}
 	out := state.Directories(r.instance)
-	manifest, err1 := state.File(r.instance, state.ManifestFile, m.With(r.digest(), p.Owned))
+	manifest, err1 := state.File(r.instance, state.ManifestFile, state.Manifest{Version: 1, Digest: r.digest(), Items: p.Owned})
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()

@@ -72,6 +72,9 @@ type Env struct {
 	Version    string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
+	// Overwrite takes back what somebody has changed by hand since it was applied, and Prune removes what the configuration
+	// no longer has. No boot does either.
+	Overwrite, Prune bool
 }
 
 // run is one run, from the lock to the report.
@@ -330,8 +333,15 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	if err := r.importKeys(ctx); err != nil {
 		return out, err
 	}
-	p, f, found, err := r.compute(ctx, r.config)
+	applied, err := r.applied()
 	if err != nil {
+		return out, err
+	}
+	p, f, found, err := r.compute(ctx, r.config, applied)
+	if err != nil {
+		return out, err
+	}
+	if err := r.dropEnded(&p); err != nil {
 		return out, err
 	}
 	r.find(found)

@@ -289,7 +289,7 @@ type newHome struct {
 func (h *newHome) put(change Change, mode uint32) {
 	change.Attr = h.attr
 	change.Attr.Mode = mode
-	change.Why, change.Origin = h.why, h.origin
+	change.Why, change.Origin, change.Given = h.why, h.origin, true
 	h.c.put(&change)
 }
 
@@ -348,7 +348,11 @@ func (c *computation) sudoers(users []accounts.User) {
 				d.Path = fmt.Sprintf("%s.sudo[%d]", u.Path, i)
 				continue
 			}
+			var found *string
 			if lines[line] {
+				found = new(string)
+			}
+			if !c.hold(sudoersFile, SudoForm, line, "", found) || found != nil {
 				continue
 			}
 			lines[line] = true

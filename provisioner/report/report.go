@@ -115,6 +115,10 @@ type Status struct {
 	Errors []string `json:"errors,omitempty"`
 	// Changes are what was committed, in order. Size, digest and records are in result.json only.
 	Changes []Change `json:"changes,omitempty"`
+	// ByHand is what somebody has changed or removed since it was applied, and was left so; Orphans are what the
+	// configuration no longer has, and was left. The records of shared files are in result.json only.
+	ByHand  []Left `json:"by_hand,omitempty"`
+	Orphans []Left `json:"orphans,omitempty"`
 	// Network is what became of a network that was written; missing if none was, and none is left to be checked.
 	Network *Network `json:"network,omitempty"`
 	// Jobs are what was asked of systemd, scripts included, and what became of it.
@@ -163,6 +167,18 @@ type Change struct {
 	Records []Record `json:"records,omitempty"`
 	// Why are the places that asked for it: "user-data:15:11", or "metadata".
 	Why []string `json:"why,omitempty"`
+}
+
+// Left is something that was left as it is.
+type Left struct {
+	Kind plan.Kind `json:"kind"`
+	Path string    `json:"path"`
+	// Record is what of a shared file it is: "user core".
+	Record string `json:"record,omitempty"`
+	// ByHand is "changed" or "removed" if somebody did so since it was applied.
+	ByHand string `json:"by_hand,omitempty"`
+	// Before says that something was there before it was first written, so that it is never removed.
+	Before bool `json:"before,omitempty"`
 }
 
 // Record is one record of a shared file: "user core", "added".
@@ -323,6 +339,19 @@ func changeOf(c plan.Change) Change {
 	if len(c.Why) == 0 && c.Origin != "" {
 		out.Why = []string{printable(c.Origin)}
 	}
+	return out
+}
+
+// Left keeps what a plan has left.
+func (r *Report) Left(byHand, orphans []plan.Left) {
+	r.ByHand, r.Orphans = r.lefts(byHand), r.lefts(orphans)
+}
+
+func (r *Report) lefts(all []plan.Left) (out []Left) {
+	for _, l := range all[:min(len(all), maxEntries)] {
+		out = append(out, Left{Kind: l.Kind, Path: printable("/" + l.Path), Record: printable(l.Record), ByHand: l.ByHand, Before: l.Before})
+	}
+	r.Omitted += len(all) - len(out)
 	return out
 }
 

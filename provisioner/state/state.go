@@ -1,15 +1,17 @@
 // Package state is what the provisioner remembers of an instance between boots, in /var/lib/provisioner.
 //
 //	scripts.json          the digests of the scripts that run a single time ever, and have ended
+//	left.json             what other instances that the machine was have made, until this one has its manifest
 //	instance              a link to the directory of the instance that this machine is
 //	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
 //	  manifest.json       what the configuration owns, and the digest of the configuration
-//	  floor.json          the digest of the platform's metadata that the access floor was made from
+//	  floor.json          the digest of the platform's metadata that the access floor was made from, and what it made
 //	  instance.json       the metadata, for boots on which the datasource is lost
 //	  origin.json         the datasource that was taken, and what identifies the machine
 //	  record.json         why it was taken, and everything that it answered; see package record
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
+//	  handed-off.json     the digest of the configuration whose hand-off has ended
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
 //	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
 //
@@ -24,7 +26,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
@@ -48,7 +49,11 @@ const (
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
 	IncludedFile = "included.json"
+	HandedFile   = "handed-off.json"
 )
+
+// LeftFile is in Top, in the form of a manifest: what other instances that the machine was have made.
+const LeftFile = "left.json"
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
 
@@ -58,7 +63,7 @@ func Dir(datasource, id string) string {
 	return path.Join(Top, "instances", hex.EncodeToString(sum[:16]))
 }
 
-// Manifest is what was applied.
+// Manifest is what was applied, and what of earlier configurations is still there.
 type Manifest struct {
 	Version int `json:"version"`
 	// Digest is the SHA-256, in hex, of the configuration that was applied.
@@ -77,8 +82,15 @@ type Origin struct {
 	Machine string `json:"machine"`
 }
 
-// Floor is what the access floor was made from.
+// Floor is what the access floor was made from, and what it made.
 type Floor struct {
+	Version int         `json:"version"`
+	Digest  string      `json:"digest"`
+	Items   []plan.Item `json:"items,omitempty"`
+}
+
+// HandedOff is the configuration whose hand-off has ended, well or not, by its digest.
+type HandedOff struct {
 	Version int    `json:"version"`
 	Digest  string `json:"digest"`
 }
@@ -137,25 +149,6 @@ type Kept struct {
 	Attr   fsroot.Attr `json:"attr"`
 	Data   []byte      `json:"data,omitempty"`
 	Target string      `json:"target,omitempty"`
-}
-
-// With is the manifest after another configuration was applied: what it asks for takes the place of what an
-// earlier one asked for at the same path.
-func (m Manifest) With(digest string, items []plan.Item) Manifest {
-	out := Manifest{Version: 1, Digest: digest, Items: slices.Clone(m.Items)}
-	index := map[string]int{}
-	for i, item := range out.Items {
-		index[item.Path] = i
-	}
-	for _, item := range items {
-		if i, there := index[item.Path]; there {
-			out.Items[i] = item
-			continue
-		}
-		index[item.Path] = len(out.Items)
-		out.Items = append(out.Items, item)
-	}
-	return out
 }
 
 // Keep is the record of a plan.
