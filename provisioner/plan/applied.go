@@ -230,3 +230,55 @@ func (c *computation) sharedItems() []Item {
 	}
 	return out
 }
+
+// accountLedger is the ledger as package accounts sees it.
+type accountLedger struct{ c *computation }
+
+func (l accountLedger) Hold(file, record, wanted string, found *string) bool {
+	return l.c.hold(file, AccountForm, record, wanted, found)
+}
+
+func (l accountLedger) Keep(file, record string, before *string, now string) {
+	id := recordID{file, AccountForm, record}
+	h := Held{Form: AccountForm, Name: record, SHA256: Digest([]byte(now))}
+	last, known := l.c.ledger.records[id]
+	if known && before != nil && Digest([]byte(*before)) != last.SHA256 && !l.c.takes() {
+		h = last // changed by hand, which counts once it is to go
+	}
+	h.Before = known && last.Before
+	l.c.ledger.held[id] = h
+}
+
+func (l accountLedger) Applied(file, record string) bool {
+	_, known := l.c.ledger.records[recordID{file, AccountForm, record}]
+	return known
+}
+
+func (l accountLedger) Orphans(file string) []string {
+	if l.c.Applied == nil || l.c.Applied.Partial {
+		return nil
+	}
+	var out []string
+	for id := range l.c.ledger.records {
+		if _, held := l.c.ledger.held[id]; !held && id.path == file && id.form == AccountForm {
+			out = append(out, id.name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func (l accountLedger) Drop(file, record, found string) bool {
+	id := recordID{file, AccountForm, record}
+	return l.c.drop(id, l.c.ledger.records[id], found)
+}
+
+// hasAccounts says that accounts were applied.
+func (l *ledger) hasAccounts() bool {
+	for id := range l.records {
+		if id.form == AccountForm {
+			return true
+		}
+	}
+	return false
+}
