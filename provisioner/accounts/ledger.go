@@ -113,8 +113,10 @@ func (e *editor) orphans() {
 			}
 		}
 	}
+	going := map[string]bool{}
 	for _, record := range e.ledger.Orphans(Passwd) {
 		if name, ok := strings.CutPrefix(record, "user "); ok {
+			going[name] = true
 			if found := e.account(name); found != nil && e.ledger.Drop(Passwd, record, *found) {
 				e.removeUser(name)
 			}
@@ -123,7 +125,7 @@ func (e *editor) orphans() {
 	for _, record := range e.ledger.Orphans(Group) {
 		if l := e.group.byName[strings.TrimPrefix(record, "group ")]; l != nil {
 			found := l.identity()
-			if e.isUsed(l) {
+			if e.isUsed(l, going) {
 				found += " and others use it"
 			}
 			if e.ledger.Drop(Group, record, found) {
@@ -165,12 +167,12 @@ func (e *editor) resetField(file, record string) {
 	t.records = append(t.records, Record{Name: record, Action: "removed"})
 }
 
-// isUsed says that a group has members, or is somebody's login group.
-func (e *editor) isUsed(l *line) bool {
+// isUsed says that a group has members, or is the login group of somebody who does not go.
+func (e *editor) isUsed(l *line, going map[string]bool) bool {
 	if l.fields[3] != "" || len(l.joined) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(e.passwd.lines, func(u *line) bool { return u.fields != nil && u.fields[3] == l.fields[2] })
+	return slices.ContainsFunc(e.passwd.lines, func(u *line) bool { return u.fields != nil && u.fields[3] == l.fields[2] && !going[u.fields[0]] })
 }
 
 // leave takes a user out of a group.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"sort"
 
 	"cloudconfig/provisioner/fsroot"
@@ -62,6 +63,25 @@ type Left struct {
 	ByHand string
 	// Before says that something was there before us, so that it is never removed.
 	Before bool
+	// Orphan says that no configuration has it any more.
+	Orphan bool
+}
+
+// String is what is left, why, and what can be done about it.
+func (l Left) String() string {
+	what := "/" + l.Path
+	if l.Record != "" {
+		what += ": " + l.Record
+	}
+	switch {
+	case !l.Orphan:
+		return fmt.Sprintf("kept: %s was %s by hand since; --overwrite takes it back", what, l.ByHand)
+	case l.Before:
+		return fmt.Sprintf("left over: %s is no longer asked for; it was there before, and stays", what)
+	case l.ByHand != "":
+		return fmt.Sprintf("left over: %s is no longer asked for, and was changed by hand since; --prune --overwrite removes it", what)
+	}
+	return fmt.Sprintf("left over: %s is no longer asked for; --prune removes it", what)
 }
 
 // What somebody did by hand.

@@ -89,7 +89,7 @@ func (c *computation) orphan(it *Item) {
 	if s.Kind == fsroot.Absent && s.Fault == "" {
 		return // nothing is left of it
 	}
-	left := Left{Kind: it.Kind, Path: it.Path, Before: it.Before}
+	left := Left{Kind: it.Kind, Path: it.Path, Before: it.Before, Orphan: true}
 	if s.Fault != "" || !it.isApplied(s) {
 		left.ByHand = changedByHand
 	}
@@ -175,7 +175,7 @@ func (c *computation) orphanRecords(it *Item) {
 // drop says that a record which no configuration has any more goes; else it is listed and stays ours, unless what was
 // there before us is let go.
 func (c *computation) drop(id recordID, h Held, found string) bool {
-	left := Left{Kind: WriteFile, Path: id.path, Record: h.word(), Before: h.Before}
+	left := Left{Kind: WriteFile, Path: id.path, Record: h.word(), Before: h.Before, Orphan: true}
 	if Digest([]byte(found)) != h.SHA256 {
 		left.ByHand = changedByHand
 	}
@@ -216,7 +216,7 @@ func (c *computation) orphanRuntime(was *Change) {
 		}
 		return
 	}
-	left := Left{Kind: was.Kind, Path: was.Path}
+	left := Left{Kind: was.Kind, Path: was.Path, Orphan: true}
 	if !was.IsAlready(s) {
 		left.ByHand = changedByHand
 	}

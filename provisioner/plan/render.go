@@ -53,6 +53,10 @@ type Drawing struct {
 	Networkd bool `json:"networkd"`
 	// Network is what that means for each link; missing if it means nothing.
 	Network []DrawnLink `json:"network,omitempty"`
+	// ByHand is what somebody has changed since it was applied, and Orphans are what the configuration no longer has; both
+	// are left as they are.
+	ByHand  []DrawnLeft `json:"by_hand,omitempty"`
+	Orphans []DrawnLeft `json:"orphans,omitempty"`
 	// Commands, Jobs and Scripts are what comes after the commit, in order.
 	Commands []DrawnCommand `json:"commands"`
 	Jobs     []DrawnJob     `json:"jobs"`
@@ -102,6 +106,18 @@ type DrawnRecord struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// DrawnLeft is something that is left as it is.
+type DrawnLeft struct {
+	Kind Kind   `json:"kind"`
+	Path string `json:"path"` // absolute
+	// Record is what of a shared file it is.
+	Record string `json:"record,omitempty"`
+	// ByHand is "changed" or "removed" if somebody did so since it was applied.
+	ByHand string `json:"by_hand,omitempty"`
+	// Before says that something was there before it was first written, so that it is never removed.
+	Before bool `json:"before,omitempty"`
+}
+
 // DrawnCommand is a program of the distribution that is run.
 type DrawnCommand struct {
 	// Argv is the program's absolute path, then its arguments.
@@ -134,6 +150,9 @@ type Summary struct {
 	Commands int `json:"commands"`
 	Jobs     int `json:"jobs"`
 	Scripts  int `json:"scripts"`
+	// ByHand and Orphans are left as they are.
+	ByHand  int `json:"by_hand,omitempty"`
+	Orphans int `json:"orphans,omitempty"`
 }
 
 func drawing(p Plan, owners owners) Drawing {
@@ -158,6 +177,7 @@ func drawing(p Plan, owners owners) Drawing {
 	for i := range p.Network.Links {
 		d.Network = append(d.Network, *p.Network.Links[i].drawn())
 	}
+	d.ByHand, d.Orphans = drawnLeft(p.ByHand), drawnLeft(p.Orphans)
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
 	}
@@ -168,6 +188,13 @@ func drawing(p Plan, owners owners) Drawing {
 		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
 	}
 	return d
+}
+
+func drawnLeft(all []Left) (out []DrawnLeft) {
+	for _, l := range all {
+		out = append(out, DrawnLeft{Kind: l.Kind, Path: "/" + l.Path, Record: l.Record, ByHand: l.ByHand, Before: l.Before})
+	}
+	return out
 }
 
 func drawnState(c *Change, owners owners) *DrawnState {
@@ -246,9 +273,17 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	}
 	d.network(p.Network.Links)
 	d.after(p, facts)
+	for _, l := range append(p.ByHand[:len(p.ByHand):len(p.ByHand)], p.Orphans...) {
+		d.line("", "%s", l)
+	}
 	s := summarize(p)
+	left := ""
+	if s.ByHand+s.Orphans > 0 {
+		left = fmt.Sprintf("; %d kept, %d left over", s.ByHand, s.Orphans)
+		s.ByHand, s.Orphans = 0, 0
+	}
 	if s == (Summary{}) && p.Hostname == "" {
-		d.line("", "nothing to do")
+		d.line("", "nothing to do%s", left)
 		return
 	}
 	end := fmt.Sprintf("%d to add, %d to change, %d to remove, %s", s.Added, s.Changed, s.Removed, count(s.Jobs, "job"))
@@ -258,7 +293,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	if s.Scripts > 0 {
 		end += ", " + count(s.Scripts, "script")
 	}
-	d.line("", "%s", end)
+	d.line("", "%s%s", end, left)
 }
 
 // after draws what comes after the commit.
@@ -302,9 +337,12 @@ func (d *drawer) change(c Change) {
 	switch c.Kind {
 	case Remove:
 		words[1] = "file"
-		if c.Was.Kind == fsroot.Link {
+		switch c.Was.Kind {
+		case fsroot.Link:
 			words[1] = "link"
 			words = append(words, "-> "+c.Was.Target)
+		case fsroot.Directory:
+			words[1] = "directory"
 		}
 	case MakeLink:
 		words = append(words, "-> "+c.Target)
@@ -424,7 +462,7 @@ func isText(data []byte) bool {
 }
 
 func summarize(p Plan) Summary {
-	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts)}
+	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts), ByHand: len(p.ByHand), Orphans: len(p.Orphans)}
 	for _, changes := range [][]Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
 			switch c.action() {

@@ -181,6 +181,16 @@ type Left struct {
 	Before bool `json:"before,omitempty"`
 }
 
+// Remains says what was left, a line each: what was changed by hand, then what the configuration no longer has.
+func (s *Status) Remains() []string {
+	var out []string
+	for i, l := range append(s.ByHand[:len(s.ByHand):len(s.ByHand)], s.Orphans...) {
+		left := plan.Left{Path: strings.TrimPrefix(l.Path, "/"), Record: l.Record, ByHand: l.ByHand, Before: l.Before, Orphan: i >= len(s.ByHand)}
+		out = append(out, left.String())
+	}
+	return out
+}
+
 // Record is one record of a shared file: "user core", "added".
 type Record struct {
 	Name   string `json:"name"`

@@ -151,6 +151,9 @@ func WriteText(w io.Writer, s Status) error {
 	for _, c := range s.Changes {
 		t.line("%s: %s (%s)", c.Action, c.Path, c.Kind)
 	}
+	for _, line := range s.Remains() {
+		t.line("%s", line)
+	}
 	if s.Omitted > 0 {
 		t.line("and %d more entries, which are not kept", s.Omitted)
 	}
