@@ -9,6 +9,7 @@ import (
 	"cloudconfig/provisioner/confirm"
 	"cloudconfig/provisioner/networkd"
 	"cloudconfig/provisioner/plan"
+	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/state"
 )
 
@@ -26,7 +27,7 @@ func (r *run) applied() (*plan.Applied, error) {
 	if err := errors.Join(err1, err2, err3); err != nil || !known && !made && !inherited {
 		return nil, err
 	}
-	a := &plan.Applied{Items: left.Items, Inherited: inherited && !known}
+	a := &plan.Applied{Items: left.Items, Inherited: inherited && !known && left.Digest == ""}
 	switch {
 	case known:
 		a.Items, a.Same = m.Items, m.Digest == r.digest()
@@ -38,7 +39,7 @@ func (r *run) applied() (*plan.Applied, error) {
 	}
 	var kept state.Runtime
 	_, err := state.Read(r.Root, r.instance, state.RuntimeFile, &kept)
-	a.Runtime = kept.Changes()
+	a.Runtime = kept.Changes(true)
 	return a, err
 }
 
@@ -67,7 +68,7 @@ func (r *run) dropEnded(p *plan.Plan) error {
 
 // tellLeft says what a plan leaves: whoever applied it is told each thing, a boot how many.
 func (r *run) tellLeft(p plan.Plan) {
-	r.Report.Left(p.ByHand, p.Orphans)
+	r.Leave(reported(p.ByHand), reported(p.Orphans))
 	for _, l := range []struct {
 		n    int
 		what string
@@ -79,4 +80,11 @@ func (r *run) tellLeft(p plan.Plan) {
 			r.say("commit", "%d %s", l.n, l.what)
 		}
 	}
+}
+
+func reported(all []plan.Left) (out []report.Left) {
+	for _, l := range all {
+		out = append(out, report.Left{Path: "/" + l.Path, Record: l.Record, ByHand: l.ByHand, Before: l.Before})
+	}
+	return out
 }

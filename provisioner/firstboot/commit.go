@@ -23,9 +23,12 @@ import (
 // at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
 // says of the default user, so that the account is made once and right.
 //
-// It is made once for each instance and each answer of the platform, and never where a configuration was applied:
+// Before it, and before all else, what another instance has left goes. It is made once for each instance and each answer of the platform, and never where a configuration was applied:
 // that has the platform's part in it. What stands in its way is told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
+	if err := r.succeed(ctx); err != nil {
+		return r.failed(err)
+	}
 	meta := r.data.Meta
 	n := r.floorNetwork()
 	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 && n == nil {
@@ -126,7 +129,10 @@ func (r *run) commit(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	p, found, st := r.transact(ctx, r.config, applied, r.stateOf)
+	p, found, st := r.transact(ctx, r.config, applied, func(p plan.Plan) ([]plan.Change, error) {
+		same := applied != nil && applied.Same && len(p.Changes)+len(p.Runtime) == 0
+		return r.stateOf(p, same)
+	})
 	r.find(found)
 	if st == report.Refused {
 		return r.refused()
@@ -141,13 +147,14 @@ func (r *run) commit(ctx context.Context) report.State {
 		return worse(st, r.degraded(err))
 	}
 	r.tellLeft(p)
-	hostname, reload := r.request.Hostname, r.request.Reload
+	before := r.request
 	r.request = handoff.Of(p)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
-		r.request.Hostname = hostname
+		r.request.Hostname = before.Hostname
 	}
-	r.request.Reload = r.request.Reload || reload
+	r.request.Reload = r.request.Reload || before.Reload
+	r.request.Jobs = append(before.Jobs, r.request.Jobs...)
 	return st
 }
 
@@ -298,21 +305,26 @@ func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error 
 	return nil
 }
 
-// stateOf is what is remembered of this configuration.
-func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
+// stateOf is what is remembered of this configuration. Where it was applied before and nothing is other than it says, same,
+// what was kept of how that came about stays as it is.
+func (r *run) stateOf(p plan.Plan, same bool) ([]plan.Change, error) {
 	out := state.Directories(r.instance)
-	manifest, err1 := state.File(r.instance, state.ManifestFile, state.Manifest{Version: 1, Digest: r.digest(), Items: p.Owned})
+	manifest, err1 := state.File(r.instance, state.ManifestFile, state.Manifest{Version: 1, Digest: r.digest(), ByHand: r.byHand, Items: p.Owned})
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()
 	record, err5 := r.record()
-	out = append(append(out, manifest, instance, record), origin...)
-	if r.Live {
+	out = append(append(out, manifest, instance), origin...)
+	if !same {
+		out = append(out, record)
+	}
+	if r.Live && !same {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
+	out = append(out, plan.Change{Kind: plan.Remove, Path: state.Top + "/" + state.LeftFile, Origin: plan.OriginState})
 	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5)
 }
 

@@ -125,6 +125,9 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
+	if r.Live && (st == report.Done || st == report.Degraded) {
+		st = worse(st, r.markHandedOff(ctx))
+	}
 	r.end(ctx, st)
 	return r.Report
 }

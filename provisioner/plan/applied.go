@@ -17,7 +17,7 @@ type Applied struct {
 	// Same says that the configuration is the one that was applied: where nothing changes, nothing is restarted.
 	Same bool
 	// Inherited says that another instance made it, whose disk this one has: what this one asks for comes before what
-	// anybody has changed there, and nothing of the other's stays below /run.
+	// anybody has changed there since.
 	Inherited bool
 	// Partial says that the configuration is a part of what there will be: what it does not have is for the rest to say.
 	Partial bool

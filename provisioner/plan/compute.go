@@ -197,7 +197,7 @@ func (c *computation) writable(want *Change, s *Seen, why source.Range) bool {
 		c.report(rules.TargetKernel, why, "%s is on %s, which is the kernel's", shown, s.Volume.Type)
 	case s.Kind == fsroot.Other:
 		c.report(rules.TargetKind, why, "%s is a device, socket or FIFO", shown)
-	case s.Kind == fsroot.Directory && want.Kind != MakeDirectory:
+	case s.Kind == fsroot.Directory && want.Kind != MakeDirectory && want.Origin != OriginPrune:
 		c.report(rules.TargetKind, why, "%s is a directory", shown)
 	case s.Kind != fsroot.Absent && s.Kind != fsroot.Directory && want.Kind == MakeDirectory:
 		c.report(rules.TargetKind, why, "%s is there and is not a directory", shown)

@@ -3,6 +3,7 @@ package plan
 import (
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"cloudconfig/provisioner/fsroot"
@@ -34,8 +35,10 @@ func (c *computation) orphans() {
 		}
 	}
 	if c.Facts.Live {
-		for i := range slices.Backward(c.Applied.Runtime) {
-			c.orphanRuntime(&c.Applied.Runtime[i])
+		runtime := slices.Clone(c.Applied.Runtime)
+		sort.Slice(runtime, func(i, j int) bool { return runtime[i].Path > runtime[j].Path })
+		for i := range runtime {
+			c.orphanRuntime(&runtime[i])
 		}
 	}
 }
@@ -93,7 +96,7 @@ func (c *computation) orphan(it *Item) {
 	if s.Fault != "" || !it.isApplied(s) {
 		left.ByHand = changedByHand
 	}
-	if c.prunes(left) && s.Fault == "" && s.Kind != fsroot.Directory && s.Kind != fsroot.Other {
+	if c.prunes(left) && isRemovable(s) {
 		c.put(&Change{Kind: Remove, Path: it.Path, Origin: OriginPrune})
 		c.stop(it.Path)
 		return
@@ -105,6 +108,11 @@ func (c *computation) orphan(it *Item) {
 // prunes says that an orphan goes.
 func (c *computation) prunes(l Left) bool {
 	return c.Prune && !l.Before && (l.ByHand == "" || c.Overwrite)
+}
+
+// isRemovable says that a file or link can go: nothing is refused because of what is only to be tidied up.
+func isRemovable(s *Seen) bool {
+	return s.Fault == "" && !s.Volume.ReadOnly && (s.Kind == fsroot.Regular || s.Kind == fsroot.Link)
 }
 
 // stop asks for the end of a unit whose file goes, if no other file of it is there.
@@ -124,7 +132,7 @@ func (c *computation) orphanDirectory(it *Item) {
 	if s.Kind != fsroot.Directory || s.Fault != "" {
 		return
 	}
-	if c.Prune && c.isEmptied(it.Path) {
+	if c.Prune && !s.Volume.ReadOnly && c.isEmptied(it.Path) {
 		c.put(&Change{Kind: Remove, Path: it.Path, Origin: OriginPrune})
 		return
 	}
@@ -144,6 +152,10 @@ func (c *computation) orphanRecords(it *Item) {
 	cl := c.claimAt(it.Path)
 	if cl != nil && cl.want.Records == nil || c.isKept(it.Path) {
 		return // the file is wholly somebody's now
+	}
+	if s := c.see(it.Path); s.Fault != "" || s.Volume.ReadOnly {
+		c.stay(*it, true)
+		return
 	}
 	text, there := c.current(it.Path)
 	attr, _ := c.attr(it.Path)
@@ -209,21 +221,23 @@ func (c *computation) orphanRuntime(was *Change) {
 	if was.Kind == Remove || s.Kind == fsroot.Absent || s.Fault != "" || c.claimAt(was.Path) != nil {
 		return
 	}
-	inherited := c.Applied.Inherited
 	if was.Kind == MakeDirectory {
-		if (c.Prune || inherited) && s.Kind == fsroot.Directory && c.isEmptied(was.Path) {
+		if c.Prune && s.Kind == fsroot.Directory && c.isEmptied(was.Path) {
 			c.put(&Change{Kind: Remove, Path: was.Path, Origin: OriginPrune})
+			return
 		}
+		c.plan.Stale = append(c.plan.Stale, *was)
 		return
 	}
 	left := Left{Kind: was.Kind, Path: was.Path, Orphan: true}
 	if !was.IsAlready(s) {
 		left.ByHand = changedByHand
 	}
-	if c.prunes(left) || inherited && left.ByHand == "" {
+	if c.prunes(left) && isRemovable(s) {
 		c.put(&Change{Kind: Remove, Path: was.Path, Origin: OriginPrune})
 		c.stop(was.Path)
 		return
 	}
 	c.plan.Orphans = append(c.plan.Orphans, left)
+	c.plan.Stale = append(c.plan.Stale, *was)
 }

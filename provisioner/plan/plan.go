@@ -51,6 +51,9 @@ type Plan struct {
 	// Kept are all changes below /run that the configuration asks for on a running system, made already or
 	// not: what later boots put back.
 	Kept []Change
+	// Stale are changes below /run of a running system that were asked for and are not any more, and stay until the next
+	// boot.
+	Stale []Change
 	// Unseen are paths that Compute had to know and Facts did not: the plan is unfinished, look at them with
 	// facts.Look and compute again. A path that ends in "/" is to be listed.
 	Unseen []string

@@ -53,9 +53,9 @@ type Drawing struct {
 	Networkd bool `json:"networkd"`
 	// Network is what that means for each link; missing if it means nothing.
 	Network []DrawnLink `json:"network,omitempty"`
-	// ByHand is what somebody has changed since it was applied, and Orphans are what the configuration no longer has; both
+	// Kept is what somebody has changed since it was applied, and Orphans are what the configuration no longer has; both
 	// are left as they are.
-	ByHand  []DrawnLeft `json:"by_hand,omitempty"`
+	Kept    []DrawnLeft `json:"kept,omitempty"`
 	Orphans []DrawnLeft `json:"orphans,omitempty"`
 	// Commands, Jobs and Scripts are what comes after the commit, in order.
 	Commands []DrawnCommand `json:"commands"`
@@ -150,8 +150,8 @@ type Summary struct {
 	Commands int `json:"commands"`
 	Jobs     int `json:"jobs"`
 	Scripts  int `json:"scripts"`
-	// ByHand and Orphans are left as they are.
-	ByHand  int `json:"by_hand,omitempty"`
+	// Kept and Orphans are left as they are.
+	Kept    int `json:"kept,omitempty"`
 	Orphans int `json:"orphans,omitempty"`
 }
 
@@ -177,7 +177,7 @@ func drawing(p Plan, owners owners) Drawing {
 	for i := range p.Network.Links {
 		d.Network = append(d.Network, *p.Network.Links[i].drawn())
 	}
-	d.ByHand, d.Orphans = drawnLeft(p.ByHand), drawnLeft(p.Orphans)
+	d.Kept, d.Orphans = drawnLeft(p.ByHand), drawnLeft(p.Orphans)
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
 	}
@@ -278,9 +278,9 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	}
 	s := summarize(p)
 	left := ""
-	if s.ByHand+s.Orphans > 0 {
-		left = fmt.Sprintf("; %d kept, %d left over", s.ByHand, s.Orphans)
-		s.ByHand, s.Orphans = 0, 0
+	if s.Kept+s.Orphans > 0 {
+		left = fmt.Sprintf("; %d kept, %d left over", s.Kept, s.Orphans)
+		s.Kept, s.Orphans = 0, 0
 	}
 	if s == (Summary{}) && p.Hostname == "" {
 		d.line("", "nothing to do%s", left)
@@ -462,7 +462,7 @@ func isText(data []byte) bool {
 }
 
 func summarize(p Plan) Summary {
-	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts), ByHand: len(p.ByHand), Orphans: len(p.Orphans)}
+	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts), Kept: len(p.ByHand), Orphans: len(p.Orphans)}
 	for _, changes := range [][]Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
 			switch c.action() {

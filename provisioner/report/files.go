@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"slices"
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
@@ -58,18 +57,7 @@ func (r *Report) Public() Status {
 	for i, c := range r.Changes {
 		s.Changes[i] = Change{Kind: c.Kind, Path: c.Path, Action: c.Action, Why: c.Why}
 	}
-	s.ByHand, s.Orphans = publicLeft(r.ByHand), publicLeft(r.Orphans)
 	return s
-}
-
-// publicLeft is what was left without the records, of each path once.
-func publicLeft(all []Left) (out []Left) {
-	for _, l := range all {
-		if l.Record = ""; !slices.Contains(out, l) {
-			out = append(out, l)
-		}
-	}
-	return out
 }
 
 func marshal(v any) ([]byte, error) {

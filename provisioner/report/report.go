@@ -93,7 +93,7 @@ type Report struct {
 	Versions Versions  `json:"versions"`
 
 	entered time.Time // when the stage at hand began
-	waits   []Awaited    // what the stage at hand waited for
+	waits   []Awaited // what the stage at hand waited for
 	waited  int       // how many waits are kept of all stages
 }
 
@@ -132,10 +132,6 @@ type Status struct {
 	Orphans []Left `json:"orphans,omitempty"`
 	// Changes are what was committed, in order. Size, digest and records are in result.json only.
 	Changes []Change `json:"changes,omitempty"`
-	// ByHand is what somebody has changed or removed since it was applied, and was left so; Orphans are what the
-	// configuration no longer has, and was left. The records of shared files are in result.json only.
-	ByHand  []Left `json:"by_hand,omitempty"`
-	Orphans []Left `json:"orphans,omitempty"`
 	// Network is what became of a network that was written; missing if none was, and none is left to be checked.
 	Network *Network `json:"network,omitempty"`
 	// Jobs are what was asked of systemd, scripts included, and what became of it.
@@ -186,28 +182,6 @@ type Change struct {
 	Why []string `json:"why,omitempty"`
 }
 
-// Left is something that was left as it is.
-type Left struct {
-	Kind plan.Kind `json:"kind"`
-	Path string    `json:"path"`
-	// Record is what of a shared file it is: "user core".
-	Record string `json:"record,omitempty"`
-	// ByHand is "changed" or "removed" if somebody did so since it was applied.
-	ByHand string `json:"by_hand,omitempty"`
-	// Before says that something was there before it was first written, so that it is never removed.
-	Before bool `json:"before,omitempty"`
-}
-
-// Remains says what was left, a line each: what was changed by hand, then what the configuration no longer has.
-func (s *Status) Remains() []string {
-	var out []string
-	for i, l := range append(s.ByHand[:len(s.ByHand):len(s.ByHand)], s.Orphans...) {
-		left := plan.Left{Path: strings.TrimPrefix(l.Path, "/"), Record: l.Record, ByHand: l.ByHand, Before: l.Before, Orphan: i >= len(s.ByHand)}
-		out = append(out, left.String())
-	}
-	return out
-}
-
 // Record is one record of a shared file: "user core", "added".
 type Record struct {
 	Name   string `json:"name"`
@@ -227,6 +201,20 @@ type Left struct {
 	Path string `json:"path"`
 	// Record is the one of a shared file that is meant: "user core"; missing if the whole file is.
 	Record string `json:"record,omitempty"`
+	// ByHand is "changed" or "removed" if somebody did so since it was applied.
+	ByHand string `json:"by_hand,omitempty"`
+	// Before says that something was there before it was first written, so that it is never removed.
+	Before bool `json:"before,omitempty"`
+}
+
+// Remains says what was left, a line each.
+func (s *Status) Remains() []string {
+	var out []string
+	for i, l := range append(s.Kept[:len(s.Kept):len(s.Kept)], s.Orphans...) {
+		left := plan.Left{Path: strings.TrimPrefix(l.Path, "/"), Record: l.Record, ByHand: l.ByHand, Before: l.Before, Orphan: i >= len(s.Kept)}
+		out = append(out, left.String())
+	}
+	return out
 }
 
 // Fetched is the configuration as it was fetched, without a word of it.
@@ -400,7 +388,8 @@ func (r *Report) keep(list *[]string, line string) {
 func (r *Report) Leave(kept, orphans []Left) {
 	take := func(from []Left) (out []Left) {
 		for _, l := range from[:min(len(from), maxEntries)] {
-			out = append(out, Left{printable(l.Path), printable(l.Record)})
+			l.Path, l.Record = printable(l.Path), printable(l.Record)
+			out = append(out, l)
 		}
 		r.Omitted += len(from) - len(out)
 		return out
@@ -440,19 +429,6 @@ func changeOf(c plan.Change) Change {
 	if len(c.Why) == 0 && c.Origin != "" {
 		out.Why = []string{printable(c.Origin)}
 	}
-	return out
-}
-
-// Left keeps what a plan has left.
-func (r *Report) Left(byHand, orphans []plan.Left) {
-	r.ByHand, r.Orphans = r.lefts(byHand), r.lefts(orphans)
-}
-
-func (r *Report) lefts(all []plan.Left) (out []Left) {
-	for _, l := range all[:min(len(all), maxEntries)] {
-		out = append(out, Left{Kind: l.Kind, Path: printable("/" + l.Path), Record: printable(l.Record), ByHand: l.ByHand, Before: l.Before})
-	}
-	r.Omitted += len(all) - len(out)
 	return out
 }
 

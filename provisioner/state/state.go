@@ -52,7 +52,8 @@ const (
 	HandedFile   = "handed-off.json"
 )
 
-// LeftFile is in Top, in the form of a manifest: what other instances that the machine was have made.
+// LeftFile is in Top, in the form of a manifest: what an instance that the machine was has made. It has no digest if that was
+// another one, and not this one by another name.
 const LeftFile = "left.json"
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
@@ -67,7 +68,9 @@ func Dir(datasource, id string) string {
 type Manifest struct {
 	Version int `json:"version"`
 	// Digest is the SHA-256, in hex, of the configuration that was applied.
-	Digest string      `json:"digest"`
+	Digest string `json:"digest"`
+	// ByHand says that an administrator has applied it, so that it need not be what the datasource says.
+	ByHand bool        `json:"by_hand,omitempty"`
 	Items  []plan.Item `json:"items,omitempty"`
 }
 
@@ -149,13 +152,17 @@ type Kept struct {
 	Attr   fsroot.Attr `json:"attr"`
 	Data   []byte      `json:"data,omitempty"`
 	Target string      `json:"target,omitempty"`
+	// Stale says that no configuration asks for it any more: it is not put back.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Keep is the record of a plan.
 func Keep(p plan.Plan) Runtime {
 	r := Runtime{Version: 1, Hosts: p.Hosts}
-	for _, c := range p.Kept {
-		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
+	for i, changes := range [][]plan.Change{p.Kept, p.Stale} {
+		for _, c := range changes {
+			r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target, Stale: i == 1})
+		}
 	}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
@@ -174,10 +181,13 @@ func Keep(p plan.Plan) Runtime {
 	return r
 }
 
-// Changes are the record as changes to make again.
-func (r Runtime) Changes() []plan.Change {
+// Changes are the record as changes to make again, and what of it is stale too if that is asked for.
+func (r Runtime) Changes(stale bool) []plan.Change {
 	var out []plan.Change
 	for _, k := range r.Items {
+		if k.Stale && !stale {
+			continue
+		}
 		out = append(out, plan.Change{Kind: k.Kind, Path: k.Path, Attr: k.Attr, Data: k.Data, Target: k.Target, Secret: true, Origin: plan.OriginState})
 	}
 	return out

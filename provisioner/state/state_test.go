@@ -32,7 +32,7 @@ func TestRuntimeIsTheSameChangesAgain(t *testing.T) {
 		{Kind: plan.WriteFile, Path: "run/a/b", Attr: fsroot.Attr{Mode: 0o600}, Data: []byte("x")},
 		{Kind: plan.MakeLink, Path: "run/a/c", Target: "b"},
 	}
-	for i, c := range state.Keep(plan.Plan{Kept: made}).Changes() {
+	for i, c := range state.Keep(plan.Plan{Kept: made}).Changes(false) {
 		if c.Origin != plan.OriginState || !c.Secret {
 			t.Errorf("%s is not marked as ours and secret", c.Path)
 		}
