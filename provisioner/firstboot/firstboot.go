@@ -76,6 +76,9 @@ type Env struct {
 	Version  string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
+	// Overwrite takes back what somebody has changed by hand since it was applied, and Prune removes what the configuration
+	// no longer has. No boot does either.
+	Overwrite, Prune bool
 }
 
 // run is one run, from the lock to the report.
@@ -125,6 +128,9 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
+	}
+	if r.Live && (st == report.Done || st == report.Degraded) {
+		st = worse(st, r.markHandedOff(ctx))
 	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
@@ -353,18 +359,18 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	if err := r.importKeys(ctx); err != nil {
 		return out, err
 	}
-	p, f, found, err := r.compute(ctx, r.config)
+	applied, err := r.applied()
 	if err != nil {
 		return out, err
 	}
-	r.find(found)
-	if r.instance != "" {
-		ended, err := r.scriptsEnded()
-		if err != nil {
-			return out, err
-		}
-		r.dropEndedSteps(&p.Steps, &p.Power, ended)
+	p, f, found, err := r.compute(ctx, r.config, applied)
+	if err != nil {
+		return out, err
 	}
+	if err := r.dropEnded(&p); err != nil {
+		return out, err
+	}
+	r.find(found)
 	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
 }
