@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -428,6 +429,9 @@ func worse(a, b report.State) report.State {
 func (r *run) end(ctx context.Context, state report.State) {
 	r.conclude()
 	r.Finish(state, r.Now())
+	if !r.byHand {
+		_, _ = io.WriteString(r.Console.W, report.Trouble(&r.Status)) // last, where it is seen
+	}
 	r.publish(ctx)
 	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
 }
@@ -448,6 +452,9 @@ func (r *run) publish(ctx context.Context) {
 	}
 	r.Report.PID = r.Env.PID
 	changes, err := report.Files(r.Report)
+	if r.Live {
+		changes = append(changes, report.Issue(&r.Status)...)
+	}
 	if err == nil {
 		err = r.write(context.WithoutCancel(ctx), changes)
 	}

@@ -296,6 +296,11 @@ func TestRefusedUserDataLeavesTheFloor(t *testing.T) {
 	if strings.Contains(m.console.String(), "hunter2") {
 		t.Errorf("the console has words of the user's: %s", m.console.String())
 	}
+	const two = "provisioner: the configuration is refused: user-data:2:1: unknown key [unknown-key]\n" +
+		"provisioner: nothing of the configuration is applied, other than the platform's keys, hostname and network; provisioner status says more\n"
+	if got := m.read("run/issue.d/provisioner.issue"); got != two || !strings.HasSuffix(m.console.String(), two) {
+		t.Errorf("above the prompt: %q, on the console: %q", got, m.console.String())
+	}
 	if _, calls := m.run(firstboot.BootHandoff); len(calls) > 0 {
 		t.Errorf("a hand-off after a refusal: %q", calls)
 	}
