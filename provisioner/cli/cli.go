@@ -43,7 +43,7 @@ func (c *Command) Main(args []string) int {
 	defer stop()
 	switch name := filepath.Base(args[0]); {
 	case name == generatorName:
-		return c.generate()
+		return c.generate(args[1:])
 	case name == coreosName && (len(args) < 2 || args[1] != "boot"): // it took no arguments, and its hand-off does
 		return c.coreos(ctx, args[1:])
 	}

@@ -133,6 +133,9 @@ func (r *run) commit(ctx context.Context) report.State {
 		same := applied != nil && applied.Same && len(p.Changes)+len(p.Runtime) == 0
 		return r.stateOf(p, same)
 	})
+	if st == report.Refused && r.offline {
+		return st // a later stage waits for what is missing, or tells it
+	}
 	r.find(found)
 	if st == report.Refused {
 		return r.refused()
@@ -260,7 +263,7 @@ const addressTime = 30 * time.Second
 // network has none yet: it may be on its way.
 func (r *run) awaitsAddress(found diag.List, f plan.Facts) bool {
 	missing := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Rule == rules.VariableMissing })
-	return missing && r.Live && r.locked && r.data.Meta.PrivateIPv4 == "" && r.data.Meta.PrivateIPv6 == "" &&
+	return missing && r.Live && r.locked && !r.offline && r.data.Meta.PrivateIPv4 == "" && r.data.Meta.PrivateIPv6 == "" &&
 		f.DefaultRouteIPv4 == "" && f.DefaultRouteIPv6 == ""
 }
 

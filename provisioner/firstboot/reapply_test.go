@@ -268,6 +268,7 @@ func TestAnotherNameIsNoOtherInstance(t *testing.T) {
 // A copy of the disk in another machine is not given what the machine had below /run, and gets an access floor of its own.
 func TestACopy(t *testing.T) {
 	m := fromFile(t, config)
+	m.write("etc/machine-id", "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\n")
 	m.run(firstboot.BootMain)
 	m.run(firstboot.BootHandoff)
 	m.write("etc/machine-id", "ffffffffffffffffffffffffffffffff\n")
@@ -277,10 +278,9 @@ func TestACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if err := firstboot.Generate(context.Background(), root); err != nil {
+	if err := firstboot.Generate(context.Background(), root, nil, "/run/systemd/generator"); err != nil {
 		t.Fatal(err)
 	}
-	m.run(firstboot.BootLocal)
 	if m.read(agentDropIn) != "(none)" || m.read("run/early/flag") != "(none)" {
 		t.Error("it has what the other machine had")
 	}

@@ -24,7 +24,7 @@ import (
 // It is one transaction. Afterwards no instance has been applied, but for the list.
 func (r *run) succeed(ctx context.Context) error {
 	const instances = state.Top + "/instances"
-	if r.instance == "" {
+	if r.instance == "" || r.Legacy != nil { // of whose instances a machine may be several
 		return nil
 	}
 	others, err := list(r.Root, instances)
@@ -171,17 +171,21 @@ func (r *run) reloadSSH(keys []plan.Change) {
 	}
 }
 
-// isProvisioned says that this machine has a configuration, and is not the copy of one that has.
+// isProvisioned says that this machine has a configuration, and is not the copy of one that has. It is not so either while
+// the first boot goes on of an instance that it became by being copied.
 func (r *run) isProvisioned() (bool, error) {
 	dir, err := state.CurrentDir(r.Root)
 	if dir == "" || err != nil {
 		return false, err
 	}
+	if info, err := r.Root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
+		return r.isLeft(), err
+	}
 	if err := r.lookAtMachine(); err != nil {
 		return false, err
 	}
-	last, known, err := r.lastOrigin()
-	return !known || last.Machine == r.identity(), err
+	was, known, err := r.machineOnce()
+	return !known || !was.IsOther(r.machineNow()), err
 }
 
 // isCopy says that the state below a running system's root is of another machine: what that had below /run is not put back.

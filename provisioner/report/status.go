@@ -98,7 +98,7 @@ func readFile(name string) (s Status, err error) {
 		return Status{}, err
 	}
 	switch s.State {
-	case Running, Done, Refused, Failed, Degraded:
+	case None, Running, Done, Refused, Failed, Degraded:
 	default:
 		return Status{}, fmt.Errorf("%s has an unknown state", name)
 	}
@@ -161,7 +161,11 @@ func WriteJSON(w io.Writer, s Status) error {
 // WriteText writes a status in words.
 func WriteText(w io.Writer, s Status) error {
 	t := &textWriter{w: w}
-	t.line("state:      %s%s", s.State, meaning(s))
+	if s.Reason != "" {
+		t.line("state:      %s: %s", s.State, s.Reason)
+	} else {
+		t.line("state:      %s%s", s.State, meaning(s))
+	}
 	if s.Datasource != "" {
 		t.line("datasource: %s", s.Datasource)
 	}

@@ -99,12 +99,18 @@ type Machine struct {
 	ID      string `json:"id,omitempty"`     // of /etc/machine-id
 }
 
-// IsOther says that the hardware is known to be another than that of m.
+// IsOther says that the machine is known to be another than m was: by its hardware, and where neither has any that can be
+// told apart, by its machine-id.
 func (m Machine) IsOther(now Machine) bool {
-	if m.UUID != "" && now.UUID != "" {
+	switch {
+	case m.UUID != "" && now.UUID != "":
 		return m.UUID != now.UUID
+	case m.Serial != "" && now.Serial != "":
+		return m.Serial != now.Serial
+	case m.UUID == "" && m.Serial == "":
+		return m.ID != "" && now.ID != "" && m.ID != now.ID
 	}
-	return m.Serial != "" && now.Serial != "" && m.Serial != now.Serial
+	return false
 }
 
 // Floor is what the access floor was made from, and what it made.
