@@ -96,7 +96,13 @@ func (s *Systemd) Enqueue(ctx context.Context, unit, action string) (<-chan stri
 		return nil, fmt.Errorf("systemd has no action %q", action)
 	}
 	result := make(chan string, 1) // the connection would stand still until somebody reads
-	if _, err := ask(ctx, unit, "replace", result); err != nil {
+	_, err = ask(ctx, unit, "replace", result)
+	// Source: systemd 252, src/core/dbus-unit.c, bus_unit_queue_job.
+	if e := (godbus.Error{}); action == "stop" && errors.As(err, &e) && e.Name == "org.freedesktop.systemd1.NoSuchUnit" {
+		result <- "done" // its file is gone, and it did not run
+		return result, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return result, nil
