@@ -135,15 +135,20 @@ func (e *editor) orphans() {
 	}
 	for _, file := range []string{Passwd, Shadow} {
 		for _, record := range e.ledger.Orphans(file) {
-			e.resetField(file, record)
+			e.resetField(file, record, going)
 		}
 	}
 }
 
-// resetField gives a field of an account that is no longer asked for what a new account has there.
-func (e *editor) resetField(file, record string) {
+// resetField gives a field of an account that is no longer asked for what a new account has there. Of an account that is no
+// longer asked for itself nothing more is said.
+func (e *editor) resetField(file, record string, going map[string]bool) {
 	what, name, ok := strings.Cut(record, " of ")
 	if !ok {
+		return
+	}
+	if going[name] {
+		e.ledger.Keep(file, record, new(string), "")
 		return
 	}
 	t, field, none := e.passwd, 0, ""

@@ -3,7 +3,9 @@ package plan
 import (
 	"fmt"
 	"sort"
+	"strings"
 
+	"cloudconfig/provisioner/accounts"
 	"cloudconfig/provisioner/fsroot"
 )
 
@@ -190,7 +192,7 @@ func (c *computation) hold(p string, form Form, name, wanted string, found *stri
 		if free = same || c.takes(); !free {
 			now = last
 			if _, told := c.ledger.held[id]; !told {
-				c.plan.ByHand = append(c.plan.ByHand, Left{Kind: WriteFile, Path: p, Record: name, ByHand: byHand(found == nil)})
+				c.plan.ByHand = append(c.plan.ByHand, Left{Kind: WriteFile, Path: p, Record: last.word(), ByHand: byHand(found == nil)})
 			}
 		}
 	}
@@ -255,7 +257,14 @@ func (c *computation) sharedItems() []Item {
 type accountLedger struct{ c *computation }
 
 func (l accountLedger) Hold(file, record, wanted string, found *string) bool {
-	return l.c.hold(file, AccountForm, record, wanted, found)
+	free := l.c.hold(file, AccountForm, record, wanted, found)
+	if _, user, ok := strings.Cut(record, " of "); ok && l.Applied(accounts.Passwd, "user "+user) {
+		id := recordID{file, AccountForm, record}
+		h := l.c.ledger.held[id]
+		h.Before = false // the account is ours, and so is what it had
+		l.c.ledger.held[id] = h
+	}
+	return free
 }
 
 func (l accountLedger) Keep(file, record string, before *string, now string) {

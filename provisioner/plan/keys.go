@@ -280,13 +280,16 @@ const OriginMetadata = "metadata"
 // that stands outside the block already is not in it, but where it must have our options it is there alone.
 // Everything else stays, byte for byte.
 func (c *computation) mergeKeys(set *keySet, file string, have []byte) []byte {
-	_, before, after := cutBlock(have)
+	old, before, after := cutBlock(have)
 	if set.options != "" {
 		before, after = set.without(before), set.without(after)
 	}
 	others := keysIn(slices.Concat(before, after))
 	ours := slices.DeleteFunc(slices.Clone(set.keys), func(k wantedKey) bool { return others[keyID(k.Key)] })
 	block := keyBlock(c.keyLines(set, file, have, ours))
+	if block == nil && len(keysIn(old)) == 0 {
+		block = old // emptied by hand, and left so
+	}
 	if len(block) > 0 && len(before) > 0 && before[len(before)-1] != '\n' {
 		before = append(bytes.Clone(before), '\n')
 	}

@@ -191,11 +191,12 @@ func (c *computation) drop(id recordID, h Held, found string) bool {
 	if Digest([]byte(found)) != h.SHA256 {
 		left.ByHand = changedByHand
 	}
+	if h.Form == TailForm && left.ByHand != "" { // others have written after it, so that it cannot be found
+		c.ledger.held[id] = h
+		return false
+	}
 	if c.prunes(left) {
 		return true
-	}
-	if h.Form == TailForm && left.ByHand != "" {
-		return false // what follows it now may be anybody's: nothing can be said of it
 	}
 	c.plan.Orphans = append(c.plan.Orphans, left)
 	if !c.Prune || !h.Before {
@@ -211,6 +212,8 @@ func (h Held) word() string {
 		return "key " + h.Name
 	case HostForm:
 		return "host " + h.Name
+	case SudoForm:
+		return "sudo rule " + h.Name
 	}
 	return h.Name
 }
