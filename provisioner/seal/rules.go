@@ -73,7 +73,8 @@ func rules(o Options) []rule {
 		{pattern: "var/crash/*", kind: "log"},
 	}
 	if !o.Live {
-		all = append(all, rule{pattern: "run/*", kind: "runtime", tree: true, same: true})
+		// A system mounts its own /run over what is there, so that nobody needs the rest to be gone.
+		all = append(all, rule{pattern: "run/provisioner/*.json", kind: provisioned, same: true}, rule{pattern: "run/log/journal/*", kind: "log", tree: true, same: true})
 	}
 	if o.History {
 		for _, home := range []string{"root", "home/*"} {

@@ -153,7 +153,7 @@ func TestSeal(t *testing.T) {
 		}
 	}
 	for name := range after {
-		if _, there := before[name]; !there {
+		if _, there := before[name]; !there && name != "run/provisioner/lock" {
 			t.Errorf("%s is new", name)
 		}
 	}
