@@ -227,6 +227,9 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 	if !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
+	if err := r.willStart(ctx, mainUnit); err != nil {
+		st = r.failed(err)
+	}
 	return r.pass(ctx, st)
 }
 
@@ -298,7 +301,11 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 			// What is committed is handed off, whatever went wrong after the commit: that is in the report, and
 			// BootHandoff ends with it.
 			r.enter("hand off")
-			return r.pass(ctx, report.Done)
+			st = report.Done
+			if err := r.willStart(ctx, handoffUnit); err != nil {
+				st = r.degraded(err)
+			}
+			return r.pass(ctx, st)
 		}
 		st = r.degraded(err)
 	}
