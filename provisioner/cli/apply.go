@@ -18,6 +18,7 @@ import (
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/disk"
+	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/confirm"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/firstboot"
@@ -320,17 +321,20 @@ func (c *Command) boot() *cobra.Command {
 	return cmd
 }
 
-// generate puts units and drop-ins back below /run before systemd loads anything. It is called by systemd with
-// three directories, of which it uses none: what it puts back is where it was. A generator that fails must not
-// stop a boot, so all that is wrong is told on standard error.
-func (c *Command) generate() int {
+// generate is our generator: it is called by systemd with three directories, of which it uses the first. A generator that
+// fails must not stop a boot, so all that is wrong is told on standard error.
+func (c *Command) generate(dirs []string) int {
+	if len(dirs) == 0 {
+		fmt.Fprintf(c.Stderr, "%s: systemd calls it with its directories\n", generatorName)
+		return report.ExitUsage
+	}
 	root, err := fsroot.Open("/")
 	if err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
 		return report.ExitDone
 	}
 	defer root.Close()
-	if err := firstboot.Generate(context.Background(), root); err != nil {
+	if err := firstboot.Generate(context.Background(), root, machine.Words("/"), dirs[0]); err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
 	}
 	return report.ExitDone

@@ -42,7 +42,7 @@ func (c *Command) Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if filepath.Base(args[0]) == generatorName {
-		return c.generate()
+		return c.generate(args[1:])
 	}
 	root := c.root()
 	root.SetArgs(args[1:])

@@ -165,16 +165,6 @@ func anyUnit(changes []plan.Change) bool {
 // every daemon-reload, does not undo what an administrator has removed since.
 const restoredPath = report.Dir + "/restored"
 
-// Generate puts units and drop-ins back before systemd loads anything, once in a boot.
-func Generate(ctx context.Context, root *fsroot.Root) error {
-	info, err := root.Stat(restoredPath)
-	if err != nil || info.Kind != fsroot.Absent {
-		return err
-	}
-	_, err = restoreCurrent(ctx, root, isUnit)
-	return err
-}
-
 // marker is the change that says that everything was put back.
 var marker = plan.Change{Kind: plan.WriteFile, Path: restoredPath, Attr: fsroot.Attr{Mode: 0o600}, Origin: plan.OriginState}
 
@@ -186,7 +176,7 @@ func continued(env Env) *run {
 		return r
 	}
 	// A report that cannot be read is begun anew.
-	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && kept.State == report.Running {
+	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && (kept.State == report.Running || kept.State == report.None) {
 		r.Report, r.published = kept, true
 	}
 	return r
@@ -204,35 +194,6 @@ func (r *run) pass(ctx context.Context, st report.State) *report.Report {
 	return r.Report
 }
 
-// BootLocal is the first stage of a boot: undo what was cut short, and put back what belongs below /run.
-func BootLocal(ctx context.Context, env Env) *report.Report {
-	r := begin(env)
-	st := r.underLock(ctx, func() report.State {
-		r.enter("restore")
-		r.publish(ctx)
-		made, err := restoreCurrent(ctx, r.Root, func(string) bool { return true })
-		if err == nil {
-			err = r.label(ctx, made)
-		}
-		if err == nil {
-			err = errors.Join(r.bootNetwork(ctx), r.write(ctx, []plan.Change{marker}))
-		}
-		if err != nil {
-			return r.failed(err)
-		}
-		r.Commit(made)
-		r.request.Reload = r.request.Reload || anyUnit(made)
-		return report.Done
-	})
-	if !r.request.IsEmpty() {
-		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
-	}
-	if err := r.willStart(ctx, mainUnit); err != nil {
-		st = r.failed(err)
-	}
-	return r.pass(ctx, st)
-}
-
 // floorTime is how long sshd is kept waiting: a little less than the unit is given.
 const floorTime = 28 * time.Second
 
@@ -242,6 +203,9 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 	ctx, cancel := context.WithTimeout(ctx, floorTime)
 	defer cancel()
 	r := continued(env)
+	if r.isStill() {
+		return r.Report
+	}
 	r.hurried = true
 	if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
 		if err != nil {
@@ -293,7 +257,13 @@ const requestPath = report.Dir + "/handoff.json"
 // the report stays open until that ends.
 func BootMain(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
-	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
+	if r.isStill() {
+		return r.Report
+	}
+	if r.isLeft() {
+		return r.passOn(ctx)
+	}
+	st := worse(r.all(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
@@ -316,6 +286,14 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	return r.Report
 }
 
+// passOn is BootMain where the first stage has applied everything: only a network that it wrote is left to be checked.
+func (r *run) passOn(ctx context.Context) *report.Report {
+	r.underLock(ctx, func() report.State { return r.resume(ctx) })
+	r.networkState() // what is wrong with it is in the report, and BootHandoff ends with it
+	r.enter("hand off")
+	return r.pass(ctx, report.Done)
+}
+
 // leave keeps the request for BootHandoff.
 func (r *run) leave(ctx context.Context) error {
 	text, err := json.Marshal(r.request)
@@ -332,12 +310,14 @@ func (r *run) leave(ctx context.Context) error {
 func BootHandoff(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
 	data, _, err := r.Root.ReadFile(requestPath, maxResult)
-	if errors.Is(err, fs.ErrNotExist) {
+	if still := r.isStill(); still || errors.Is(err, fs.ErrNotExist) {
 		// Nothing was committed, or it is handed off already.
 		if err := handoff.Ready(); err != nil {
 			r.failed(err)
 		}
-		r.Finish(report.Done, r.Now())
+		if !still {
+			r.Finish(report.Done, r.Now())
+		}
 		return r.Report
 	}
 	if err == nil {
@@ -358,7 +338,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		st, o.Success = report.Degraded, ""
 	}
 	r.end(ctx, worse(st, r.handOff(ctx, o, func() error {
-		return errors.Join(r.Root.Remove(requestPath), handoff.Ready())
+		return errors.Join(r.Root.Remove(requestPath), r.endFirst(), handoff.Ready())
 	})))
 	return r.Report
 }

@@ -95,8 +95,8 @@ func (r *run) choose(ctx context.Context) (choice, error) {
 		c.passed = append(c.passed, datasources.Decision{Source: catalog.Label(rejected.Spec), Reason: rejected.Reason})
 	}
 	for _, c := range found.Candidates {
-		if r.recorder != nil {
-			break // told by an earlier attempt
+		if r.recorder != nil || r.offline && !catalog.IsLocal(c.Spec) {
+			break // told by an earlier attempt, or by the stage that asks it
 		}
 		r.say("fetch", "asking %s: %s", catalog.Label(c.Spec), c.Reason)
 	}

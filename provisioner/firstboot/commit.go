@@ -119,6 +119,9 @@ func (r *run) floorAccounts() []*schema.Config {
 func (r *run) commit(ctx context.Context) report.State {
 	r.enter("plan")
 	p, found, st := r.transact(ctx, r.config, r.stateOf)
+	if st == report.Refused && r.offline {
+		return st // a later stage waits for what is missing, or tells it
+	}
 	r.find(found)
 	if st == report.Refused {
 		return r.refused()
@@ -244,7 +247,7 @@ const addressTime = 30 * time.Second
 // network has none yet: it may be on its way.
 func (r *run) awaitsAddress(found diag.List, f plan.Facts) bool {
 	missing := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Rule == rules.VariableMissing })
-	return missing && r.Live && r.locked && r.data.Meta.PrivateIPv4 == "" && r.data.Meta.PrivateIPv6 == "" &&
+	return missing && r.Live && r.locked && !r.offline && r.data.Meta.PrivateIPv4 == "" && r.data.Meta.PrivateIPv6 == "" &&
 		f.DefaultRouteIPv4 == "" && f.DefaultRouteIPv6 == ""
 }
 

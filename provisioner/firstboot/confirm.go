@@ -118,7 +118,11 @@ func (r *run) labelNetwork(ctx context.Context) error {
 func (r *run) confirm(ctx context.Context, n *network.Network) {
 	r.enter("network")
 	if r.hurried {
-		if err := confirm.Apply(ctx, r.trying()); err != nil {
+		take := confirm.Apply
+		if r.offline {
+			take = confirm.Names // networkd reads the files when it starts, and udev has named the cards by others
+		}
+		if err := take(ctx, r.trying()); err != nil {
 			r.say("network", "%v", err) // the next stage checks it
 		}
 		r.Confirm(report.Network{State: string(confirm.Unconfirmed)})

@@ -20,7 +20,7 @@ var everywherePath = "run/systemd/network/" + networkd.Everywhere().Name
 // bringUp gives the machine a network by DHCP on every card, if a source is to be asked that needs one, there is none, and
 // nothing on the machine configures one. That it cannot be done is told, and the source is asked all the same.
 func (r *run) bringUp(ctx context.Context) {
-	if !r.Live || r.Online == nil || r.Online() || !r.needsNetwork() {
+	if !r.Live || r.offline || r.Online == nil || r.Online() || !r.needsNetwork() {
 		return
 	}
 	who, err := configuresNetwork(r.Root)

@@ -6,9 +6,11 @@
 package firstboot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -104,6 +106,9 @@ type run struct {
 	locked         bool
 	looks          int  // how often a card was looked for that is not there
 	later          bool // this is a later boot, on which nothing was to be applied
+	first          bool // this is the first boot of an instance
+	offline        bool // there is no network yet, and nothing is waited for that needs one
+	whole          bool // the first stage has applied everything
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -117,7 +122,7 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	r.byHand = true
-	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
+	st := worse(r.all(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
@@ -126,9 +131,9 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	return r.Report
 }
 
-// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
-func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
+func (r *run) all(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}
@@ -268,7 +273,11 @@ func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.Env.Sources.Answered = r.recorder.Answered
 	r.bringUp(ctx)
 	moved := r.Env.Sources.Clock.Moved()
-	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
+	fetch, sources := catalog.Fetch, r.Env.Sources
+	if r.offline {
+		fetch, sources.Limits.Overall = catalog.FetchLocal, cmp.Or(min(sources.Limits.Overall, localTime), localTime)
+	}
+	data, decisions, err := fetch(ctx, sources, r.specs)
 	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
 	for i, d := range decisions {
 		if !strings.HasPrefix(d.Reason, "not asked") {
@@ -420,6 +429,9 @@ func worse(a, b report.State) report.State {
 func (r *run) end(ctx context.Context, state report.State) {
 	r.conclude()
 	r.Finish(state, r.Now())
+	if !r.byHand {
+		_, _ = io.WriteString(r.Console.W, report.Trouble(&r.Status)) // last, where it is seen
+	}
 	r.publish(ctx)
 	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
 }
@@ -440,6 +452,9 @@ func (r *run) publish(ctx context.Context) {
 	}
 	r.Report.PID = r.Env.PID
 	changes, err := report.Files(r.Report)
+	if r.Live {
+		changes = append(changes, report.Issue(&r.Status)...)
+	}
 	if err == nil {
 		err = r.write(context.WithoutCancel(ctx), changes)
 	}

@@ -21,7 +21,7 @@ func (r *run) askForHolders(ctx context.Context, claims []plan.Claim, f *plan.Fa
 			r.holders[c] = ""
 		}
 	}
-	if len(asked) == 0 {
+	if len(asked) == 0 || r.offline {
 		return
 	}
 	r.say("plan", "asking for a second whether somebody has one of %d new addresses", len(asked))

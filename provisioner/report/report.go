@@ -99,6 +99,8 @@ type Status struct {
 	ExitStatus int `json:"exit_status"`
 	// PID is the process that is at it, while the state is Running; 0 between the stages of a boot.
 	PID int `json:"pid,omitempty"`
+	// Reason says why nothing was done, where the state is None: another program provisions this machine.
+	Reason string `json:"reason,omitempty"`
 	// Stage is the last stage that was entered: "fetch", "commit", "hand off".
 	Stage string `json:"stage,omitempty"`
 	// Datasource is what the user-data came from: "ec2"; "none" if there is no datasource.

@@ -66,7 +66,7 @@ func readFile(name string) (Status, error) {
 		return Status{}, fmt.Errorf("%s: %w", name, err)
 	}
 	switch s.State {
-	case Running, Done, Refused, Failed, Degraded:
+	case None, Running, Done, Refused, Failed, Degraded:
 	default:
 		return Status{}, fmt.Errorf("%s has an unknown state", name)
 	}
@@ -110,7 +110,11 @@ func WriteJSON(w io.Writer, s Status) error {
 // WriteText writes a status in words.
 func WriteText(w io.Writer, s Status) error {
 	t := &textWriter{w: w}
-	t.line("state:      %s%s", s.State, meaning(s.State))
+	if s.Reason != "" {
+		t.line("state:      %s: %s", s.State, s.Reason)
+	} else {
+		t.line("state:      %s%s", s.State, meaning(s.State))
+	}
 	if s.Datasource != "" {
 		t.line("datasource: %s", s.Datasource)
 	}

@@ -67,10 +67,10 @@ func TestALoginWaitsForTheFloorOnly(t *testing.T) {
 	// What a unit is ordered before, other than early boot as a whole, which local must precede.
 	want := map[string][]string{
 		"provisioner-local.service":   {"network-pre.target", "sysinit.target", "shutdown.target"},
-		"provisioner-floor.service":   {"ssh.service", "sshd.service", "shutdown.target"},
+		"provisioner-floor.service":   {"ssh.service", "sshd.service", "systemd-user-sessions.service", "shutdown.target"},
 		"provisioner.service":         nil,
 		"provisioner-handoff.service": nil,
-		"provisioner.target":          nil,
+		"provisioner.target":          {"shutdown.target"},
 		"provisioner-success.target":  nil,
 		"provisioner-failure.target":  nil,
 	}
