@@ -277,8 +277,7 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 		if err == nil {
 			// What is committed is handed off, whatever went wrong after the commit: that is in the report, and
 			// BootHandoff ends with it.
-			r.enter("hand off")
-			return r.pass(ctx, report.Done)
+			return r.passToHandoff(ctx)
 		}
 		st = r.degraded(err)
 	}
@@ -293,7 +292,15 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 func (r *run) passOn(ctx context.Context) *report.Report {
 	r.underLock(ctx, func() report.State { return r.resume(ctx) })
 	r.networkState() // what is wrong with it is in the report, and BootHandoff ends with it
+	return r.passToHandoff(ctx)
+}
+
+// passToHandoff leaves the report to BootHandoff, if that comes.
+func (r *run) passToHandoff(ctx context.Context) *report.Report {
 	r.enter("hand off")
+	if err := r.willStart(ctx, handoffUnit); err != nil {
+		return r.pass(ctx, r.degraded(err))
+	}
 	return r.pass(ctx, report.Done)
 }
 
@@ -336,6 +343,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		return r.Report
 	}
 	r.publish(ctx)
+	r.request.Enabled = append(r.request.Enabled, "provisioner.target") // nothing else would miss it
 	st, o := report.Done, handoff.Options{Success: "provisioner-success.target"}
 	if len(r.Errors) > 0 { // of BootMain, after the commit
 		st, o.Success = report.Degraded, ""

@@ -38,6 +38,9 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 	if st == report.Done || !r.request.IsEmpty() {
 		st = worse(st, r.handOffEarly(ctx))
 	}
+	if err := r.willStart(ctx, mainUnit); err != nil {
+		st = r.failed(err)
+	}
 	return r.pass(ctx, st)
 }
 

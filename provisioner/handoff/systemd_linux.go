@@ -208,7 +208,7 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 		st.Tried = st.Tried || since != 0
 	}
 	for into, names := range map[*[]string][]string{
-		&st.Needs: {"Requires", "Requisite", "BindsTo"}, &st.After: {"After"}, &st.By: {"WantedBy", "RequiredBy"},
+		&st.Needs: {"Requires", "Requisite", "BindsTo"}, &st.After: {"After"}, &st.Before: {"Before"}, &st.By: {"WantedBy", "RequiredBy"},
 	} {
 		for _, name := range names {
 			units, _ := all[name].([]string)
