@@ -413,7 +413,7 @@ func (c *computation) scripts() {
 	c.plan.BootSteps, c.plan.Steps = Steps(c.Config.BootCommands), Steps(c.Config.RunCommands)
 	c.plan.FinalMessage = c.Config.FinalMessage.V
 	if p := c.Config.PowerState; p.Mode != "" {
-		c.plan.Power = &Power{Mode: p.Mode, DelayMinutes: p.DelayMinutes, Message: p.Message, Condition: p.Condition.Reveal(), Why: []source.Range{p.At}}
+		c.plan.Power = &Power{Mode: p.Mode, DelayMinutes: p.DelayMinutes, Message: p.Message, Condition: p.Condition, Why: []source.Range{p.At}}
 	}
 }
 
@@ -421,7 +421,7 @@ func (c *computation) scripts() {
 func Steps(commands []schema.Command) []Step {
 	var out []Step
 	for _, c := range commands {
-		out = append(out, Step{Name: c.Name, Text: c.Text.Reveal(), Continue: c.Continue, Why: []source.Range{c.At}})
+		out = append(out, Step{Name: c.Name, Text: c.Text, Continue: c.Continue, Why: []source.Range{c.At}})
 	}
 	return out
 }
