@@ -305,6 +305,7 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted)) // nobody comes after us
 	}
 	r.end(ctx, st)
+	r.tell(ctx)
 	return r.Report
 }
 
@@ -342,6 +343,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	}
 	if err != nil {
 		r.end(ctx, r.degraded(err))
+		r.tell(ctx)
 		return r.Report
 	}
 	r.publish(ctx)
@@ -352,6 +354,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	r.end(ctx, worse(st, r.handOff(ctx, o, func() error {
 		return errors.Join(r.Root.Remove(requestPath), handoff.Ready())
 	})))
+	r.tell(ctx)
 	return r.Report
 }
 

@@ -123,6 +123,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
 	r.end(ctx, st)
+	r.tell(ctx)
 	return r.Report
 }
 
@@ -203,8 +204,12 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 }
 
 // configure reads the settings of the image.
-func (r *run) configure() (err error) {
+func (r *run) configure() error {
 	r.enter("settings")
+	return r.load()
+}
+
+func (r *run) load() (err error) {
 	r.settings, err = settings.Load(r.Root)
 	sources := &r.Env.Sources
 	sources.Trust = r.settings.Trust
@@ -461,7 +466,9 @@ func (r *run) publish(ctx context.Context) {
 	if r.shutOut {
 		return
 	}
-	r.Report.PID = r.Env.PID
+	if r.Report.PID = 0; r.State == report.Running {
+		r.Report.PID = r.Env.PID
+	}
 	changes, err := report.Files(r.Report)
 	if err == nil {
 		err = r.write(context.WithoutCancel(ctx), changes)

@@ -395,4 +395,18 @@ func (c *computation) scripts() {
 	for _, s := range c.Config.Boothooks {
 		c.plan.Boothooks = append(c.plan.Boothooks, Script{Name: s.Name, Content: s.Content, Why: []source.Range{s.At}})
 	}
+	c.phoneHome()
+}
+
+// phoneHome plans whom to tell in the end that the machine is up.
+func (c *computation) phoneHome() {
+	p := c.Config.System.PhoneHome
+	if p == nil {
+		return
+	}
+	out := &PhoneHome{URL: p.URL.V.Reveal(), Tries: p.Tries.V, Names: c.ownNames(), Why: []source.Range{p.At}}
+	for _, v := range p.Post {
+		out.Post = append(out.Post, v.V)
+	}
+	c.plan.PhoneHome = out
 }

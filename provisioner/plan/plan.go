@@ -37,6 +37,8 @@ type Plan struct {
 	Jobs []Job
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string
+	// PhoneHome is whom to tell in the end that the machine is up; nil for nobody.
+	PhoneHome *PhoneHome
 	// Scripts are run after the commit, in order.
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
@@ -168,6 +170,17 @@ type Script struct {
 	Content []byte `json:"-"`
 	When    schema.When
 	Why     []source.Range
+}
+
+// PhoneHome is whom to tell that the machine is up.
+type PhoneHome struct {
+	// URL has $INSTANCE_ID in it as it is written. It may hold a token, and is never shown.
+	URL string `json:"url"`
+	// Post names what is told: "pub_key_ed25519", "hostname"; empty for everything.
+	Post  []string       `json:"post,omitempty"`
+	Tries int            `json:"tries,omitempty"` // in one boot; 0 for 10
+	Names []string       `json:"names,omitempty"` // of the machine, the full one first
+	Why   []source.Range `json:"-"`
 }
 
 // Input is all that Compute looks at.

@@ -10,6 +10,7 @@
 //	  record.json         why it was taken, and everything that it answered; see package record
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
+//	  outbox.json         what others are to be told and have not heard yet; in the top directory while the instance is not known
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
 //	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
 //
@@ -48,6 +49,7 @@ const (
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
 	IncludedFile = "included.json"
+	OutboxFile   = "outbox.json"
 )
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
@@ -103,6 +105,41 @@ type Runtime struct {
 	Boothooks []Script `json:"boothooks,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string `json:"hosts,omitempty"`
+	// PhoneHome is whom to tell, once, that the machine is up; nil for nobody.
+	PhoneHome *plan.PhoneHome `json:"phone_home,omitempty"`
+}
+
+// Outbox is what others are to be told.
+type Outbox struct {
+	Version int `json:"version"`
+	// Queued has not been heard yet; it is in order.
+	Queued []Message `json:"queued,omitempty"`
+	// Told is what was queued last, by the kind of message: what is the same is not told again.
+	Told map[string]string `json:"told,omitempty"`
+}
+
+// Message is one thing to post.
+type Message struct {
+	Kind string `json:"kind"` // "report", "phone_home"
+	// URL may have a secret in it.
+	URL         string `json:"url"`
+	ContentType string `json:"content_type"`
+	Body        []byte `json:"body"`
+	// Tries is how often it is sent in one boot; 0 for as often as there is time for.
+	Tries int `json:"tries,omitempty"`
+}
+
+// maxQueued is how many messages wait; a new one takes the place of the oldest.
+const maxQueued = 4
+
+// Add queues a message. What it says, in short, is what was told last from now on.
+func (o *Outbox) Add(m Message, says string) {
+	if o.Told == nil {
+		o.Told = map[string]string{}
+	}
+	o.Version, o.Told[m.Kind] = 1, says
+	o.Queued = append(o.Queued, m)
+	o.Queued = o.Queued[max(0, len(o.Queued)-maxQueued):]
 }
 
 // Included is what lists of #include-once have fetched, by URL.
@@ -160,7 +197,7 @@ func (m Manifest) With(digest string, items []plan.Item) Manifest {
 
 // Keep is the record of a plan.
 func Keep(p plan.Plan) Runtime {
-	r := Runtime{Version: 1, Hosts: p.Hosts}
+	r := Runtime{Version: 1, Hosts: p.Hosts, PhoneHome: p.PhoneHome}
 	for _, c := range p.Kept {
 		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
 	}
