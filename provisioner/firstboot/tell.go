@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -163,9 +162,13 @@ func (r *run) send(ctx context.Context, dir string) {
 		return
 	}
 	err := r.keepBox(ctx, dir, func(o *state.Outbox) {
-		o.Queued = slices.DeleteFunc(o.Queued, func(m state.Message) bool {
-			return slices.ContainsFunc(heard, func(h state.Message) bool { return h.Kind == m.Kind && string(h.Body) == string(m.Body) })
-		})
+		var left []state.Message
+		for _, m := range o.Queued {
+			if !m.IsAmong(heard) {
+				left = append(left, m)
+			}
+		}
+		o.Queued = left
 	})
 	if err != nil {
 		r.warn("what was told will be told again: %v", err)

@@ -18,6 +18,7 @@
 package state
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -127,6 +128,16 @@ type Message struct {
 	Body        []byte `json:"body"`
 	// Tries is how often it is sent in one boot; 0 for as often as there is time for.
 	Tries int `json:"tries,omitempty"`
+}
+
+// IsAmong says that a message is one of others.
+func (m *Message) IsAmong(others []Message) bool {
+	for i := range others {
+		if o := &others[i]; o.Kind == m.Kind && o.URL == m.URL && bytes.Equal(o.Body, m.Body) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxQueued is how many messages wait; a new one takes the place of the oldest.
