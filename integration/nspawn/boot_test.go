@@ -349,7 +349,8 @@ coreos:
 			// The pattern is spelt so that no command line holds what is looked for.
 			for _, where := range []string{
 				"journalctl -b -o export --all | grep -a 'cAn[A]rY'",
-				"provisioner status; provisioner status --format json",
+				"provisioner status; provisioner status --format json; provisioner status --explain",
+				"provisioner logs --output - | grep -a cAn[A]rY",
 				"provisioner plan 2>&1; provisioner plan --format json 2>&1",
 				"su -s /bin/sh nobody -c \"grep -rsaI 'cAn[A]rY' /etc /home /opt /run /srv /tmp /usr/share /var\"",
 			} {

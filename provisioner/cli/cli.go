@@ -102,7 +102,8 @@ before making one, make them all or none, and hand off to systemd.`,
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
 	root.SetErr(c.Stderr)
-	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.facts(), c.network(), c.seal(), c.explain(), c.schema(), c.boot(), c.version())
+	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.logs(), c.facts(), c.network(), c.seal(),
+		c.explain(), c.schema(), c.boot(), c.version())
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.CompletionOptions.DisableDescriptions = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

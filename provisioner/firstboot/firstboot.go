@@ -139,6 +139,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
+	r.tell(ctx)
 	r.turnOff(ctx)
 	return r.Report
 }
@@ -221,8 +222,12 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 }
 
 // configure reads the settings of the image.
-func (r *run) configure() (err error) {
+func (r *run) configure() error {
 	r.enter("settings")
+	return r.load()
+}
+
+func (r *run) load() (err error) {
 	r.settings, err = settings.Load(r.Root)
 	if r.Legacy != nil {
 		r.settings.LaterBoots, r.settings.Trust.Insecure = "apply", true
@@ -496,7 +501,9 @@ func (r *run) publish(ctx context.Context) {
 	if r.shutOut {
 		return
 	}
-	r.Report.PID = r.Env.PID
+	if r.Report.PID = 0; r.State == report.Running {
+		r.Report.PID = r.Env.PID
+	}
 	changes, err := report.Files(r.Report)
 	if r.Live {
 		changes = append(changes, report.Issue(&r.Status)...)
