@@ -59,7 +59,10 @@ func (r *run) evidence(ctx context.Context, first bool) detect.Evidence {
 		}
 	}
 	if r.Disks != nil {
-		e.Disks = func() ([]detect.Disk, error) { return r.Disks(ctx) }
+		e.Disks = func() ([]detect.Disk, error) {
+			defer r.waiting("disks")()
+			return r.Disks(ctx)
+		}
 	}
 	return e
 }

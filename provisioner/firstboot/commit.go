@@ -251,6 +251,7 @@ func (r *run) awaitsAddress(found diag.List, f plan.Facts) bool {
 // waitForAddress waits until the interface of the default route has an address; false if that takes too long.
 func (r *run) waitForAddress(ctx context.Context, f *plan.Facts) bool {
 	r.say("plan", "waiting up to %s for an address on the interface of the default route", addressTime)
+	defer r.waiting("an address on the interface of the default route")()
 	ctx, cancel := context.WithTimeout(ctx, addressTime)
 	defer cancel()
 	for tick := time.NewTicker(250 * time.Millisecond); ; {

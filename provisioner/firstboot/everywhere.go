@@ -60,6 +60,7 @@ func (r *run) networkdJob(ctx context.Context, action string) error {
 		defer c.Close()
 	}
 	const unit = "systemd-networkd.service"
+	defer r.waiting(action + " of " + unit)()
 	done, err := m.Enqueue(ctx, unit, action)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", action, unit, err)

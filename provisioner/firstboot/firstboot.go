@@ -178,7 +178,9 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
 func (r *run) underLock(ctx context.Context, work func() report.State) report.State {
+	waited := r.waiting("the lock")
 	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
+	waited()
 	if err != nil {
 		r.enter("lock")
 		r.shutOut = !r.published
@@ -251,6 +253,7 @@ func (r *run) fetch(ctx context.Context) error {
 		err = errors.Join(err, unread)
 	}
 	if err == nil {
+		r.tellFetched()
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
 		for _, note := range r.data.Notes {
 			r.say("fetch", "%s: %s", r.data.Meta.Datasource, note)
@@ -260,6 +263,14 @@ func (r *run) fetch(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// tellFetched keeps what was fetched, without a word of it.
+func (r *run) tellFetched() {
+	r.Fetched = &report.Fetched{UserDataBytes: int64(len(r.data.UserData)), VendorDocuments: len(r.data.Vendor)}
+	if r.data.UserData != nil {
+		r.Fetched.UserDataSHA256 = r.digest()
+	}
 }
 
 // ask asks those that were chosen, and keeps every answer.
@@ -278,6 +289,7 @@ func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.decisions = append(decisions, r.passed...)
 	for _, d := range r.decisions {
 		r.Consider(d.Source, d.Reason)
+		r.Waited("datasource "+d.Source, d.Took)
 	}
 	return data, err
 }
@@ -290,6 +302,7 @@ func (r *run) importKeys(ctx context.Context) (err error) {
 	}
 	r.enter("import keys")
 	r.say("fetch", "public keys from %d addresses", len(urls))
+	defer r.waiting("public keys of others")()
 	others := r.settings.Trust.Elsewhere()
 	client := httpget.New(r.Env.Sources, httpget.Options{Trust: &others, Outside: true})
 	r.imported, err = imports.Keys(ctx, client, urls, imports.Options{})
@@ -378,8 +391,17 @@ func look(ctx context.Context, env Env) (*run, error) {
 
 // enter says that a stage begins.
 func (r *run) enter(stage string) {
+	if r.Stage == "" {
+		r.Log.Info("began", report.MessageIDKey, report.MessageBegan)
+	}
 	r.Enter(stage, r.Now())
-	r.Log.Info("stage: "+stage, "stage", stage)
+	r.Log.Info("stage: "+stage, report.MessageIDKey, report.MessageStage, "stage", stage)
+}
+
+// waiting says that the stage at hand waits for something from now on; the report has how long, once the wait has ended.
+func (r *run) waiting(what string) (ended func()) {
+	began := r.Now()
+	return func() { r.Waited(what, r.Now().Sub(began)) }
 }
 
 // say writes a line to the console.
@@ -421,7 +443,8 @@ func (r *run) end(ctx context.Context, state report.State) {
 	r.conclude()
 	r.Finish(state, r.Now())
 	r.publish(ctx)
-	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
+	r.Log.Log(ctx, state.Level(), "finished: "+string(state), report.MessageIDKey, state.MessageID(),
+		"state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource, "stage", r.FailedStage)
 }
 
 // conclude tells the findings.

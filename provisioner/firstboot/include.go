@@ -56,6 +56,9 @@ func (r *run) check(ctx context.Context, o assemble.Options) error {
 		r.config, ds = schema.Decode(in)
 	}
 	r.input, r.files = in, made.Files
+	if r.Fetched != nil {
+		r.Fetched.Parts = len(in.Files) + len(in.Vendor)
+	}
 	r.packing, r.pending, r.included = made.Found, made.Pending, made.Once
 	r.found = append(slices.Clone(r.packing), ds...).Sorted()
 	r.findNetwork()
@@ -102,6 +105,7 @@ func (r *run) include(ctx context.Context, o assemble.Options) error {
 	if o.ReadFile == nil {
 		r.say("include", "%d includes to fetch or read", r.pending)
 	}
+	defer r.waiting("what is included")()
 	ctx, cancel := context.WithTimeout(ctx, r.Env.Sources.Limits.WithDefaults().Overall)
 	defer cancel()
 	return r.check(ctx, o)

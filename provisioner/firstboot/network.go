@@ -114,6 +114,7 @@ func (r *run) waitForCard(ctx context.Context, f *plan.Facts) bool {
 	if r.looks == 0 {
 		r.say("plan", "waiting up to %s for a card that is to be configured and is not there", cardLooks*cardPause)
 	}
+	defer r.waiting("a card that is to be configured")()
 	for ; r.looks < cardLooks; r.looks++ {
 		if r.sleep(ctx, cardPause) != nil {
 			return false

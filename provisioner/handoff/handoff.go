@@ -159,6 +159,8 @@ func (o Outcome) String() string {
 // Result is what became of a hand-off.
 type Result struct {
 	Outcomes []Outcome // commands in order, then jobs, then scripts
+	// Waited is how long each of them was waited for, once those before it had ended.
+	Waited []time.Duration
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
 }
@@ -276,7 +278,9 @@ func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
 // Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
 	for _, p := range w.pending {
+		began := time.Now()
 		out, ended := w.await(ctx, p)
+		w.result.Waited = append(w.result.Waited, time.Since(began))
 		if p.script != "" && ended {
 			// One that was given up still runs, and may still read its file.
 			if err := os.Remove(p.script); err != nil && !errors.Is(err, fs.ErrNotExist) {

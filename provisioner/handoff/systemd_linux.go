@@ -60,6 +60,26 @@ func (s *Systemd) connection() (*dbus.Conn, error) {
 	return conn, nil
 }
 
+// Coming says that systemd has a job for one of our units, so that a stage of a boot runs or is still to come. Anybody
+// may ask; root needs no message bus for it.
+func Coming(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := dbus.NewWithContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connect to systemd: %w", err)
+	}
+	defer conn.Close()
+	jobs, err := conn.ListJobsContext(ctx)
+	for _, j := range jobs {
+		switch j.Unit {
+		case "provisioner-local.service", "provisioner-floor.service", "provisioner.service", "provisioner-handoff.service":
+			return true, nil
+		}
+	}
+	return false, err
+}
+
 // SetHostname implements Manager.
 func (s *Systemd) SetHostname(name string) error { return unix.Sethostname([]byte(name)) }
 
