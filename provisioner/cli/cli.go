@@ -41,8 +41,11 @@ func (c *Command) Main(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if filepath.Base(args[0]) == generatorName {
+	switch filepath.Base(args[0]) {
+	case generatorName:
 		return c.generate()
+	case cloudInitName:
+		return c.cloudInit(ctx, args[1:])
 	}
 	root := c.root()
 	root.SetArgs(args[1:])
