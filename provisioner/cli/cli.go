@@ -111,6 +111,9 @@ before making one, make them all or none, and hand off to systemd.`,
 	return root
 }
 
+// Tree is the tree of all commands, for whoever makes manual pages and completions of it.
+func (c *Command) Tree() *cobra.Command { return c.root() }
+
 func (c *Command) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
