@@ -8,6 +8,8 @@ FUZZTIME ?= 30s
 FUZZ     ?= ^Fuzz
 GO       ?= go
 BIN      ?= bin/provisioner
+OUT      ?= bin
+ARCHES   ?= amd64 arm64
 # Everything that is packed has the date of the last commit.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # Functions begin at every byte, not at every 32: 0.22 MB for no CPU that can be measured. arm64 has its own rule.
@@ -48,11 +50,11 @@ share: build ## Make man pages, completions and licences in bin/share; fetches G
 	rm -rf bin/share
 	bin/packages share bin/share $(VERSION) bin/provisioner
 
-packages: share ## Make a .deb and an .rpm for amd64 and arm64 in bin/; the same bytes each time
-	@for arch in amd64 arm64; do rm -rf bin/$$arch && \
+packages: share ## Make a .deb and an .rpm for each of ARCHES in OUT; the same bytes each time
+	@for arch in $(ARCHES); do rm -rf bin/$$arch && \
 	  GOOS=linux GOARCH=$$arch $(BUILD) -o bin/$$arch/provisioner ./provisioner && \
 	  $(MAKE) -s -o build -o share install BIN=bin/$$arch/provisioner DESTDIR=bin/$$arch/tree && \
-	  bin/packages build bin/$$arch/tree bin $(VERSION) $$arch || exit 1; done
+	  bin/packages build bin/$$arch/tree $(OUT) $(VERSION) $$arch || exit 1; done
 
 test: ## Run the tests, without cgo, network or root
 	CGO_ENABLED=0 $(GO) test ./...

@@ -149,14 +149,21 @@ func licences(dir, binary string) error {
 	if err != nil {
 		return err
 	}
-	var all bytes.Buffer
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("find Go: %w", err)
+	}
+	all := bytes.NewBufferString("==== the Go standard library, " + info.GoVersion + " ====\n\n")
+	if err := appendLicences(all, strings.TrimSpace(string(root))); err != nil {
+		return fmt.Errorf("the Go standard library: %w", err)
+	}
 	for _, m := range info.Deps {
 		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", m.Path).Output()
 		if err != nil {
 			return fmt.Errorf("find module %s: %w", m.Path, err)
 		}
-		fmt.Fprintf(&all, "==== %s %s ====\n\n", m.Path, m.Version)
-		if err := appendLicences(&all, strings.TrimSpace(string(out))); err != nil {
+		fmt.Fprintf(all, "==== %s %s ====\n\n", m.Path, m.Version)
+		if err := appendLicences(all, strings.TrimSpace(string(out))); err != nil {
 			return fmt.Errorf("module %s: %w", m.Path, err)
 		}
 	}
