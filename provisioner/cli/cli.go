@@ -41,10 +41,12 @@ func (c *Command) Main(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	switch filepath.Base(args[0]) {
-	case generatorName:
+	switch name := filepath.Base(args[0]); {
+	case name == generatorName:
 		return c.generate()
-	case cloudInitName:
+	case name == coreosName && (len(args) < 2 || args[1] != "boot"): // it took no arguments, and its hand-off does
+		return c.coreos(ctx, args[1:])
+	case name == cloudInitName:
 		return c.cloudInit(ctx, args[1:])
 	}
 	root := c.root()

@@ -387,6 +387,9 @@ func (r *run) instanceDir() (string, error) {
 	if id != "" {
 		return state.Dir(r.data.Meta.Datasource, id), nil
 	}
+	if r.Legacy != nil { // one of several that make up the machine, each with its own state
+		return state.Dir(r.data.Meta.Datasource, r.instanceOfMachine()+"\x00"+digestOf(r.Datasources)), nil
+	}
 	dir, err := state.CurrentDir(r.Root)
 	if dir != "" && err == nil && r.Live {
 		var meta schema.Metadata

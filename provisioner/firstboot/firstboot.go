@@ -60,6 +60,8 @@ type Env struct {
 	// Network is that of the running system, on which what is written is tried; nil if it is not to be: systemd-networkd is told
 	// then, and nothing is checked.
 	Network *confirm.System
+	// Legacy says that coreos-cloudinit's units run us; nil if they do not.
+	Legacy *Legacy
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -206,6 +208,9 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 func (r *run) configure() (err error) {
 	r.enter("settings")
 	r.settings, err = settings.Load(r.Root)
+	if r.Legacy != nil {
+		r.settings.LaterBoots, r.settings.Trust.Insecure = "apply", true
+	}
 	sources := &r.Env.Sources
 	sources.Trust = r.settings.Trust
 	sources.Policy = datasources.Policy{IMDSv1: r.settings.IMDSv1} // removable disks depend on what names the datasource

@@ -25,6 +25,9 @@ type platformNetwork struct {
 // describe reads the best of the platform's descriptions of the network: the first that says anything.
 func (r *run) describe() {
 	r.platformNetwork = platformNetwork{}
+	if r.Legacy != nil && !r.Legacy.Network {
+		return
+	}
 	for _, d := range r.data.Network {
 		f := &source.File{Name: d.Name, Bytes: d.Bytes}
 		n, found := schema.DecodeNetwork(f, d.Kind)

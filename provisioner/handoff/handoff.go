@@ -36,13 +36,14 @@ type Manager interface {
 	Reset(ctx context.Context, unit string) error
 }
 
-// Transient is a oneshot service without a file: its output goes to the journal.
+// Transient is a service without a file, a oneshot one unless it notifies: its output goes to the journal.
 type Transient struct {
 	Unit, Description string
 	Command           []string      // the program's absolute path, then its arguments, each taken literally
 	After, Before     []string      // units that must have ended first, and units that wait for this one
 	Environment       []string      // "NAME=value"; anybody on the machine can read it
 	Timeout           time.Duration // after which systemd ends it; 0 for never
+	Notify            bool          // it goes on once it has said that it is ready, as Type=notify has it
 }
 
 // State is a unit as systemd sees it.
@@ -296,6 +297,9 @@ func (w *Watch) Wait(ctx context.Context) Result {
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
+		if s, err := w.state(ctx, w.options.Success); err == nil && s.Load == "not-found" {
+			return w.result // an image that has our program alone
+		}
 		if _, err := w.manager.Enqueue(ctx, w.options.Success, "start"); err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("start %s: %w", w.options.Success, err))
 		}

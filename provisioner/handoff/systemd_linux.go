@@ -128,9 +128,13 @@ func (s *Systemd) Run(ctx context.Context, t Transient) (<-chan string, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind := "oneshot"
+	if t.Notify {
+		kind = "notify"
+	}
 	properties := []dbus.Property{
 		dbus.PropDescription(t.Description),
-		dbus.PropType("oneshot"),
+		dbus.PropType(kind),
 		// The last argument says, other than its name, that a failure is to be ignored.
 		dbus.PropExecStart(literal(t.Command), false),
 		{Name: "StandardOutput", Value: godbus.MakeVariant("journal")},
