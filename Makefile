@@ -64,7 +64,7 @@ race: ## Run the tests under the race detector
 
 check: build ## Formatting, vet, staticcheck, the floors, the size, and builds for every platform
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
-	$(GO) vet ./... && $(GO) vet -tags integration ./integration/...
+	$(GO) vet ./... && $(GO) vet -tags integration ./integration/... && $(GO) vet -C integration/packages .
 	$(TOOL) staticcheck -checks all,-ST1003 ./...
 	$(GO) test -count=1 -run TestFloors ./integration
 	$(GO) run ./integration/bench -size bin/provisioner

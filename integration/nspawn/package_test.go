@@ -37,8 +37,12 @@ func TestDebianPackage(t *testing.T) {
 	}
 	m.write(t, "var/lib/cloud/seed/nocloud/meta-data", 0o644, "instance-id: i-1\nlocal-hostname: fromseed\n")
 	m.write(t, "var/lib/cloud/seed/nocloud/user-data", 0o644, user(key))
-	// The agent of the image that this user-data is for.
+	// What of the image this user-data is for.
 	m.write(t, "etc/systemd/system/etcd2.service", 0o644, etcd)
+	m.write(t, "etc/systemd/system/witness.service", 0o644, witness)
+	if _, err := run("systemctl", "--root="+m.root, "enable", "witness.service"); err != nil {
+		t.Fatal(err)
+	}
 	m.boot(t)
 	m.wantStatus(t, "done", "nocloud")
 	m.wantConfigured(t, key)
@@ -49,4 +53,36 @@ func TestDebianPackage(t *testing.T) {
 
 	m.want(t, "kept", "dpkg -r provisioner >/dev/null 2>&1; test -d /var/lib/provisioner/instance/ && test ! -e /usr/bin/provisioner && echo kept")
 	m.want(t, "gone", "dpkg -P provisioner >/dev/null 2>&1; test ! -e /var/lib/provisioner && test ! -L /etc/systemd/system/provisioner.target && echo gone")
+}
+
+// TestAsCloudInit: what waits for cloud-init is told that the boot has ended, once it has; later boots write nothing for that.
+func TestAsCloudInit(t *testing.T) {
+	m := newImage(t, "datasources: [file=/usr/share/oem/cloud-config.yml]\ncloud-init-compat: yes\n")
+	key := newSSHKey(t, "user-data")
+	m.write(t, "usr/share/oem/cloud-config.yml", 0o644, user(key))
+	if _, err := run("make", "-C", filepath.Join("..", ".."), "install-compat", "DESTDIR="+m.root); err != nil {
+		t.Fatal(err)
+	}
+	// It looks as scripts of images do, and what it sees must be of this boot.
+	m.write(t, "etc/systemd/system/waits.service", 0o644, `[Unit]
+Before=provisioner-local.service
+DefaultDependencies=no
+[Service]
+ExecStart=/bin/sh -c 'while [ ! -e /var/lib/cloud/instance/boot-finished ]; do sleep 0.1; done; provisioner status --format json | grep -o done > /run/waited'
+[Install]
+WantedBy=sysinit.target
+`)
+	if _, err := run("systemctl", "--root="+m.root, "enable", "waits.service"); err != nil {
+		t.Fatal(err)
+	}
+	m.boot(t)
+	told := func() {
+		m.want(t, "status: done", "cloud-init status --wait")
+		m.want(t, "status: done", "runuser -u nobody -- cloud-init status --wait")
+		m.want(t, "done", "cloud-init status --format json | grep '\"status\"' | cut -d'\"' -f4")
+		m.want(t, "done", "for i in $(seq 50); do test -e /run/waited && break; sleep 0.1; done; head -n 1 /run/waited")
+		m.want(t, "there", "test -s /run/cloud-init/result.json && test -s /run/cloud-init/status.json && echo there")
+	}
+	told()
+	m.wantSame(t, told)
 }
