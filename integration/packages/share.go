@@ -75,7 +75,9 @@ What is remembered of this machine; for root alone.
 How the last run went, and what the platform says of the machine.
 
 `
-	top, see, _ := strings.Cut(page.String(), ".SH SEE ALSO\n")
+	// man-pages(7) wants dates so.
+	made := strings.Replace(page.String(), header.Date.Format("Jan 2006"), header.Date.Format(time.DateOnly), 1)
+	top, see, _ := strings.Cut(made, ".SH SEE ALSO\n")
 	if see = strings.TrimSpace(see); see != "" {
 		see = strings.TrimSuffix(see, "\n") + ",\n"
 	}
@@ -122,7 +124,7 @@ func languagePage(dir string, header doc.GenManHeader) error {
 }
 
 func page5(dir, name, what, body string, header doc.GenManHeader) error {
-	title := fmt.Sprintf("%% %q \"5\" %q %q %q\n# NAME\n%s - %s\n\n", strings.ToUpper(name), header.Date.Format("Jan 2006"), header.Source, header.Manual, name, what)
+	title := fmt.Sprintf("%% %q \"5\" %q %q %q\n# NAME\n%s - %s\n\n", strings.ToUpper(name), header.Date.Format(time.DateOnly), header.Source, header.Manual, name, what)
 	text := md2man.Render([]byte(title + body + "\n# SEE ALSO\n**provisioner(8)**, **provisioner-validate(8)**\n"))
 	return write(filepath.Join(dir, "man5", name+".5"), text)
 }
