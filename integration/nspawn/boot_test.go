@@ -55,7 +55,7 @@ func installProgram(t *testing.T, root string) {
 		return // the pristine root has it
 	}
 	// -o build: install what is there.
-	if _, err := run("make", "-C", filepath.Join("..", ".."), "-o", "build", "install", "DESTDIR="+root); err != nil {
+	if _, err := run("make", "-C", filepath.Join("..", ".."), "-o", "build", "install-system", "DESTDIR="+root); err != nil {
 		t.Fatal(err)
 	}
 	binary, err := os.ReadFile(program())

@@ -46,6 +46,8 @@ func (c *Command) Main(args []string) int {
 		return c.generate(args[1:])
 	case name == coreosName && (len(args) < 2 || args[1] != "boot"): // it took no arguments, and its hand-off does
 		return c.coreos(ctx, args[1:])
+	case name == cloudInitName:
+		return c.cloudInit(ctx, args[1:])
 	}
 	root := c.root()
 	root.SetArgs(args[1:])
@@ -111,6 +113,9 @@ before making one, make them all or none, and hand off to systemd.`,
 	})
 	return root
 }
+
+// Tree is the tree of all commands, for whoever makes manual pages and completions of it.
+func (c *Command) Tree() *cobra.Command { return c.root() }
 
 func (c *Command) version() *cobra.Command {
 	return &cobra.Command{

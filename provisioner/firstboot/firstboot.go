@@ -483,6 +483,7 @@ func (r *run) end(ctx context.Context, state report.State) {
 		_, _ = io.WriteString(r.Console.W, report.Trouble(&r.Status)) // last, where it is seen
 	}
 	r.publish(ctx)
+	r.tellWaiting(ctx)
 	r.Log.Log(ctx, state.Level(), "finished: "+string(state), report.MessageIDKey, state.MessageID(),
 		"state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource, "stage", r.FailedStage)
 }

@@ -38,6 +38,8 @@ type Settings struct {
 	DefaultUser string
 	// LaterBoots says what a boot does with a configuration other than the one applied: "report" or "apply".
 	LaterBoots string
+	// CloudInitCompat says whether files of cloud-init's are left for scripts that wait for them.
+	CloudInitCompat bool
 	// KeepUserData says whether user-data is kept, readable by root alone, for boots without a datasource.
 	KeepUserData bool
 	// IMDSv1 says whether version 1 of EC2's metadata service is taken where it has no session tokens.
@@ -122,6 +124,8 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 			return errors.New("later-boots must be report or apply")
 		}
 		s.LaterBoots = n.Value
+	case "cloud-init-compat":
+		return yesOrNo(&s.CloudInitCompat, key, n)
 	case "keep-user-data":
 		return yesOrNo(&s.KeepUserData, key, n)
 	case "imdsv1":
@@ -158,7 +162,7 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 		}
 		s.ReportURL = n.Value
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, owner, removable, report-url and trust", key)
+		return fmt.Errorf("unknown setting %q; known are cloud-init-compat, datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, owner, removable, report-url and trust", key)
 	}
 	return nil
 }
