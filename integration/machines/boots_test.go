@@ -1,0 +1,150 @@
+//go:build integration && linux
+
+package machines_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if images.folder != "" {
+		os.RemoveAll(images.folder)
+	}
+	os.Exit(status)
+}
+
+// userData is a configuration whose every part can be seen from outside.
+func userData(key sshKey) string {
+	return fmt.Sprintf(`#cloud-config
+hostname: fromuser
+users:
+  - name: elroy
+    groups: [sudo, systemd-journal]
+    sudo: ALL=(ALL) NOPASSWD:ALL
+    ssh_authorized_keys:
+      - %s
+write_files:
+  - path: /opt/greeting
+    owner: elroy:elroy
+    permissions: "0640"
+    content: hello
+coreos:
+  units:
+    - name: hello.service
+      command: start
+      enable: true
+      content: |
+        [Unit]
+        Description=Says hello
+        After=multi-user.target
+        [Service]
+        Type=oneshot
+        RemainAfterExit=yes
+        ExecStart=/bin/sh -c 'echo hello > /run/hello'
+        [Install]
+        WantedBy=multi-user.target
+`, key.public)
+}
+
+// status is what the tests read of provisioner status --format json.
+type status struct {
+	State, Datasource string
+	Errors            []string
+}
+
+// wantConfigured logs in, and checks that everything is as [userData] says.
+func (m *machine) wantConfigured(t *testing.T, key sshKey, datasource string) {
+	t.Helper()
+	m.login(t, key, "elroy")
+	m.wantStatus(t, key, "done", datasource)
+	for command, want := range map[string]string{
+		"hostname":                               "fromuser",
+		"cat /opt/greeting":                      "hello",
+		"cat /run/hello":                         "hello",
+		"id -Gn":                                 "elroy sudo systemd-journal",
+		"sudo -n id -un":                         "root",
+		"systemctl --failed --no-legend --plain": "",
+	} {
+		m.want(t, key, want, command)
+	}
+	m.logTimes(t, key)
+}
+
+// wantStatus waits until the run is over and checks how it ended.
+func (m *machine) wantStatus(t *testing.T, key sshKey, state, datasource string) {
+	t.Helper()
+	text, err := m.ssh(t.Context(), key, "elroy", "provisioner status --wait --format json")
+	var s status
+	if e := json.Unmarshal([]byte(text), &s); e != nil {
+		t.Fatalf("status: %v, %v\n%s", err, e, text)
+	}
+	if s.State != state || s.Datasource != datasource {
+		t.Errorf("status is %q from %q, want %q from %q; errors: %q", s.State, s.Datasource, state, datasource, s.Errors)
+	}
+}
+
+// want checks what a command prints in the machine.
+func (m *machine) want(t *testing.T, key sshKey, want, command string) {
+	t.Helper()
+	if got, err := m.ssh(t.Context(), key, "elroy", command); got != want {
+		t.Errorf("%s\n got  %q (%v)\n want %q", command, got, err, want)
+	}
+}
+
+// logTimes logs the machine's own view of its boot.
+func (m *machine) logTimes(t *testing.T, key sshKey) {
+	t.Helper()
+	out, err := m.ssh(t.Context(), key, "elroy", `systemd-analyze time | head -n 1
+for u in provisioner-local provisioner-floor provisioner provisioner-handoff ssh; do
+  echo "$u.service: began $(systemctl show -P InactiveExitTimestampMonotonic $u) us, active $(systemctl show -P ActiveEnterTimestampMonotonic $u) us after the kernel"
+done
+uname -r; systemctl --version | head -n 1; sed -n s/^MemAvailable/MemAvailable/p /proc/meminfo`)
+	t.Logf("guest: %s %v", out, err)
+}
+
+const networkData = `{
+  "links": [{"id": "eth0", "type": "phy", "ethernet_mac_address": %q}],
+  "networks": [{"id": "n0", "link": "eth0", "type": "ipv4", "ip_address": %q, "netmask": "255.255.255.0",
+    "routes": [{"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "10.77.0.1"}]}],
+  "services": []
+}`
+
+// TestConfigDrive has a configuration drive of OpenStack's, and no network but the one described on it.
+func TestConfigDrive(t *testing.T) {
+	need(t)
+	w, key, platform := newWorld(t), newSSHKey(t, "user-data"), newSSHKey(t, "platform")
+	card := w.plug(t)
+	meta, err := json.Marshal(map[string]any{"uuid": "8a3f0a52-6ac1-4a4c-9f0e-0d1e6cbb6f11", "hostname": "fromplatform", "name": "fromplatform",
+		"public_keys": map[string]string{"admin": platform.public}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	drive := iso(t, "config-2", map[string]string{
+		"openstack/latest/meta_data.json":    string(meta),
+		"openstack/latest/user_data":         userData(key),
+		"openstack/latest/network_data.json": fmt.Sprintf(networkData, card.mac, card.address),
+	})
+	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)), drives: []string{drive}})
+	m.wantConfigured(t, key, "configdrive")
+	m.login(t, platform, "core")
+}
+
+// TestNoCloud has a disk of cloud-init's form.
+func TestNoCloud(t *testing.T) {
+	need(t)
+	w, key := newWorld(t), newSSHKey(t, "user-data")
+	w.dhcp(t)
+	drive := iso(t, "cidata", noCloud("i-nocloud", userData(key)))
+	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, debian(t)), drives: []string{drive}})
+	m.wantConfigured(t, key, "nocloud")
+}
+
+// noCloud are the files of a disk for nocloud, with DHCP on every card.
+func noCloud(id, userData string) map[string]string {
+	return map[string]string{"user-data": userData, "meta-data": "instance-id: " + id + "\nlocal-hostname: fromplatform\n",
+		"network-config": "version: 2\nethernets:\n  all:\n    match: {name: \"e*\"}\n    dhcp4: true\n"}
+}
