@@ -3,10 +3,18 @@
 package machines_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+
+	"cloudconfig/datasources/metadatatest"
 )
 
 func TestMain(m *testing.M) {
@@ -147,4 +155,92 @@ func TestNoCloud(t *testing.T) {
 func noCloud(id, userData string) map[string]string {
 	return map[string]string{"user-data": userData, "meta-data": "instance-id: " + id + "\nlocal-hostname: fromplatform\n",
 		"network-config": "version: 2\nethernets:\n  all:\n    match: {name: \"e*\"}\n    dhcp4: true\n"}
+}
+
+// TestEC2 has the firmware say that this is Amazon EC2, and nothing else that says where a configuration is.
+func TestEC2(t *testing.T) {
+	need(t)
+	w, key, platform := newWorld(t), newSSHKey(t, "user-data"), newSSHKey(t, "platform")
+	w.dhcp(t)
+	card := w.plug(t)
+	i := metadatatest.Example()
+	i.Hostname, i.MAC, i.LocalIPv4, i.PublicIPv4, i.IPv6 = "fromplatform", card.mac, card.address, "", ""
+	i.UserData, i.Keys = []byte(userData(key)), []metadatatest.Key{{Name: "admin", OpenSSH: platform.public}}
+	service := metadatatest.EC2(i)
+	w.serve(t, linkLocal+":80", service)
+	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)), uuid: "ec2e1916-9099-7caf-fd21-012345abcdef",
+		smbios: []string{"type=0,vendor=Amazon EC2,version=1.0", "type=1,manufacturer=Amazon EC2,product=t3.micro,serial=ec2e1916-9099-7caf-fd21-012345abcdef"}})
+	m.login(t, platform, "core")
+	m.wantConfigured(t, key, "ec2")
+	t.Logf("asked of the metadata service: %q", service.Requests())
+}
+
+// TestGCE is the same with Google Compute Engine.
+func TestGCE(t *testing.T) {
+	need(t)
+	w, key, platform := newWorld(t), newSSHKey(t, "user-data"), newSSHKey(t, "platform")
+	w.dhcp(t, "--address=/metadata.google.internal/"+linkLocal)
+	card := w.plug(t)
+	i := metadatatest.ExampleGCE()
+	i.Hostname, i.Name, i.MAC, i.IP, i.ExternalIP, i.IPv6s = "fromplatform.c.example-1.internal", "fromplatform", card.mac, card.address, "", nil
+	i.Attributes = map[string]string{"ssh-keys": "admin:" + platform.public + "\n", "user-data": userData(key)}
+	service := metadatatest.GCE(i)
+	w.serve(t, linkLocal+":80", service)
+	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)),
+		smbios: []string{"type=0,vendor=Google,version=Google", "type=1,manufacturer=Google,product=Google Compute Engine,serial=GoogleCloud-0123456789ABCDEF0123456789ABCDEF"}})
+	m.login(t, platform, "core")
+	m.wantConfigured(t, key, "gce")
+	t.Logf("asked of the metadata server: %q", service.Requests())
+}
+
+// TestUUID boots two machines from the same disk and by the same URL, whose variables and whose instances differ by what
+// the firmware says.
+func TestUUID(t *testing.T) {
+	need(t)
+	w, key := newWorld(t), newSSHKey(t, "user-data")
+	w.dhcp(t)
+	document := userData(key)
+	site := newSite(document)
+	w.serve(t, serverAddress+":80", site)
+	instances := map[string]string{}
+	for _, uuid := range []string{"11111111-2222-4333-8444-555555555501", "11111111-2222-4333-8444-555555555502"} {
+		t.Run(uuid, func(t *testing.T) {
+			card := w.plug(t)
+			m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)), uuid: uuid,
+				arguments: fmt.Sprintf("cloud-config-url=http://%s/cloud?uuid=${uuid}&mac=${mac:hexhyp} cloud-config-digest=sha256-%x", serverAddress, sha256.Sum256([]byte(document)))})
+			m.wantConfigured(t, key, "cmdline")
+			if want := "/cloud?uuid=" + uuid + "&mac=" + strings.ReplaceAll(card.mac, ":", "-"); !slices.Contains(site.requests(), want) {
+				t.Errorf("asked for %q, not for %s", site.requests(), want)
+			}
+			name, err := m.ssh(t.Context(), key, "elroy", "sudo ls /var/lib/provisioner/instances")
+			if err != nil || name == "" || instances[name] != "" {
+				t.Errorf("its instance is %q (%v), which %q has too", name, err, instances[name])
+			}
+			instances[name] = uuid
+		})
+	}
+}
+
+// site is a web server that has one document, whatever is asked for, and remembers what was.
+type site struct {
+	document string
+	mu       sync.Mutex
+	asked    []string
+}
+
+func newSite(document string) *site { return &site{document: document} }
+
+// ServeHTTP implements http.Handler.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked = append(s.asked, r.URL.RequestURI())
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "text/cloud-config")
+	_, _ = io.WriteString(w, s.document)
+}
+
+func (s *site) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
 }
