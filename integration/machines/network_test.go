@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -97,11 +98,14 @@ func (w world) daemon(t *testing.T, args ...string) {
 // dhcp serves addresses and names, and with more arguments whatever else dnsmasq can.
 func (w world) dhcp(t *testing.T, more ...string) {
 	t.Helper()
-	args := []string{"dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--interface=br0", "--bind-interfaces", "--listen-address=" + serverAddress,
+	args := []string{"dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--interface=br0", "--bind-interfaces", "--listen-address=" + serverAddress,
 		"--dhcp-range=10.77.0.0,static,255.255.255.0,1h", "--dhcp-option=option:router," + serverAddress, "--dhcp-option=option:dns-server," + serverAddress,
 		"--dhcp-leasefile=" + filepath.Join(t.TempDir(), "leases"), "--pid-file=", "--user=root", "--log-dhcp"}
 	for n := 1; n < 10; n++ {
 		args = append(args, fmt.Sprintf("--dhcp-host=52:54:00:12:34:%02x,10.77.0.%d", n, 10+n))
+	}
+	if !slices.ContainsFunc(more, func(arg string) bool { return strings.HasPrefix(arg, "--conf-file=") }) {
+		more = append(more, "--conf-file=/dev/null")
 	}
 	w.daemon(t, append(args, more...)...)
 }
@@ -133,16 +137,22 @@ func (w world) enter(f func() error) (err error) {
 	return f()
 }
 
-// serve serves HTTP in the world until the test ends.
-func (w world) serve(t *testing.T, address string, handler http.Handler) {
+// listen opens a port in the world.
+func (w world) listen(t *testing.T, address string) (l net.Listener) {
 	t.Helper()
-	var l net.Listener
 	if err := w.enter(func() (err error) {
 		l, err = net.Listen("tcp4", address)
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// serve serves HTTP in the world until the test ends.
+func (w world) serve(t *testing.T, address string, handler http.Handler) {
+	t.Helper()
+	l := w.listen(t, address)
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.Serve(l) }() // until it is closed
 	t.Cleanup(func() { s.Close() })

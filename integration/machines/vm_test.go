@@ -26,6 +26,7 @@ const bootTimeout = 8 * time.Minute
 type hardware struct {
 	disk      string   // root, on NVMe, which the kernel mounts by itself; empty for none
 	writeBack string   // how the host keeps what is written to it: "unsafe" unless it is said
+	seed      string   // a further disk on NVMe, which is there before any module is loaded
 	drives    []string // further disks, as virtio-blk: this kernel has no driver for an emulated CD-ROM
 	arguments string   // of the kernel
 	uuid      string   // of the SMBIOS
@@ -107,6 +108,9 @@ func (h hardware) flags(t *testing.T, card nic) []string {
 		}
 		flags = append(flags, "-drive", "if=none,id=root,file="+h.disk+",cache="+cache+",format="+format(t, h.disk), "-device", "nvme,drive=root,serial=root")
 	}
+	if h.seed != "" {
+		flags = append(flags, "-drive", "if=none,id=seed,format=raw,readonly=on,file="+h.seed, "-device", "nvme,drive=seed,serial=seed")
+	}
 	for _, drive := range h.drives {
 		flags = append(flags, "-drive", "if=virtio,format=raw,readonly=on,file="+drive)
 	}
@@ -174,13 +178,22 @@ func (m *machine) ssh(ctx context.Context, key sshKey, user, command string) (st
 		"-o", "ConnectTimeout=60", "-o", "LogLevel=ERROR", user+"@"+m.address, command))
 }
 
-// login waits until a user can log in with a key, and says how long that took from power-on. The door is knocked at
-// before a key is tried: a handshake costs an emulated processor seconds.
+// login waits until a user can log in with a key, and says how long that took from power-on.
 func (m *machine) login(t *testing.T, key sshKey, user string) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), bootTimeout)
+	banner, took, err := m.tryLogin(t.Context(), bootTimeout, key, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("power-on to sshd's banner %.1f s, to the login of %s %.1f s", banner.Seconds(), user, took.Seconds())
+	return took
+}
+
+// tryLogin says besides when sshd was there, if that was not before. The door is knocked at before a key is tried: a handshake
+// costs an emulated processor seconds.
+func (m *machine) tryLogin(ctx context.Context, timeout time.Duration, key sshKey, user string) (banner, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var banner time.Duration
 	var last error
 	for {
 		if banner == 0 {
@@ -191,16 +204,14 @@ func (m *machine) login(t *testing.T, key sshKey, user string) time.Duration {
 		if banner != 0 {
 			var who string
 			if who, last = m.ssh(ctx, key, user, "id -un"); last == nil && who == user {
-				took := time.Since(m.since)
-				t.Logf("power-on to sshd's banner %.1f s, to the login of %s %.1f s", banner.Seconds(), user, took.Seconds())
-				return took
+				return banner, time.Since(m.since), nil
 			}
 		}
 		select {
 		case <-m.off:
-			t.Fatalf("the machine went off before %s could log in", user)
+			return 0, 0, fmt.Errorf("the machine went off before %s could log in", user)
 		case <-ctx.Done():
-			t.Fatalf("%s cannot log in after %s: %v", user, bootTimeout, last)
+			return 0, 0, fmt.Errorf("%s cannot log in after %s: %w", user, timeout, last)
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
