@@ -95,12 +95,13 @@ func (w world) daemon(t *testing.T, args ...string) {
 	})
 }
 
-// dhcp serves addresses and names, and with more arguments whatever else dnsmasq can.
-func (w world) dhcp(t *testing.T, more ...string) {
+// dhcp serves addresses and names, and with more arguments whatever else dnsmasq can. It returns the file of its leases.
+func (w world) dhcp(t *testing.T, more ...string) (leases string) {
 	t.Helper()
+	leases = filepath.Join(t.TempDir(), "leases")
 	args := []string{"dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--interface=br0", "--bind-interfaces", "--listen-address=" + serverAddress,
 		"--dhcp-range=10.77.0.0,static,255.255.255.0,1h", "--dhcp-option=option:router," + serverAddress, "--dhcp-option=option:dns-server," + serverAddress,
-		"--dhcp-leasefile=" + filepath.Join(t.TempDir(), "leases"), "--pid-file=", "--user=root", "--log-dhcp"}
+		"--dhcp-leasefile=" + leases, "--pid-file=", "--user=root", "--log-dhcp"}
 	for n := 1; n < 10; n++ {
 		args = append(args, fmt.Sprintf("--dhcp-host=52:54:00:12:34:%02x,10.77.0.%d", n, 10+n))
 	}
@@ -108,6 +109,7 @@ func (w world) dhcp(t *testing.T, more ...string) {
 		more = append(more, "--conf-file=/dev/null")
 	}
 	w.daemon(t, append(args, more...)...)
+	return leases
 }
 
 // enter calls f in the world's network. Sockets that f makes stay there. The thread goes back to where it was: if it ended,
