@@ -34,7 +34,7 @@ func TestPowerCuts(t *testing.T) {
 	w := newWorld(t)
 	w.dhcp(t)
 	card := w.plug(t)
-	var whole string // what a machine has that was not cut
+	var whole string         // what a machine has that was not cut
 	var window time.Duration // from its first words to the login
 	t.Run("not cut", func(t *testing.T) {
 		m := w.powerOn(t, card, hardware{disk: rawCopy(t, debian(t)), writeBack: "none", drives: []string{drive}})
