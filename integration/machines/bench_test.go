@@ -163,7 +163,7 @@ func withCloudInit(t *testing.T) string {
 	}
 	mustRun(t, "cp", "-a", pristine(t), unfinished)
 	r := root(unfinished)
-	r.copy(t, "etc/resolv.conf", 0o644, "/etc/resolv.conf")
+	r.copy(t, "run/systemd/resolve/stub-resolv.conf", 0o644, "/etc/resolv.conf") // what etc/resolv.conf leads to
 	r.write(t, "usr/sbin/policy-rc.d", 0o755, "#!/bin/sh\nexit 101\n")
 	install := exec.Command("chroot", unfinished, "sh", "-ec", "mount -t proc proc /proc; trap 'umount /proc' EXIT; apt-get update -q; apt-get install -q -y --no-install-recommends cloud-init; apt-get clean")
 	install.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"}
@@ -171,8 +171,8 @@ func withCloudInit(t *testing.T) string {
 	if _, err := output(install); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"etc/resolv.conf", "usr/sbin/policy-rc.d"} {
-		if err := os.Remove(filepath.Join(unfinished, name)); err != nil {
+	for _, name := range []string{"run/systemd", "usr/sbin/policy-rc.d"} {
+		if err := os.RemoveAll(filepath.Join(unfinished, name)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -232,11 +232,15 @@ func newSite(document string) *site { return &site{document: document} }
 
 // ServeHTTP implements http.Handler.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.asked = append(s.asked, r.URL.RequestURI())
-	s.mu.Unlock()
+	s.remember(r)
 	w.Header().Set("Content-Type", "text/cloud-config")
 	_, _ = io.WriteString(w, s.document)
+}
+
+func (s *site) remember(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, r.URL.RequestURI())
 }
 
 func (s *site) requests() []string {

@@ -27,12 +27,18 @@ import (
 var tools = []struct{ program, pkg string }{
 	{"qemu-system-x86_64", "qemu-system-x86"}, {"qemu-img", "qemu-utils"}, {"debootstrap", "debootstrap"}, {"dnsmasq", "dnsmasq-base"},
 	{"genisoimage", "genisoimage"}, {"mkfs.vfat", "dosfstools"}, {"mcopy", "mtools"}, {"mksquashfs", "squashfs-tools"}, {"mke2fs", "e2fsprogs"}, {"depmod", "kmod"},
+	{"busybox", "busybox-static"}, {"cpio", "cpio"}, {"tc", "iproute2"},
 	{"ip", "iproute2"}, {"make", "make"}, {"nsenter", "util-linux"}, {"ssh", "openssh-client"}, {"ssh-keygen", "openssh-client"},
 	{"systemctl", "systemd"}, {"openssl", "openssl"},
 }
 
-// rom is iPXE for QEMU's network card; it is in a package of its own.
-const rom = "/usr/lib/ipxe/qemu/pxe-virtio.rom"
+// Firmware, which is in packages of its own: iPXE for QEMU's network card and for UEFI, and UEFI itself.
+const (
+	rom          = "/usr/lib/ipxe/qemu/pxe-virtio.rom"
+	efiLoader    = "/usr/lib/ipxe/ipxe.efi"
+	efiFirmware  = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+	efiVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+)
 
 // need skips the test, or fails it in CI, unless all that it needs is here. What Debian has is installed.
 func need(t *testing.T) {
@@ -75,15 +81,17 @@ func absentTools() (absent []string) {
 			absent = append(absent, tool.program)
 		}
 	}
-	if _, err := os.Stat(rom); err != nil {
-		absent = append(absent, rom)
+	for _, path := range []string{rom, efiLoader, efiFirmware} {
+		if _, err := os.Stat(path); err != nil {
+			absent = append(absent, path)
+		}
 	}
 	return absent
 }
 
 // install installs the packages of the tools, once.
 var install = sync.OnceValue(func() error {
-	packages := []string{"ipxe-qemu", "seabios"}
+	packages := []string{"ipxe-qemu", "ipxe", "ovmf", "seabios"}
 	for _, tool := range tools {
 		if !slices.Contains(packages, tool.pkg) {
 			packages = append(packages, tool.pkg)

@@ -56,8 +56,8 @@ func (g guide) box(t *testing.T, name string, replace ...string) string {
 // fingerprint is what docs/pxe.md has where a site's own authority is to be.
 const fingerprint = "2b1a0c9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c5b4a39281706f5e4d3"
 
-// netboot is a folder with what is booted over the network, made once for all tests: vmlinuz, initrd.gz and
-// root.squashfs.
+// netboot is a folder with what is booted over the network, made once for all tests: vmlinuz and
+// ram.img.
 func netboot(t *testing.T) string {
 	t.Helper()
 	images.Lock()
@@ -84,6 +84,11 @@ func netboot(t *testing.T) string {
 		r.installProgram(t, "")
 		mustRun(t, "mksquashfs", string(r), filepath.Join(string(unfinished), "root.squashfs"), "-comp", "lz4", "-quiet", "-no-progress")
 	})
+	join := exec.Command("sh", "-ec", readGuide(t).box(t, "ram.img"))
+	join.Dir = string(unfinished)
+	if _, err := output(join); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Rename(string(unfinished), dir); err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +124,16 @@ func (w world) bootServer(t *testing.T, script string) *site {
 	w.dhcp(t, "--conf-file="+conf, "--address=/boot.example.com/"+serverAddress)
 	s, files := newSite(script), http.FileServer(http.Dir(netboot(t)))
 	w.serve(t, serverAddress+":80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/boot.ipxe" {
+		switch r.URL.Path {
+		case "/boot.ipxe":
 			s.ServeHTTP(w, r)
-			return
+		case "/ipxe.efi":
+			s.remember(r)
+			http.ServeFile(w, r, efiLoader)
+		default:
+			s.remember(r)
+			files.ServeHTTP(w, r)
 		}
-		files.ServeHTTP(w, r)
 	}))
 	return s
 }
@@ -139,6 +149,20 @@ func (w world) serveTLS(t *testing.T, from, to string, handler http.Handler) (au
 	go func() { _ = s.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}})) }() // until it is closed
 	t.Cleanup(func() { s.Close() })
 	return fmt.Sprintf("%x", sha256.Sum256(ca.Certificate.Raw))
+}
+
+// TestHTTPBoot is the same with UEFI, whose firmware fetches iPXE by HTTP.
+func TestHTTPBoot(t *testing.T) {
+	need(t)
+	w, key := newWorld(t), newSSHKey(t, "user-data")
+	documents := newSite(userData(key))
+	authority := w.serveTLS(t, "2026-01-01", "2049-12-31", documents)
+	scripts := w.bootServer(t, readGuide(t).box(t, "boot.ipxe", fingerprint, authority))
+	m := w.powerOn(t, w.plug(t), hardware{efi: true, memoryMiB: 1536})
+	m.wantConfigured(t, key, "cmdline")
+	if asked := scripts.requests(); !slices.Contains(asked, "/ipxe.efi") {
+		t.Errorf("iPXE was not fetched by HTTP: %q", asked)
+	}
 }
 
 // TestPXE boots over the network from iPXE in the card's ROM, with the root in memory. The configuration is on a plain
@@ -173,7 +197,7 @@ func TestMatchbox(t *testing.T) {
 	dir.write(t, "groups/node1.json", 0o644, g.box(t, "groups/node1.json", "52:54:00:12:34:01", card.mac, theirKey, key.public))
 	dir.write(t, "cloud/node.yaml.tmpl", 0o644, g.box(t, "cloud/node.yaml.tmpl"))
 	dir.write(t, "assets/provisioner.yaml", 0o644, g.box(t, "provisioner.yaml"))
-	for _, name := range []string{"vmlinuz", "initrd.gz", "root.squashfs"} {
+	for _, name := range []string{"vmlinuz", "ram.img"} {
 		if err := os.Symlink(filepath.Join(netboot(t), name), filepath.Join(string(dir), "assets", name)); err != nil {
 			t.Fatal(err)
 		}

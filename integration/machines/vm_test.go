@@ -34,6 +34,7 @@ type hardware struct {
 	memoryMiB int      // 1024 unless it is said
 	clock     string   // when it starts, as -rtc base= has it; empty for now
 	pxe       bool     // the card's ROM boots it, and nothing else
+	efi       bool     // UEFI boots it by HTTP, and nothing else
 }
 
 // machine is a virtual machine that was switched on.
@@ -91,6 +92,12 @@ func (h hardware) flags(t *testing.T, card nic) []string {
 	flags := []string{"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", strconv.Itoa(memory),
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci",
 		"-netdev", "tap,id=n0,ifname=" + card.tap + ",script=no,downscript=no"}
+	if h.efi {
+		variables := filepath.Join(scratch(t), "variables")
+		mustRun(t, "cp", efiVariables, variables)
+		flags = append(flags, "-drive", "if=pflash,format=raw,readonly=on,file="+efiFirmware, "-drive", "if=pflash,format=raw,file="+variables,
+			"-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=no", "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no")
+	}
 	if h.pxe {
 		flags = append(flags, "-boot", "n", "-device", "virtio-net-pci,netdev=n0,bootindex=1,mac="+card.mac)
 	} else {
