@@ -189,12 +189,12 @@ func benchBoot(t *testing.T, i int, disk, seed string, memoryMiB int, probe, key
 	w := newWorld(t)
 	w.dhcp(t)
 	f := map[string]float64{"Load": hostLoad(t)}
-	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, disk), seed: seed, memoryMiB: memoryMiB})
+	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, disk), seed: seed, memoryMiB: memoryMiB, counted: os.Getenv("ICOUNT") != ""})
 	user, with := "user1", key
 	if p.name == "none" {
 		user, with = "root", probe
 	}
-	const timeout = 6 * time.Minute
+	const timeout = 15 * time.Minute
 	banner, login, err := m.tryLogin(t.Context(), timeout, with, user)
 	if err != nil {
 		return nil, err
