@@ -153,7 +153,7 @@ WantedBy=sysinit.target
 // withCloudInit is the pristine root with Debian's cloud-init, made when it is missing.
 func withCloudInit(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(cache(t), pristineName+"-cloud-init")
+	path := pristine(t) + "-cloud-init"
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}

@@ -139,7 +139,7 @@ func TestConfigDrive(t *testing.T) {
 		"openstack/latest/user_data":         userData(key),
 		"openstack/latest/network_data.json": fmt.Sprintf(networkData, card.mac, card.address),
 	})
-	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)), drives: []string{drive}})
+	m := w.powerOn(t, card, hardware{disk: overlay(t, installed(t)), drives: []string{drive}})
 	m.wantConfigured(t, key, "configdrive")
 	m.login(t, platform, "core")
 }
@@ -150,7 +150,7 @@ func TestNoCloud(t *testing.T) {
 	w, key := newWorld(t), newSSHKey(t, "user-data")
 	w.dhcp(t)
 	drive := iso(t, "cidata", noCloud("i-nocloud", userData(key)))
-	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, debian(t)), drives: []string{drive}})
+	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, installed(t)), drives: []string{drive}})
 	m.wantConfigured(t, key, "nocloud")
 }
 
@@ -171,7 +171,7 @@ func TestEC2(t *testing.T) {
 	i.UserData, i.Keys = []byte(userData(key)), []metadatatest.Key{{Name: "admin", OpenSSH: platform.public}}
 	service := metadatatest.EC2(i)
 	w.serve(t, linkLocal+":80", service)
-	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)), uuid: "ec2e1916-9099-7caf-fd21-012345abcdef",
+	m := w.powerOn(t, card, hardware{disk: overlay(t, installed(t)), uuid: "ec2e1916-9099-7caf-fd21-012345abcdef",
 		smbios: []string{"type=0,vendor=Amazon EC2,version=1.0", "type=1,manufacturer=Amazon EC2,product=t3.micro,serial=ec2e1916-9099-7caf-fd21-012345abcdef"}})
 	m.login(t, platform, "core")
 	m.wantConfigured(t, key, "ec2")
@@ -189,7 +189,7 @@ func TestGCE(t *testing.T) {
 	i.Attributes = map[string]string{"ssh-keys": "admin:" + platform.public + "\n", "user-data": userData(key)}
 	service := metadatatest.GCE(i)
 	w.serve(t, linkLocal+":80", service)
-	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)),
+	m := w.powerOn(t, card, hardware{disk: overlay(t, installed(t)),
 		smbios: []string{"type=0,vendor=Google,version=Google", "type=1,manufacturer=Google,product=Google Compute Engine,serial=GoogleCloud-0123456789ABCDEF0123456789ABCDEF"}})
 	m.login(t, platform, "core")
 	m.wantConfigured(t, key, "gce")
@@ -209,7 +209,7 @@ func TestUUID(t *testing.T) {
 	for _, uuid := range []string{"11111111-2222-4333-8444-555555555501", "11111111-2222-4333-8444-555555555502"} {
 		t.Run(uuid, func(t *testing.T) {
 			card := w.plug(t)
-			m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)), uuid: uuid,
+			m := w.powerOn(t, card, hardware{disk: overlay(t, installed(t)), uuid: uuid,
 				arguments: fmt.Sprintf("cloud-config-url=http://%s/cloud?uuid=${uuid}&mac=${mac:hexhyp} cloud-config-digest=sha256-%x", serverAddress, sha256.Sum256([]byte(document)))})
 			m.wantConfigured(t, key, "cmdline")
 			if want := "/cloud?uuid=" + uuid + "&mac=" + strings.ReplaceAll(card.mac, ":", "-"); !slices.Contains(site.requests(), want) {

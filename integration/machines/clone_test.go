@@ -21,7 +21,7 @@ func TestClone(t *testing.T) {
 	w.serve(t, serverAddress+":80", newSite(document))
 	arguments := fmt.Sprintf("cloud-config-url=http://%s/cloud-config cloud-config-digest=sha256-%x", serverAddress, sha256.Sum256([]byte(document)))
 	const copied = "this machine is a copy of another one"
-	disk := overlay(t, debian(t))
+	disk := overlay(t, installed(t))
 	boot := func(name, uuid, disk string, card nic, isCopy bool) identity {
 		t.Helper()
 		m := w.powerOn(t, card, hardware{disk: disk, uuid: uuid, arguments: arguments})
@@ -36,7 +36,7 @@ func TestClone(t *testing.T) {
 	}
 	first, second := w.plug(t), w.plug(t)
 	original := boot("the original", "11111111-2222-4333-8444-555555555504", disk, first, false)
-	clone := overlay(t, debian(t))
+	clone := overlay(t, installed(t))
 	mustRun(t, "cp", disk, clone)
 	got := boot("the copy", "11111111-2222-4333-8444-555555555505", clone, second, true)
 	if got.machineID == original.machineID || got.hostKeys == original.hostKeys {

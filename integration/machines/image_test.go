@@ -13,11 +13,9 @@ import (
 	"syscall"
 	"testing"
 
+	"cloudconfig/integration/debian"
 	"cloudconfig/integration/vm"
 )
-
-// pristineName is the folder in the cache with a Debian that never booted, which integration/nspawn shares.
-const pristineName = "root-bookworm-3"
 
 // modules are those that the machines need besides what is built in: udev loads them.
 var modules = []string{"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
@@ -27,9 +25,9 @@ var modules = []string{"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio
 // pristine is a Debian that never booted; it is made when it is missing, which takes two minutes.
 func pristine(t *testing.T) string {
 	t.Helper()
-	root := filepath.Join(cache(t), pristineName)
-	if _, err := os.Stat(root); err != nil {
-		missing(t, root+"; the tests of integration/nspawn make it")
+	root, err := debian.Pristine(cache(t), func(path string) { t.Logf("making %s", path) })
+	if err != nil {
+		t.Fatal(err)
 	}
 	return root
 }
@@ -37,8 +35,7 @@ func pristine(t *testing.T) string {
 // root is a tree that becomes a machine's: the pristine one below, and what is written on top.
 type root string
 
-// newRoot makes a root with kernel modules and nothing else; change is called to change it, and use with the whole.
-// Both see it mounted; it is gone when newRoot returns.
+// withRoot calls use with a root that has the kernel's modules and lacks what no machine needs. It is gone when withRoot returns.
 func withRoot(t *testing.T, lower string, use func(root)) {
 	t.Helper()
 	dir := scratch(t)
@@ -166,15 +163,15 @@ func imageFolder(t *testing.T) string {
 	return images.folder
 }
 
-// debian is a raw disk with Debian and the program, made once for all tests of a run.
-func debian(t *testing.T) string {
+// installed is a raw disk with Debian and the program, made once for all tests of a run.
+func installed(t *testing.T) string {
 	t.Helper()
 	images.Lock()
 	defer images.Unlock()
 	if images.disk != "" {
 		return images.disk
 	}
-	path := filepath.Join(imageFolder(t), "debian")
+	path := filepath.Join(imageFolder(t), "installed")
 	withRoot(t, pristine(t), func(r root) {
 		r.installProgram(t, "")
 		r.disk(t, path)

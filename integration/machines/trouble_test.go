@@ -27,7 +27,7 @@ func TestSlowLink(t *testing.T) {
 	}))
 	card := w.plug(t)
 	mustRun(t, "nsenter", "--net=/run/netns/"+w.name, "tc", "qdisc", "add", "dev", card.tap, "root", "tbf", "rate", "64kbit", "burst", "4kb", "latency", "3s")
-	m := w.powerOn(t, card, hardware{disk: overlay(t, debian(t)),
+	m := w.powerOn(t, card, hardware{disk: overlay(t, installed(t)),
 		arguments: fmt.Sprintf("cloud-config-url=http://%s/cloud-config cloud-config-digest=sha256-%x", serverAddress, sha256.Sum256([]byte(document)))})
 	m.wantConfigured(t, key, "cmdline")
 	t.Logf("%d bytes; asked: %q", len(document), documents.requests())
@@ -41,7 +41,7 @@ func TestLateNames(t *testing.T) {
 	document := userData(key)
 	documents := newSite(document)
 	w.serve(t, serverAddress+":80", documents)
-	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, debian(t)),
+	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, installed(t)),
 		arguments: fmt.Sprintf("cloud-config-url=http://boot.example.com/cloud-config cloud-config-digest=sha256-%x", sha256.Sum256([]byte(document)))})
 	for begin := time.Now(); ; time.Sleep(200 * time.Millisecond) {
 		if info, err := os.Stat(leases); err == nil && info.Size() > 0 {
@@ -75,7 +75,7 @@ func TestClock(t *testing.T) {
 	}
 	documents := newSite(userData(key))
 	authority := w.serveTLS(t, "2026-11-01", "2049-12-31", documents)
-	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, debian(t)), clock: "1970-01-02T00:00:00",
+	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, installed(t)), clock: "1970-01-02T00:00:00",
 		arguments: "systemd.mask=systemd-timesyncd.service cloud-config-url=https://boot.example.com/cloud-config cloud-config-ca=sha256:" + authority})
 	m.wantConfigured(t, key, "cmdline")
 	got, err := m.ssh(t.Context(), key, "elroy", "date -u +%s; journalctl -b -o short-iso --no-pager -u 'provisioner*' | grep clock")
