@@ -189,7 +189,7 @@ func benchBoot(t *testing.T, i int, disk, seed string, memoryMiB int, probe, key
 	w := newWorld(t)
 	w.dhcp(t)
 	f := map[string]float64{"Load": hostLoad(t)}
-	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, disk), seed: seed, memoryMiB: memoryMiB, counted: os.Getenv("ICOUNT") != ""})
+	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, disk), seed: seed, memoryMiB: memoryMiB})
 	user, with := "user1", key
 	if p.name == "none" {
 		user, with = "root", probe

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,7 +35,6 @@ type hardware struct {
 	clock     string   // when it starts, as -rtc base= has it; empty for now
 	pxe       bool     // the card's ROM boots it, and nothing else
 	efi       bool     // UEFI boots it by HTTP, and nothing else
-	counted   bool     // its clock counts instructions, 8 ns each, so that what else runs on the host makes nothing longer in it
 }
 
 // machine is a virtual machine that was switched on.
@@ -95,10 +93,6 @@ func (h hardware) flags(t *testing.T, card nic) []string {
 	flags := []string{"-machine", "q35,graphics=off", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", strconv.Itoa(memory),
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci",
 		"-netdev", "tap,id=n0,ifname=" + card.tap + ",script=no,downscript=no"}
-	if h.counted {
-		flags = append(flags, "-icount", "shift=3")
-		flags[slices.Index(flags, "tcg,thread=multi,tb-size=512")] = "tcg,thread=single,tb-size=512"
-	}
 	if h.efi {
 		variables := filepath.Join(scratch(t), "variables")
 		mustRun(t, "cp", efiVariables, variables)
