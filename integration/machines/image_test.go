@@ -20,7 +20,7 @@ import (
 // modules are those that the machines need besides what is built in: udev loads them.
 var modules = []string{"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
 	"failover", "net_failover", "virtio_net", "virtio-rng", "rng-core", "cdrom", "isofs", "fat", "vfat", "nls_ascii", "nls_cp437", "nls_iso8859-1", "nls_utf8",
-	"autofs4", "loop", "overlay", "squashfs", "dmi-sysfs", "qemu_fw_cfg"}
+	"autofs4", "loop", "overlay", "squashfs", "dmi-sysfs", "qemu_fw_cfg", "binfmt_misc"}
 
 // pristine is a Debian that never booted; it is made when it is missing, which takes two minutes.
 func pristine(t *testing.T) string {
