@@ -101,7 +101,7 @@ func (w world) dhcp(t *testing.T, more ...string) (leases string) {
 	leases = filepath.Join(t.TempDir(), "leases")
 	args := []string{"dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--interface=br0", "--bind-interfaces", "--listen-address=" + serverAddress,
 		"--dhcp-range=10.77.0.0,static,255.255.255.0,1h", "--dhcp-option=option:router," + serverAddress, "--dhcp-option=option:dns-server," + serverAddress,
-		"--dhcp-leasefile=" + leases, "--pid-file=", "--user=root", "--log-dhcp"}
+		"--dhcp-leasefile=" + leases, "--pid-file=", "--user=root"}
 	for n := 1; n < 10; n++ {
 		args = append(args, fmt.Sprintf("--dhcp-host=52:54:00:12:34:%02x,10.77.0.%d", n, 10+n))
 	}

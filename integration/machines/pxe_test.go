@@ -157,7 +157,7 @@ func TestHTTPBoot(t *testing.T) {
 	w, key := newWorld(t), newSSHKey(t, "user-data")
 	documents := newSite(userData(key))
 	authority := w.serveTLS(t, "2026-01-01", "2049-12-31", documents)
-	scripts := w.bootServer(t, readGuide(t).box(t, "boot.ipxe", fingerprint, authority))
+	scripts := w.bootServer(t, readGuide(t).box(t, "boot.ipxe", fingerprint, authority, "quiet", "quiet "+emulated))
 	m := w.powerOn(t, w.plug(t), hardware{efi: true, memoryMiB: 1536})
 	m.wantConfigured(t, key, "cmdline")
 	if asked := scripts.requests(); !slices.Contains(asked, "/ipxe.efi") {
@@ -172,7 +172,7 @@ func TestPXE(t *testing.T) {
 	w, key := newWorld(t), newSSHKey(t, "user-data")
 	documents := newSite(userData(key))
 	authority := w.serveTLS(t, "2026-01-01", "2049-12-31", documents)
-	scripts := w.bootServer(t, readGuide(t).box(t, "boot.ipxe", fingerprint, authority))
+	scripts := w.bootServer(t, readGuide(t).box(t, "boot.ipxe", fingerprint, authority, "quiet", "quiet "+emulated))
 	card := w.plug(t)
 	const uuid = "33343138-3333-5a43-4a31-333330304a31" // as HPE's firmware makes them of product and serial number
 	m := w.powerOn(t, card, hardware{pxe: true, memoryMiB: 1536, uuid: uuid,
@@ -193,7 +193,7 @@ func TestMatchbox(t *testing.T) {
 	card := w.plug(t)
 	dir := root(t.TempDir())
 	const theirKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGR2hR3oFvvFxHTGLYd2vPkFbjR0pt4lI9AUsYJyYpnB admin"
-	dir.write(t, "profiles/node.json", 0o644, g.box(t, "profiles/node.json"))
+	dir.write(t, "profiles/node.json", 0o644, g.box(t, "profiles/node.json", `"quiet"`, `"quiet `+emulated+`"`))
 	dir.write(t, "groups/node1.json", 0o644, g.box(t, "groups/node1.json", "52:54:00:12:34:01", card.mac, theirKey, key.public))
 	dir.write(t, "cloud/node.yaml.tmpl", 0o644, g.box(t, "cloud/node.yaml.tmpl"))
 	dir.write(t, "assets/provisioner.yaml", 0o644, g.box(t, "provisioner.yaml"))
