@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
@@ -176,6 +177,24 @@ func Fetch(ctx context.Context, env datasources.Env, specs []string) (datasource
 	return ask(ctx, env, sources)
 }
 
+// FetchLocal is Fetch from those that come first and are local, for a time without a network: the others are not asked, and
+// there is no decision for them. If the first is not local, nothing is asked, as without specs.
+func FetchLocal(ctx context.Context, env datasources.Env, specs []string) (datasources.Data, []datasources.Decision, error) {
+	env.Awaited = env.Awaited || len(specs) == 1
+	n := 0
+	for n < len(specs) && IsLocal(specs[n]) {
+		n++
+	}
+	if n == 0 {
+		return Fetch(ctx, env, nil)
+	}
+	sources, err := parse(env, specs[:n])
+	if err != nil {
+		return datasources.Data{}, nil, err
+	}
+	return ask(ctx, env, sources)
+}
+
 func ask(ctx context.Context, env datasources.Env, sources []named) (datasources.Data, []datasources.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, env.Limits.WithDefaults().Overall)
 	defer cancel()
@@ -186,11 +205,17 @@ func ask(ctx context.Context, env datasources.Env, sources []named) (datasources
 	}
 	var causes []error
 	var data datasources.Data
+	now := env.Now
+	if now == nil {
+		now = time.Now
+	}
 	for i, s := range sources {
+		began := now()
 		err := env.Retry(ctx, "datasource "+s.label, func(ctx context.Context) (err error) {
 			data, err = s.fetch(ctx, env)
 			return err
 		})
+		decisions[i].Took = now().Sub(began)
 		if r, ok := s.source.(datasources.Reporter); ok && !errors.Is(err, datasources.ErrAbsent) {
 			data.Reporter = r
 		}

@@ -271,3 +271,14 @@ func (r *reader) links() []Link {
 	sortLinks(all)
 	return all
 }
+
+// Words are the words that systemd's ConditionKernelCommandLine= looks at below a root: those of the kernel command line,
+// and in a container, where that is the host's, of its init's. What cannot be read has none.
+// Source: systemd 252, src/basic/proc-cmdline.c, proc_cmdline.
+func Words(root string) []string {
+	r := reader{root: root}
+	if r.container() != "" {
+		return strings.FieldsFunc(string(r.bytes("proc/1/cmdline", maxCmdline)), func(c rune) bool { return c == 0 || c == ' ' || c == '\n' })
+	}
+	return strings.Fields(string(r.bytes("proc/cmdline", maxCmdline)))
+}

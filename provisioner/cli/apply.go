@@ -18,6 +18,7 @@ import (
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/disk"
+	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/confirm"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/firstboot"
@@ -166,13 +167,25 @@ func readMetadata(path string) (schema.Metadata, error) {
 	return meta, nil
 }
 
+// again is the flags of those who apply a configuration once more.
+type again struct{ overwrite, prune bool }
+
+func (a *again) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.overwrite, "overwrite", false, "take back what was changed by hand since it was applied")
+	cmd.Flags().BoolVar(&a.prune, "prune", false, "remove what was applied and the configuration no longer has")
+}
+
 func (c *Command) apply() *cobra.Command {
 	var t target
+	var a again
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Fetch, check, plan, commit and hand off",
 		Long: `Fetch the configuration, check it, decide every change, make all of them or none, and hand off to
 systemd: the stages of a boot in a row. It needs root, unless --root names a directory of your own.
+
+What was changed by hand since it was applied is kept, and what the configuration no longer has is left;
+both are listed.
 
 Exit status: 0 done, or nothing to do; 1 the configuration is refused; 2 usage; 3 failed and rolled
 back, or failed before any change; 4 committed, but the hand-off failed.`,
@@ -188,10 +201,16 @@ back, or failed before any change; 4 committed, but the hand-off failed.`,
 			if env.Live && os.Geteuid() != 0 {
 				return c.fail(errors.New("apply to the running system needs root; --root DIR works on another"))
 			}
-			return status(firstboot.Apply(cmd.Context(), env).ExitStatus)
+			env.Overwrite, env.Prune = a.overwrite, a.prune
+			r := firstboot.Apply(cmd.Context(), env)
+			for _, line := range r.Remains() {
+				fmt.Fprintln(c.Stdout, line)
+			}
+			return status(r.ExitStatus)
 		},
 	}
 	t.flags(cmd)
+	a.flags(cmd)
 	return cmd
 }
 
@@ -205,6 +224,7 @@ func (c *Command) fail(err error) error {
 
 func (c *Command) plan() *cobra.Command {
 	var t target
+	var a again
 	var out output
 	cmd := &cobra.Command{
 		Use:   "plan",
@@ -225,6 +245,7 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 				return err
 			}
 			defer env.Root.Close()
+			env.Overwrite, env.Prune = a.overwrite, a.prune
 			made, err := firstboot.Plan(cmd.Context(), env)
 			if err != nil {
 				return c.fail(err)
@@ -242,49 +263,7 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 		},
 	}
 	t.flags(cmd)
-	out.flags(cmd, "text", "json")
-	return cmd
-}
-
-func (c *Command) status() *cobra.Command {
-	var root string
-	var out output
-	var wait bool
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say what the last run did, in words or JSON",
-		Long: `Say what the last run did.
-
-Exit status: 0 done, or nothing ran; 1 refused; 3 failed; 4 degraded; 5 running.`,
-		Example: `  provisioner status --wait
-  provisioner status --format json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			read := func(context.Context, string) (report.Status, error) {
-				return report.ReadStatus(filepath.Join(root, report.Dir))
-			}
-			if wait {
-				read = report.Wait
-			}
-			s, err := read(cmd.Context(), filepath.Join(root, report.Dir))
-			if err != nil {
-				return c.fail(err)
-			}
-			write := report.WriteText
-			if out.format == "json" {
-				write = report.WriteJSON
-			}
-			if err := write(c.Stdout, s); err != nil {
-				return c.fail(err)
-			}
-			return status(s.ExitStatus)
-		},
-	}
-	cmd.Flags().StringVar(&root, "root", "/", "the system below `DIR`")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the run has ended")
+	a.flags(cmd)
 	out.flags(cmd, "text", "json")
 	return cmd
 }
@@ -309,6 +288,7 @@ func (c *Command) boot() *cobra.Command {
 			if !env.Live {
 				return errors.New("boot is for the running system; apply works with --root")
 			}
+			env.Terminal = "/dev/console"
 			r := stages[args[0]](cmd.Context(), env)
 			if r.State == report.Running {
 				return nil // well so far; the next stage is another unit's
@@ -320,17 +300,20 @@ func (c *Command) boot() *cobra.Command {
 	return cmd
 }
 
-// generate puts units and drop-ins back below /run before systemd loads anything. It is called by systemd with
-// three directories, of which it uses none: what it puts back is where it was. A generator that fails must not
-// stop a boot, so all that is wrong is told on standard error.
-func (c *Command) generate() int {
+// generate is our generator: it is called by systemd with three directories, of which it uses the first. A generator that
+// fails must not stop a boot, so all that is wrong is told on standard error.
+func (c *Command) generate(dirs []string) int {
+	if len(dirs) == 0 {
+		fmt.Fprintf(c.Stderr, "%s: systemd calls it with its directories\n", generatorName)
+		return report.ExitUsage
+	}
 	root, err := fsroot.Open("/")
 	if err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
 		return report.ExitDone
 	}
 	defer root.Close()
-	if err := firstboot.Generate(context.Background(), root); err != nil {
+	if err := firstboot.Generate(context.Background(), root, machine.Words("/"), dirs[0]); err != nil {
 		fmt.Fprintf(c.Stderr, "%s: %v\n", generatorName, err)
 	}
 	return report.ExitDone

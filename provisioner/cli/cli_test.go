@@ -13,12 +13,11 @@ import (
 var update = flag.Bool("update", false, "rewrite the outputs in testdata")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"provisioner": func() {
-			c := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: "v0.0.0-test"}
-			os.Exit(c.Main(os.Args))
-		},
-	})
+	main := func() {
+		c := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: "v0.0.0-test"}
+		os.Exit(c.Main(os.Args))
+	}
+	testscript.Main(m, map[string]func(){"provisioner": main, "coreos-cloudinit": main})
 }
 
 // TestScripts runs the command as its users do: a script a subject, in testdata.
@@ -32,6 +31,6 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JOURNAL_STREAM", "")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "mode": mode, "scratch": scratch},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "mode": mode, "scratch": scratch, "substitute": substitute, "add": add},
 	})
 }

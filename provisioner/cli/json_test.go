@@ -106,6 +106,7 @@ network:
 		}
 		run(want, append([]string{"apply"}, flags...)...)
 		hold("status.json", run(want, "status", "--root", root, "--format", "json"))
+		hold("explain", run(want, "status", "--explain", "--root", root, "--format", "json"))
 		for _, name := range []string{"status.json", "result.json", "instance.json"} {
 			text, err := os.ReadFile(filepath.Join(root, "run/provisioner", name))
 			if err != nil {
@@ -124,6 +125,7 @@ network:
 		}
 	}
 	hold("status.json", run(0, "status", "--root", t.TempDir(), "--format", "json"))
+	hold("explain", run(0, "status", "--explain", "--root", t.TempDir(), "--format", "json"))
 	metadata, err := os.ReadFile("../../examples/metadata.json")
 	if err != nil {
 		t.Fatal(err)
@@ -133,6 +135,17 @@ network:
 		hold("diff", run(0, "diff", "--format", "json", sides[0], sides[1]))
 	}
 	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
+	golden := t.TempDir()
+	for name, text := range map[string]string{"etc/machine-id": "0123456789abcdef0123456789abcdef\n", "root/.ssh/authorized_keys": ""} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(golden, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(golden, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold("seal", run(1, "seal", "--check", "--format", "json", "--root", golden))
+	hold("seal", run(0, "seal", "--format", "json", "--root", golden))
 	hold("detect", run(0, "detect", "--format", "json", "--root", "../../docs/testdata/machine"))
 	hold("detect", run(0, "detect", "--format", "json", "--root", t.TempDir()))
 	for _, name := range image.Names() {

@@ -68,6 +68,12 @@ func (r *run) appliedBefore() (bool, error) {
 		if r.settings.LaterBoots == "apply" {
 			return false, nil
 		}
+		if ended, err := r.isHandedOff(m); err != nil {
+			return false, err
+		} else if !ended && !m.ByHand {
+			return false, fmt.Errorf("configuration %s was committed and not handed off to the end, and the user-data is %s now: %w",
+				short(m.Digest), short(r.digest()), ErrHalfway)
+		}
 		r.say("check", "the user-data is not what was applied; provisioner plan shows what would change, provisioner apply changes it")
 	}
 	return true, nil
@@ -94,33 +100,35 @@ func (r *run) again(ctx context.Context) report.State {
 	if err != nil {
 		return r.failed(err)
 	}
-	r.request.Reload, r.request.Hosts = r.request.Reload || anyUnit(made), kept.Hosts
+	r.request.Reload = r.request.Reload || anyUnit(made)
+	r.request.Agents, r.request.Enabled, r.request.Hosts = kept.Agents, kept.Enabled, kept.Hosts
 	for _, c := range kept.Commands {
 		if !ended.has(c.Inputs, schema.PerInstance) {
 			r.request.Commands = append(r.request.Commands, handoff.Command{Argv: c.Argv, Inputs: c.Inputs})
 		}
 	}
 	for _, j := range kept.Jobs {
-		switch j.Action {
-		case "restart", "reload-or-restart":
-			j.Action = "start"
-		case "reload", "try-restart", "reload-or-try-restart":
-			continue
+		if action := plan.LaterAction(j.Action); action != "" {
+			r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: action})
 		}
-		r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: j.Action})
 	}
 	for _, s := range kept.Scripts {
 		if !ended.has(plan.Digest(s.Content), s.When) {
 			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content, When: s.When})
 		}
 	}
+	r.dropEndedSteps(&kept.Steps, &kept.Power, ended)
+	r.request.Steps, r.request.Power, r.request.FinalMessage = kept.Steps, kept.Power, kept.FinalMessage
 	return report.Done
 }
 
-// restoreCurrent puts back what the instance that this machine was last had below /run.
+// restoreCurrent puts back what the instance that this machine was last had below /run, unless the machine is a copy.
 func restoreCurrent(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) ([]plan.Change, error) {
 	dir, err := state.CurrentDir(root)
 	if dir == "" || err != nil {
+		return nil, err
+	}
+	if copied, err := isCopy(root); copied || err != nil {
 		return nil, err
 	}
 	return restore(ctx, root, dir, wanted)
@@ -134,7 +142,7 @@ func restore(ctx context.Context, root *fsroot.Root, dir string, wanted func(pat
 	}
 	f := plan.Facts{Paths: map[string]*plan.Seen{}}
 	var missing []plan.Change
-	for _, c := range kept.Changes() {
+	for _, c := range kept.Changes(false) {
 		if !wanted(c.Path) {
 			continue
 		}
@@ -164,16 +172,6 @@ func anyUnit(changes []plan.Change) bool {
 // every daemon-reload, does not undo what an administrator has removed since.
 const restoredPath = report.Dir + "/restored"
 
-// Generate puts units and drop-ins back before systemd loads anything, once in a boot.
-func Generate(ctx context.Context, root *fsroot.Root) error {
-	info, err := root.Stat(restoredPath)
-	if err != nil || info.Kind != fsroot.Absent {
-		return err
-	}
-	_, err = restoreCurrent(ctx, root, isUnit)
-	return err
-}
-
 // marker is the change that says that everything was put back.
 var marker = plan.Change{Kind: plan.WriteFile, Path: restoredPath, Attr: fsroot.Attr{Mode: 0o600}, Origin: plan.OriginState}
 
@@ -185,7 +183,7 @@ func continued(env Env) *run {
 		return r
 	}
 	// A report that cannot be read is begun anew.
-	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && kept.State == report.Running {
+	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && (kept.State == report.Running || kept.State == report.None) {
 		r.Report, r.published = kept, true
 	}
 	return r
@@ -203,32 +201,6 @@ func (r *run) pass(ctx context.Context, st report.State) *report.Report {
 	return r.Report
 }
 
-// BootLocal is the first stage of a boot: undo what was cut short, and put back what belongs below /run.
-func BootLocal(ctx context.Context, env Env) *report.Report {
-	r := begin(env)
-	st := r.underLock(ctx, func() report.State {
-		r.enter("restore")
-		r.publish(ctx)
-		made, err := restoreCurrent(ctx, r.Root, func(string) bool { return true })
-		if err == nil {
-			err = r.label(ctx, made)
-		}
-		if err == nil {
-			err = errors.Join(r.bootNetwork(ctx), r.write(ctx, []plan.Change{marker}))
-		}
-		if err != nil {
-			return r.failed(err)
-		}
-		r.Commit(made)
-		r.request.Reload = r.request.Reload || anyUnit(made)
-		return report.Done
-	})
-	if !r.request.IsEmpty() {
-		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
-	}
-	return r.pass(ctx, st)
-}
-
 // floorTime is how long sshd is kept waiting: a little less than the unit is given.
 const floorTime = 28 * time.Second
 
@@ -238,8 +210,11 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 	ctx, cancel := context.WithTimeout(ctx, floorTime)
 	defer cancel()
 	r := continued(env)
+	if r.isStill() {
+		return r.Report
+	}
 	r.hurried = true
-	if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
+	if own, err := r.isProvisioned(); err != nil || own {
 		if err != nil {
 			return r.pass(ctx, r.failed(err))
 		}
@@ -289,15 +264,20 @@ const requestPath = report.Dir + "/handoff.json"
 // the report stays open until that ends.
 func BootMain(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
-	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
+	if r.isStill() {
+		return r.Report
+	}
+	if r.isLeft() {
+		return r.passOn(ctx)
+	}
+	st := worse(r.all(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
 		if err == nil {
 			// What is committed is handed off, whatever went wrong after the commit: that is in the report, and
 			// BootHandoff ends with it.
-			r.enter("hand off")
-			return r.pass(ctx, report.Done)
+			return r.passToHandoff(ctx)
 		}
 		st = r.degraded(err)
 	}
@@ -306,6 +286,22 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	}
 	r.end(ctx, st)
 	return r.Report
+}
+
+// passOn is BootMain where the first stage has applied everything: only a network that it wrote is left to be checked.
+func (r *run) passOn(ctx context.Context) *report.Report {
+	r.underLock(ctx, func() report.State { return r.resume(ctx) })
+	r.networkState() // what is wrong with it is in the report, and BootHandoff ends with it
+	return r.passToHandoff(ctx)
+}
+
+// passToHandoff leaves the report to BootHandoff, if that comes.
+func (r *run) passToHandoff(ctx context.Context) *report.Report {
+	r.enter("hand off")
+	if err := r.willStart(ctx, handoffUnit); err != nil {
+		return r.pass(ctx, r.degraded(err))
+	}
+	return r.pass(ctx, report.Done)
 }
 
 // leave keeps the request for BootHandoff.
@@ -324,12 +320,14 @@ func (r *run) leave(ctx context.Context) error {
 func BootHandoff(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
 	data, _, err := r.Root.ReadFile(requestPath, maxResult)
-	if errors.Is(err, fs.ErrNotExist) {
+	if still := r.isStill(); still || errors.Is(err, fs.ErrNotExist) {
 		// Nothing was committed, or it is handed off already.
 		if err := handoff.Ready(); err != nil {
 			r.failed(err)
 		}
-		r.Finish(report.Done, r.Now())
+		if !still {
+			r.Finish(report.Done, r.Now())
+		}
 		return r.Report
 	}
 	if err == nil {
@@ -345,13 +343,19 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		return r.Report
 	}
 	r.publish(ctx)
+	r.request.Enabled = append(r.request.Enabled, "provisioner.target") // nothing else would miss it
 	st, o := report.Done, handoff.Options{Success: "provisioner-success.target"}
 	if len(r.Errors) > 0 { // of BootMain, after the commit
 		st, o.Success = report.Degraded, ""
 	}
-	r.end(ctx, worse(st, r.handOff(ctx, o, func() error {
-		return errors.Join(r.Root.Remove(requestPath), handoff.Ready())
-	})))
+	st = worse(st, r.handOff(ctx, o, func() error {
+		return errors.Join(r.Root.Remove(requestPath), r.endFirst(), handoff.Ready())
+	}))
+	st = worse(st, r.markHandedOff(ctx))
+	r.showKeys(ctx)
+	r.end(ctx, st)
+	r.printFinalMessage()
+	r.turnOff(ctx)
 	return r.Report
 }
 
@@ -386,21 +390,25 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 			st = report.Degraded // a later boot runs it again
 		}
 	}
+	o.StepEnded = func(step handoff.Outcome, shell []byte) {
+		if r.markStep(ctx, step, shell) != report.Done {
+			st = report.Degraded // a later boot runs it again
+		}
+	}
 	r.awaitNames(ctx)
+	if err := r.loadShell(); err != nil {
+		st, r.request.Steps = r.degraded(err), nil // without it they might do anything
+	}
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
-	r.HandOff(result)
-	if err := result.Err(); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			r.say("hand off", "%s", strings.TrimSuffix(line, "\n"))
-		}
+	if r.told("hand off", result) != report.Done {
 		return report.Degraded
 	}
 	if n := len(result.Outcomes); n > 0 {
-		r.say("hand off", "%d jobs and scripts ended well", n)
+		r.say("hand off", "%d jobs, scripts and commands ended well", n)
 	}
 	return st
 }

@@ -59,7 +59,10 @@ func (r *run) evidence(ctx context.Context, first bool) detect.Evidence {
 		}
 	}
 	if r.Disks != nil {
-		e.Disks = func() ([]detect.Disk, error) { return r.Disks(ctx) }
+		e.Disks = func() ([]detect.Disk, error) {
+			defer r.waiting("disks")()
+			return r.Disks(ctx)
+		}
 	}
 	return e
 }
@@ -104,8 +107,8 @@ func (r *run) choose(ctx context.Context) (choice, error) {
 		c.passed = append(c.passed, datasources.Decision{Source: catalog.Label(rejected.Spec), Reason: rejected.Reason})
 	}
 	for _, c := range found.Candidates {
-		if r.recorder != nil {
-			break // told by an earlier attempt
+		if r.recorder != nil || r.offline && !catalog.IsLocal(c.Spec) {
+			break // told by an earlier attempt, or by the stage that asks it
 		}
 		r.say("fetch", "asking %s: %s", catalog.Label(c.Spec), c.Reason)
 	}

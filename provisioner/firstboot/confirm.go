@@ -118,7 +118,11 @@ func (r *run) labelNetwork(ctx context.Context) error {
 func (r *run) confirm(ctx context.Context, n *network.Network) {
 	r.enter("network")
 	if r.hurried {
-		if err := confirm.Apply(ctx, r.trying()); err != nil {
+		take := confirm.Apply
+		if r.offline {
+			take = confirm.Names // networkd reads the files when it starts, and udev has named the cards by others
+		}
+		if err := take(ctx, r.trying()); err != nil {
 			r.say("network", "%v", err) // the next stage checks it
 		}
 		r.Confirm(report.Network{State: string(confirm.Unconfirmed)})
@@ -140,7 +144,9 @@ func (r *run) resume(ctx context.Context) report.State {
 
 // settle checks what is marked, and keeps what became of it.
 func (r *run) settle(ctx context.Context) confirm.Outcome {
+	checked := r.waiting("the check of the network")
 	out := confirm.Run(ctx, r.trying())
+	checked()
 	r.Report.Network = nil
 	r.keepOutcome(out)
 	if out.Err != nil {
@@ -242,7 +248,7 @@ func TryNetwork(ctx context.Context, env Env, t Try) *report.Report {
 			return r.failed(fmt.Errorf("%s describes no network", t.File.Name))
 		}
 		r.enter("plan")
-		_, found, st := r.transact(ctx, &schema.Config{Network: n}, func(plan.Plan) ([]plan.Change, error) { return nil, nil })
+		_, found, st := r.transact(ctx, &schema.Config{Network: n}, nil, func(plan.Plan) ([]plan.Change, error) { return nil, nil })
 		if r.find(found); st == report.Refused {
 			return r.refused()
 		}

@@ -20,7 +20,7 @@ var everywherePath = "run/systemd/network/" + networkd.Everywhere().Name
 // bringUp gives the machine a network by DHCP on every card, if a source is to be asked that needs one, there is none, and
 // nothing on the machine configures one. That it cannot be done is told, and the source is asked all the same.
 func (r *run) bringUp(ctx context.Context) {
-	if !r.Live || r.Online == nil || r.Online() || !r.needsNetwork() {
+	if !r.Live || r.offline || r.Online == nil || r.Online() || !r.needsNetwork() {
 		return
 	}
 	who, err := configuresNetwork(r.Root)
@@ -60,6 +60,7 @@ func (r *run) networkdJob(ctx context.Context, action string) error {
 		defer c.Close()
 	}
 	const unit = "systemd-networkd.service"
+	defer r.waiting(action + " of " + unit)()
 	done, err := m.Enqueue(ctx, unit, action)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", action, unit, err)
@@ -98,9 +99,14 @@ func configuresLink(p plan.Plan) bool {
 	return false
 }
 
+// networkDirs is where networkd looks for files.
+func networkDirs() []string {
+	return []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
+}
+
 // configuresNetwork names what on the machine configures its network; "" for nothing.
 func configuresNetwork(root fsroot.FS) (string, error) {
-	for _, dir := range []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"} {
+	for _, dir := range networkDirs() {
 		names, err := list(root, dir)
 		if err != nil {
 			return "", err

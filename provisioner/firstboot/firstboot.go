@@ -6,9 +6,11 @@
 package firstboot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -60,6 +62,8 @@ type Env struct {
 	// Network is that of the running system, on which what is written is tried; nil if it is not to be: systemd-networkd is told
 	// then, and nothing is checked.
 	Network *confirm.System
+	// Legacy says that coreos-cloudinit's units run us; nil if they do not.
+	Legacy *Legacy
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -67,11 +71,16 @@ type Env struct {
 	// Restorecon is the program that sets SELinux labels; empty for the machine's own.
 	Restorecon string
 	Console    report.Console
-	Log        *slog.Logger
-	Now        func() time.Time
-	Version    string
+	// Terminal is the console itself ("/dev/console"), for what must stand there as it is; "" if nothing is to be printed.
+	Terminal string
+	Log      *slog.Logger
+	Now      func() time.Time
+	Version  string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
+	// Overwrite takes back what somebody has changed by hand since it was applied, and Prune removes what the configuration
+	// no longer has. No boot does either.
+	Overwrite, Prune bool
 }
 
 // run is one run, from the lock to the report.
@@ -104,6 +113,9 @@ type run struct {
 	locked         bool
 	looks          int  // how often a card was looked for that is not there
 	later          bool // this is a later boot, on which nothing was to be applied
+	first          bool // this is the first boot of an instance
+	offline        bool // there is no network yet, and nothing is waited for that needs one
+	whole          bool // the first stage has applied everything
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -117,18 +129,23 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	r.byHand = true
-	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
+	st := worse(r.all(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
+	if r.Live && (st == report.Done || st == report.Degraded) {
+		st = worse(st, r.markHandedOff(ctx))
+	}
+	r.showKeys(ctx)
 	r.end(ctx, st)
+	r.turnOff(ctx)
 	return r.Report
 }
 
-// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
-func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
+func (r *run) all(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}
@@ -170,6 +187,7 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 	if st = worse(st, r.complete(ctx)); st == report.Failed || st == report.Refused {
 		return st
 	}
+	st = worse(st, r.runBootSteps(ctx, plan.Steps(r.config.BootCommands)))
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}
@@ -178,7 +196,9 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
 func (r *run) underLock(ctx context.Context, work func() report.State) report.State {
+	waited := r.waiting("the lock")
 	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
+	waited()
 	if err != nil {
 		r.enter("lock")
 		r.shutOut = !r.published
@@ -204,6 +224,9 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 func (r *run) configure() (err error) {
 	r.enter("settings")
 	r.settings, err = settings.Load(r.Root)
+	if r.Legacy != nil {
+		r.settings.LaterBoots, r.settings.Trust.Insecure = "apply", true
+	}
 	sources := &r.Env.Sources
 	sources.Trust = r.settings.Trust
 	sources.Policy = datasources.Policy{IMDSv1: r.settings.IMDSv1} // removable disks depend on what names the datasource
@@ -251,6 +274,7 @@ func (r *run) fetch(ctx context.Context) error {
 		err = errors.Join(err, unread)
 	}
 	if err == nil {
+		r.tellFetched()
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
 		for _, note := range r.data.Notes {
 			r.say("fetch", "%s: %s", r.data.Meta.Datasource, note)
@@ -262,13 +286,25 @@ func (r *run) fetch(ctx context.Context) error {
 	return err
 }
 
+// tellFetched keeps what was fetched, without a word of it.
+func (r *run) tellFetched() {
+	r.Fetched = &report.Fetched{UserDataBytes: int64(len(r.data.UserData)), VendorDocuments: len(r.data.Vendor)}
+	if r.data.UserData != nil {
+		r.Fetched.UserDataSHA256 = r.digest()
+	}
+}
+
 // ask asks those that were chosen, and keeps every answer.
 func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.recorder = record.NewRecorder(r.Now)
 	r.Env.Sources.Answered = r.recorder.Answered
 	r.bringUp(ctx)
 	moved := r.Env.Sources.Clock.Moved()
-	data, decisions, err := catalog.Fetch(ctx, r.Env.Sources, r.specs)
+	fetch, sources := catalog.Fetch, r.Env.Sources
+	if r.offline {
+		fetch, sources.Limits.Overall = catalog.FetchLocal, cmp.Or(min(sources.Limits.Overall, localTime), localTime)
+	}
+	data, decisions, err := fetch(ctx, sources, r.specs)
 	r.Started = r.Started.Add(r.Env.Sources.Clock.Moved() - moved) // or the run would have taken half a century
 	for i, d := range decisions {
 		if !strings.HasPrefix(d.Reason, "not asked") {
@@ -278,6 +314,7 @@ func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.decisions = append(decisions, r.passed...)
 	for _, d := range r.decisions {
 		r.Consider(d.Source, d.Reason)
+		r.Waited("datasource "+d.Source, d.Took)
 	}
 	return data, err
 }
@@ -290,6 +327,7 @@ func (r *run) importKeys(ctx context.Context) (err error) {
 	}
 	r.enter("import keys")
 	r.say("fetch", "public keys from %d addresses", len(urls))
+	defer r.waiting("public keys of others")()
 	others := r.settings.Trust.Elsewhere()
 	client := httpget.New(r.Env.Sources, httpget.Options{Trust: &others, Outside: true})
 	r.imported, err = imports.Keys(ctx, client, urls, imports.Options{})
@@ -330,8 +368,15 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	if err := r.importKeys(ctx); err != nil {
 		return out, err
 	}
-	p, f, found, err := r.compute(ctx, r.config)
+	applied, err := r.applied()
 	if err != nil {
+		return out, err
+	}
+	p, f, found, err := r.compute(ctx, r.config, applied)
+	if err != nil {
+		return out, err
+	}
+	if err := r.dropEnded(&p); err != nil {
 		return out, err
 	}
 	r.find(found)
@@ -378,8 +423,17 @@ func look(ctx context.Context, env Env) (*run, error) {
 
 // enter says that a stage begins.
 func (r *run) enter(stage string) {
+	if r.Stage == "" {
+		r.Log.Info("began", report.MessageIDKey, report.MessageBegan)
+	}
 	r.Enter(stage, r.Now())
-	r.Log.Info("stage: "+stage, "stage", stage)
+	r.Log.Info("stage: "+stage, report.MessageIDKey, report.MessageStage, "stage", stage)
+}
+
+// waiting says that the stage at hand waits for something from now on; the report has how long, once the wait has ended.
+func (r *run) waiting(what string) (ended func()) {
+	began := r.Now()
+	return func() { r.Waited(what, r.Now().Sub(began)) }
 }
 
 // say writes a line to the console.
@@ -420,8 +474,12 @@ func worse(a, b report.State) report.State {
 func (r *run) end(ctx context.Context, state report.State) {
 	r.conclude()
 	r.Finish(state, r.Now())
+	if !r.byHand {
+		_, _ = io.WriteString(r.Console.W, report.Trouble(&r.Status)) // last, where it is seen
+	}
 	r.publish(ctx)
-	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
+	r.Log.Log(ctx, state.Level(), "finished: "+string(state), report.MessageIDKey, state.MessageID(),
+		"state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource, "stage", r.FailedStage)
 }
 
 // conclude tells the findings.
@@ -440,6 +498,9 @@ func (r *run) publish(ctx context.Context) {
 	}
 	r.Report.PID = r.Env.PID
 	changes, err := report.Files(r.Report)
+	if r.Live {
+		changes = append(changes, report.Issue(&r.Status)...)
+	}
 	if err == nil {
 		err = r.write(context.WithoutCancel(ctx), changes)
 	}

@@ -213,26 +213,27 @@ func fromFile(t *testing.T, userData string) *machine {
 
 func TestFirstAndLaterBoots(t *testing.T) {
 	m := fromFile(t, config)
-	if r, calls := m.run(firstboot.BootLocal); r.State != report.Running || len(calls) > 0 {
-		t.Fatalf("local: %s, %q", r.State, calls)
-	}
-	if r, calls := m.run(firstboot.BootFloor); r.State != report.Running || len(calls) > 0 {
-		t.Fatalf("floor: %s, %q", r.State, calls)
-	}
-	r, calls := m.run(firstboot.BootMain)
-	if r.State != report.Running || len(calls) > 0 {
-		t.Fatalf("main: %s, %v, %q", r.State, r.Errors, calls)
+	// A file is of this machine: the first stage applies it whole.
+	if r, calls := m.run(firstboot.BootLocal); r.State != report.Running || !slices.Equal(calls, []string{"hostname web1", "reload"}) {
+		t.Fatalf("local: %s, %v, %q", r.State, r.Errors, calls)
 	}
 	for name, want := range map[string]string{"etc/hostname": "web1\n", "etc/motd": "hello", "run/early/flag": "up"} {
 		if got := m.read(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	r, calls = m.run(firstboot.BootHandoff)
-	want := []string{"hostname web1", "reload", "restart web.service", "reload old.service", "start provisioner-success.target"}
+	m.write("usr/share/oem/cloud-config.yml", "#cloud-config\nhostname: another\n") // nobody asks again
+	for name, stage := range map[string]func(context.Context, firstboot.Env) *report.Report{"floor": firstboot.BootFloor, "main": firstboot.BootMain} {
+		if r, calls := m.run(stage); r.State != report.Running || len(calls) > 0 {
+			t.Fatalf("%s: %s, %v, %q", name, r.State, r.Errors, calls)
+		}
+	}
+	r, calls := m.run(firstboot.BootHandoff)
+	want := []string{"restart web.service", "reload old.service", "start provisioner-success.target"}
 	if diff := cmp.Diff(want, calls); diff != "" || r.State != report.Done {
 		t.Errorf("handoff: %s\n%s", r.State, diff)
 	}
+	m.write("usr/share/oem/cloud-config.yml", config)
 	if s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir)); err != nil || s.State != report.Done || len(s.Changes) == 0 {
 		t.Errorf("status %+v, %v", s, err)
 	}
@@ -245,7 +246,7 @@ func TestFirstAndLaterBoots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := firstboot.Generate(context.Background(), root); err != nil {
+		if err := firstboot.Generate(context.Background(), root, nil, "/run/systemd/generator"); err != nil {
 			t.Fatal(err)
 		}
 		root.Close()
@@ -294,6 +295,11 @@ func TestRefusedUserDataLeavesTheFloor(t *testing.T) {
 	}
 	if strings.Contains(m.console.String(), "hunter2") {
 		t.Errorf("the console has words of the user's: %s", m.console.String())
+	}
+	const two = "provisioner: the configuration is refused: user-data:2:1: unknown key [unknown-key]\n" +
+		"provisioner: nothing of the configuration is applied, other than the platform's keys, hostname and network; provisioner status says more\n"
+	if got := m.read("run/issue.d/provisioner.issue"); got != two || !strings.HasSuffix(m.console.String(), two) {
+		t.Errorf("above the prompt: %q, on the console: %q", got, m.console.String())
 	}
 	if _, calls := m.run(firstboot.BootHandoff); len(calls) > 0 {
 		t.Errorf("a hand-off after a refusal: %q", calls)
@@ -393,8 +399,8 @@ func TestInstancesAreApart(t *testing.T) {
 		t.Errorf("another instance: %q", got)
 	}
 	dirs, err := os.ReadDir(filepath.Join(m.dir, "var/lib/provisioner/instances"))
-	if err != nil || len(dirs) != 2 {
-		t.Errorf("directories %v, %v", dirs, err)
+	if err != nil || len(dirs) != 1 {
+		t.Errorf("directories %v, %v: what was kept of the other one goes", dirs, err)
 	}
 }
 
@@ -588,7 +594,7 @@ func TestTheGeneratorUndoesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if err := firstboot.Generate(context.Background(), root); err != nil {
+	if err := firstboot.Generate(context.Background(), root, nil, "/run/systemd/generator"); err != nil {
 		t.Fatal(err)
 	}
 	if m.read(agentDropIn) != "(none)" {

@@ -21,10 +21,11 @@ func (r *run) askForHolders(ctx context.Context, claims []plan.Claim, f *plan.Fa
 			r.holders[c] = ""
 		}
 	}
-	if len(asked) == 0 {
+	if len(asked) == 0 || r.offline {
 		return
 	}
 	r.say("plan", "asking for a second whether somebody has one of %d new addresses", len(asked))
+	defer r.waiting("others who have a new address")()
 	conflicts, err := arp.Probe(ctx, asked)
 	if err != nil {
 		r.say("plan", "%v", err)

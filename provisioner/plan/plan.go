@@ -35,17 +35,37 @@ type Plan struct {
 	Commands []Command
 	// Jobs are what systemd is asked to do after the commit, in order.
 	Jobs []Job
+	// Agents are the units of agents that the configuration sets up or starts and that are on the machine. Commands
+	// come before them too.
+	Agents []string
+	// Enabled are the units that start with the machine from its next boot on.
+	Enabled []string
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string
 	// Scripts are run after the commit, in order.
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
 	Boothooks []Script
-	// Owned is everything the configuration asks for at a path, changed or not: what the manifest keeps.
+	// BootSteps have run when the plan is made, and run again on every boot; Steps are run after all else, once for each
+	// instance. Both run in order until one fails.
+	BootSteps, Steps []Step
+	// Power is what becomes of the machine in the end; nil if it just stays on.
+	Power *Power
+	// FinalMessage is printed on the console at the end of every boot.
+	FinalMessage string
+	// Owned is everything the configuration asks for, changed or not, and what of an earlier one is still there: what
+	// the manifest keeps, by path.
 	Owned []Item
+	// ByHand is what somebody has changed or removed since it was applied, and is left so.
+	ByHand []Left
+	// Orphans are what no configuration has any more, and is left.
+	Orphans []Left
 	// Kept are all changes below /run that the configuration asks for on a running system, made already or
 	// not: what later boots put back.
 	Kept []Change
+	// Stale are changes below /run of a running system that were asked for and are not any more, and stay until the next
+	// boot.
+	Stale []Change
 	// Unseen are paths that Compute had to know and Facts did not: the plan is unfinished, look at them with
 	// facts.Look and compute again. A path that ends in "/" is to be listed.
 	Unseen []string
@@ -78,8 +98,10 @@ type Change struct {
 	// Records says what changes in a file that others own lines in too (passwd, hosts, environment): such a
 	// file is shown and compared by records, never whole.
 	Records []Record
-	Was     Seen
-	Why     []source.Range // the places in the user's text that asked for it
+	// Given says that it is made and then its owner's, as a home is: no record of it is kept.
+	Given bool
+	Was   Seen
+	Why   []source.Range // the places in the user's text that asked for it
 	// Origin says who asked where nobody wrote anything: "metadata", "default user".
 	Origin string
 }
@@ -105,17 +127,6 @@ type Seen struct {
 	Volume fsroot.Volume
 	// Fault says why nothing could be learnt of this path, in words for the user; empty if all is well.
 	Fault string
-}
-
-// Item is what a configuration owns at a path.
-type Item struct {
-	Kind   Kind        `json:"kind"`
-	Path   string      `json:"path"`
-	Attr   fsroot.Attr `json:"attr"`
-	SHA256 string      `json:"sha256,omitempty"` // of a file's content
-	Target string      `json:"target,omitempty"` // of a link
-	// Shared says that others own lines of the file too, so that only records of it are ours.
-	Shared bool `json:"shared,omitempty"`
 }
 
 // MaxData is the size in bytes up to which the content of a file is read into Seen.
@@ -170,6 +181,38 @@ type Script struct {
 	Why     []source.Range
 }
 
+// Step is a command of bootcmd or runcmd.
+type Step struct {
+	Name string `json:"name"` // "runcmd[0]"
+	// Text is for /bin/sh. It may hold a secret, and is never shown.
+	Text string `json:"text"`
+	// Continue says that the steps after it run even if it fails.
+	Continue bool           `json:"continue,omitempty"`
+	Why      []source.Range `json:"-"`
+}
+
+// Power is what becomes of the machine after everything else.
+type Power struct {
+	Mode         string `json:"mode"` // "poweroff", "reboot" or "halt"
+	DelayMinutes int    `json:"delay_minutes,omitempty"`
+	Message      string `json:"message,omitempty"`
+	// Condition, if not empty, is a text for /bin/sh that ends with status 0 if it is to be done. It is never shown.
+	Condition string         `json:"condition,omitempty"`
+	Why       []source.Range `json:"-"`
+}
+
+// String is "reboot in 5 minutes, if its condition holds".
+func (p *Power) String() string {
+	s := p.Mode
+	if p.DelayMinutes > 0 {
+		s += " in " + count(p.DelayMinutes, "minute")
+	}
+	if p.Condition != "" {
+		s += ", if its condition holds"
+	}
+	return s
+}
+
 // Input is all that Compute looks at.
 type Input struct {
 	Config *schema.Config
@@ -184,6 +227,11 @@ type Input struct {
 	// NetworkUnits are units of the configuration to whose .network files a link of Network is left, as one that the
 	// platform describes is.
 	NetworkUnits []schema.Unit
+	// Applied is what an earlier run made; nil if there is no record of any, and then what is wanted comes before what
+	// is found.
+	Applied *Applied
+	// Overwrite takes back what somebody has changed by hand; Prune removes what the configuration no longer has.
+	Overwrite, Prune bool
 }
 
 // Interface is an interface that the machine has.

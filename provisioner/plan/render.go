@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -53,11 +54,18 @@ type Drawing struct {
 	Networkd bool `json:"networkd"`
 	// Network is what that means for each link; missing if it means nothing.
 	Network []DrawnLink `json:"network,omitempty"`
-	// Commands, Jobs and Scripts are what comes after the commit, in order.
+	// Kept is what somebody has changed since it was applied, and Orphans are what the configuration no longer has; both
+	// are left as they are.
+	Kept    []DrawnLeft `json:"kept,omitempty"`
+	Orphans []DrawnLeft `json:"orphans,omitempty"`
+	// Commands, Jobs and Scripts are what comes after the commit, in order. Among the scripts are the commands of
+	// bootcmd, which come before it, and of runcmd.
 	Commands []DrawnCommand `json:"commands"`
 	Jobs     []DrawnJob     `json:"jobs"`
 	Scripts  []DrawnScript  `json:"scripts"`
-	Summary  Summary        `json:"summary"`
+	// PowerState is what becomes of the machine in the end: "poweroff", "reboot" or "halt"; missing if it stays on.
+	PowerState string  `json:"power_state,omitempty"`
+	Summary    Summary `json:"summary"`
 }
 
 // DrawnChange is a change in the JSON form of a plan.
@@ -102,6 +110,18 @@ type DrawnRecord struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// DrawnLeft is something that is left as it is.
+type DrawnLeft struct {
+	Kind Kind   `json:"kind"`
+	Path string `json:"path"` // absolute
+	// Record is what of a shared file it is.
+	Record string `json:"record,omitempty"`
+	// ByHand is "changed" or "removed" if somebody did so since it was applied.
+	ByHand string `json:"by_hand,omitempty"`
+	// Before says that something was there before it was first written, so that it is never removed.
+	Before bool `json:"before,omitempty"`
+}
+
 // DrawnCommand is a program of the distribution that is run.
 type DrawnCommand struct {
 	// Argv is the program's absolute path, then its arguments.
@@ -116,7 +136,7 @@ type DrawnJob struct {
 	Why    []string `json:"why,omitempty"`
 }
 
-// DrawnScript is a script that is run. Its text may hold secrets and is not shown.
+// DrawnScript is a script or a command that is run. Its text may hold secrets and is not shown.
 type DrawnScript struct {
 	Name  string `json:"name"`
 	Lines int    `json:"lines"`
@@ -134,6 +154,9 @@ type Summary struct {
 	Commands int `json:"commands"`
 	Jobs     int `json:"jobs"`
 	Scripts  int `json:"scripts"`
+	// Kept and Orphans are left as they are.
+	Kept    int `json:"kept,omitempty"`
+	Orphans int `json:"orphans,omitempty"`
 }
 
 func drawing(p Plan, owners owners) Drawing {
@@ -158,16 +181,36 @@ func drawing(p Plan, owners owners) Drawing {
 	for i := range p.Network.Links {
 		d.Network = append(d.Network, *p.Network.Links[i].drawn())
 	}
+	d.Kept, d.Orphans = drawnLeft(p.ByHand), drawnLeft(p.Orphans)
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
 	}
 	for _, j := range p.Jobs {
 		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
 	}
-	for _, s := range p.Scripts {
+	for _, s := range slices.Concat(scripts(p.BootSteps, schema.PerBoot), p.Scripts, scripts(p.Steps, schema.PerInstance)) {
 		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
 	}
+	if p.Power != nil {
+		d.PowerState = p.Power.Mode
+	}
 	return d
+}
+
+// scripts are steps as they are drawn.
+func scripts(steps []Step, when schema.When) []Script {
+	var out []Script
+	for _, s := range steps {
+		out = append(out, Script{Name: s.Name, Content: []byte(s.Text), When: when, Why: s.Why})
+	}
+	return out
+}
+
+func drawnLeft(all []Left) (out []DrawnLeft) {
+	for _, l := range all {
+		out = append(out, DrawnLeft{Kind: l.Kind, Path: "/" + l.Path, Record: l.Record, ByHand: l.ByHand, Before: l.Before})
+	}
+	return out
 }
 
 func drawnState(c *Change, owners owners) *DrawnState {
@@ -235,6 +278,10 @@ func (d *drawer) line(color, format string, args ...any) {
 }
 
 func (d *drawer) plan(p Plan, facts Facts) {
+	if len(p.BootSteps) > 0 {
+		d.line("", "before all else, on a running system only:")
+		d.scripts("", scripts(p.BootSteps, schema.PerBoot))
+	}
 	for _, c := range p.Changes {
 		d.change(c)
 	}
@@ -246,9 +293,17 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	}
 	d.network(p.Network.Links)
 	d.after(p, facts)
+	for _, l := range append(p.ByHand[:len(p.ByHand):len(p.ByHand)], p.Orphans...) {
+		d.line("", "%s", l)
+	}
 	s := summarize(p)
-	if s == (Summary{}) && p.Hostname == "" {
-		d.line("", "nothing to do")
+	left := ""
+	if s.Kept+s.Orphans > 0 {
+		left = fmt.Sprintf("; %d kept, %d left over", s.Kept, s.Orphans)
+		s.Kept, s.Orphans = 0, 0
+	}
+	if s == (Summary{}) && p.Hostname == "" && p.Power == nil {
+		d.line("", "nothing to do%s", left)
 		return
 	}
 	end := fmt.Sprintf("%d to add, %d to change, %d to remove, %s", s.Added, s.Changed, s.Removed, count(s.Jobs, "job"))
@@ -258,12 +313,12 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	if s.Scripts > 0 {
 		end += ", " + count(s.Scripts, "script")
 	}
-	d.line("", "%s", end)
+	d.line("", "%s%s", end, left)
 }
 
 // after draws what comes after the commit.
 func (d *drawer) after(p Plan, facts Facts) {
-	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts) == 0 {
+	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts)+len(p.Steps) == 0 && p.Power == nil {
 		return
 	}
 	headline := "after the commit:"
@@ -290,9 +345,17 @@ func (d *drawer) after(p Plan, facts Facts) {
 	for _, j := range p.Jobs {
 		d.line("", "  %s %s%s", j.Action, j.Unit, because(j.Why, ""))
 	}
-	for _, s := range p.Scripts {
+	d.scripts("script ", p.Scripts)
+	d.scripts("", scripts(p.Steps, schema.PerInstance))
+	if p.Power != nil {
+		d.line("", "  %s%s", p.Power, because(p.Power.Why, ""))
+	}
+}
+
+func (d *drawer) scripts(what string, scripts []Script) {
+	for _, s := range scripts {
 		often := map[schema.When]string{schema.PerBoot: ", on every boot", schema.Once: ", a single time ever"}[s.When]
-		d.line("", "  run script %s, %s%s%s", s.Name, count(lineCount(s.Content), "line"), often, because(s.Why, ""))
+		d.line("", "  run %s%s, %s%s%s", what, s.Name, count(lineCount(s.Content), "line"), often, because(s.Why, ""))
 	}
 }
 
@@ -302,9 +365,12 @@ func (d *drawer) change(c Change) {
 	switch c.Kind {
 	case Remove:
 		words[1] = "file"
-		if c.Was.Kind == fsroot.Link {
+		switch c.Was.Kind {
+		case fsroot.Link:
 			words[1] = "link"
 			words = append(words, "-> "+c.Was.Target)
+		case fsroot.Directory:
+			words[1] = "directory"
 		}
 	case MakeLink:
 		words = append(words, "-> "+c.Target)
@@ -424,7 +490,10 @@ func isText(data []byte) bool {
 }
 
 func summarize(p Plan) Summary {
-	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts)}
+	s := Summary{
+		Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.BootSteps) + len(p.Scripts) + len(p.Steps),
+		Kept: len(p.ByHand), Orphans: len(p.Orphans),
+	}
 	for _, changes := range [][]Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
 			switch c.action() {

@@ -14,6 +14,7 @@ import (
 
 	"cloudconfig/datasources/trust"
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/owner"
 	"cloudconfig/schema/source"
 	"cloudconfig/schema/yamltree"
 )
@@ -52,6 +53,8 @@ type Settings struct {
 	NetworkTimeout time.Duration
 	// NetworkCheck is what a network must reach, "HOST:PORT"; "" for nothing.
 	NetworkCheck string
+	// Owner says who provisions this machine where another program would too; see package owner. "" leaves it undecided.
+	Owner string
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -137,8 +140,13 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 			return fmt.Errorf("network-check must be a URL of http or https, or tcp://HOST:PORT: %w", err)
 		}
 		s.NetworkCheck = host
+	case "owner":
+		if err := owner.Check(n.Value); err != nil {
+			return err
+		}
+		s.Owner = n.Value
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, removable and trust", key)
+		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, owner, removable and trust", key)
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ func TestLoad(t *testing.T) {
 		{"a check without a unit", "network-timeout: 60\n", defaults, "network-timeout must be from 5s to 8m0s"},
 		{"a port that is not known", "network-check: \"tcp://192.0.2.1\"\n", defaults, "it has no port"},
 		{"no URL", "network-check: mirror.example.com\n", defaults, "network-check must be a URL of http or https, or tcp://HOST:PORT: it has no host"},
+		{"another provisioner", "owner: cloud-init\n", with(func(s *settings.Settings) { s.Owner = "cloud-init" }), ""},
+		{"nobody's", "owner: me\n", defaults, ":1:8: owner must be one of provisioner, other, cloud-init"},
 		{"no mapping", "- ec2\n", defaults, "the settings are a mapping"},
 		{"no YAML", "floor: [\n", defaults, "/etc/provisioner/provisioner.yaml:1:"},
 	} {
