@@ -141,7 +141,8 @@ WantedBy=sysinit.target
 			r.write(t, "etc/hostname", 0o644, "fromuser\n")
 		case "cloud-init":
 			r.write(t, "etc/cloud/ds-identify.cfg", 0o644, "policy: enabled\n")
-			r.write(t, "etc/cloud/cloud.cfg.d/99-bench.cfg", 0o644, "datasource_list: [NoCloud, None]\ndisable_root: false\n")
+			r.write(t, "etc/cloud/cloud.cfg.d/99-bench.cfg", 0o644, "datasource_list: [NoCloud, None]\n"+
+				"disable_root: false\nssh_deletekeys: false\nlocale: false\n") // the probe logs in as root; neither makes host keys; no locale is compiled
 		case "provisioner":
 			r.installProgram(t, "datasources: [nocloud]\n")
 		}
