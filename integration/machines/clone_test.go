@@ -36,8 +36,7 @@ func TestClone(t *testing.T) {
 	}
 	first, second := w.plug(t), w.plug(t)
 	original := boot("the original", "11111111-2222-4333-8444-555555555504", disk, first, false)
-	clone := overlay(t, installed(t))
-	mustRun(t, "cp", disk, clone)
+	clone := fileCopy(t, disk)
 	got := boot("the copy", "11111111-2222-4333-8444-555555555505", clone, second, true)
 	if got.machineID == original.machineID || got.hostKeys == original.hostKeys {
 		t.Error("the copy shares its machine-id or host keys with the original")
@@ -79,7 +78,20 @@ func (m *machine) identity(t *testing.T, key sshKey, leases string) identity {
 // shutDown has the machine switch itself off, as an administrator would.
 func (m *machine) shutDown(t *testing.T, key sshKey) {
 	t.Helper()
-	_, _ = m.ssh(t.Context(), key, "elroy", "sudo -n systemctl poweroff") // the connection may not live to tell
+	m.run(t, key, "systemctl poweroff")
+	m.waitOff(t)
+}
+
+// run runs a command as root. It may be the machine's last.
+func (m *machine) run(t *testing.T, key sshKey, command string) {
+	t.Helper()
+	if out, err := m.ssh(t.Context(), key, "elroy", "sudo -n sh -c '"+command+" && echo well'"); !strings.HasSuffix(out, "well") {
+		t.Errorf("%s: %v\n%s", command, err, out)
+	}
+}
+
+func (m *machine) waitOff(t *testing.T) {
+	t.Helper()
 	select {
 	case <-m.off:
 	case <-time.After(3 * time.Minute):

@@ -37,7 +37,7 @@ func TestPowerCuts(t *testing.T) {
 	var whole string         // what a machine has that was not cut
 	var window time.Duration // from its first words to the login
 	t.Run("not cut", func(t *testing.T) {
-		m := w.powerOn(t, card, hardware{disk: rawCopy(t, installed(t)), writeBack: "none", drives: []string{drive}})
+		m := w.powerOn(t, card, hardware{disk: fileCopy(t, installed(t)), writeBack: "none", drives: []string{drive}})
 		begin := m.waitFor(t, "provisioner: fetch: asking")
 		window = m.login(t, key, "elroy") - begin
 		m.wantConfigured(t, key, "nocloud")
@@ -50,7 +50,7 @@ func TestPowerCuts(t *testing.T) {
 	counts := map[string]int{}
 	for n := range cuts {
 		t.Run(fmt.Sprint(n+1), func(t *testing.T) {
-			disk := rawCopy(t, installed(t))
+			disk := fileCopy(t, installed(t))
 			m := w.powerOn(t, card, hardware{disk: disk, writeBack: "none", drives: []string{drive}})
 			m.waitFor(t, "provisioner: fetch: asking")
 			after := rand.N(window)
@@ -128,8 +128,8 @@ func (m *machine) waitFor(t *testing.T, text string) time.Duration {
 	}
 }
 
-// rawCopy is a copy of a raw disk.
-func rawCopy(t *testing.T, disk string) string {
+// fileCopy is a copy of a disk as it is.
+func fileCopy(t *testing.T, disk string) string {
 	t.Helper()
 	path := filepath.Join(scratch(t), "disk")
 	mustRun(t, "cp", "--sparse=always", disk, path)
