@@ -21,7 +21,7 @@ BUILD     = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2,noasm $(G
 TOOL      = $(GO) tool -modfile=integration/tools/go.mod
 UNITS     = $(wildcard provisioner/units/*.service provisioner/units/*.target)
 
-.PHONY: help build install install-system install-compat share packages test race check golden fuzz bench demo integration integration-long clean
+.PHONY: help build install install-system install-compat share packages test race check golden fuzz bench demo integration integration-long integration-vm bench-boot clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -93,6 +93,12 @@ integration: build ## Real systemd, real metadata, kills; needs root, installs w
 
 integration-long: build ## The same, with every repetition
 	PROVISIONER=$(CURDIR)/bin/provisioner LONG=1 CGO_ENABLED=0 $(GO) test -tags integration -count=1 -timeout 3h ./integration/...
+
+integration-vm: build ## Whole virtual machines from power-on to a login, in half an hour; LONG=1 for 50 power cuts
+	PROVISIONER=$(CURDIR)/bin/provisioner VM=1 CGO_ENABLED=0 $(GO) test -tags integration -count=1 -v -timeout 6h ./integration/machines
+
+bench-boot: build ## Boot with no provisioner, cloud-init and this one, and write docs/benchmarks.md, in an hour
+	PROVISIONER=$(CURDIR)/bin/provisioner VM=1 BENCH=1 CGO_ENABLED=0 $(GO) test -tags integration -count=1 -v -timeout 6h -run TestBenchBoot ./integration/machines -update
 
 clean: ## Remove what was built
 	rm -rf bin demo
