@@ -36,13 +36,14 @@ type Manager interface {
 	Reset(ctx context.Context, unit string) error
 }
 
-// Transient is a oneshot service without a file: its output goes to the journal.
+// Transient is a service without a file, a oneshot one unless it notifies: its output goes to the journal.
 type Transient struct {
 	Unit, Description string
 	Command           []string      // the program's absolute path, then its arguments, each taken literally
 	After, Before     []string      // units that must have ended first, and units that wait for this one
 	Environment       []string      // "NAME=value"; anybody on the machine can read it
 	Timeout           time.Duration // after which systemd ends it; 0 for never
+	Notify            bool          // it goes on once it has said that it is ready, as Type=notify has it
 }
 
 // State is a unit as systemd sees it.
@@ -58,12 +59,18 @@ type State struct {
 	Timeout time.Duration
 	// Unlimited says that the unit may take for ever, as a oneshot service may unless it says otherwise.
 	Unlimited bool
-	// Queued says that a job of the unit waits or runs.
-	Queued bool
+	// Queued says that a job of the unit waits or runs, Tried that one has run since the machine is up.
+	Queued, Tried bool
+	// Needs are the units without which it does not start, After those that it starts after, and By those that want
+	// it or need it.
+	Needs, After, By []string
 }
 
 // ErrNoSpace is wrapped by an error of Reload if systemd refused because /run has too little space.
 var ErrNoSpace = errors.New("less than 16 MiB free in /run, which systemd wants for reading units again; enlarge /run or give the machine more memory")
+
+// ErrCycle is wrapped by an error of Enqueue if the unit would wait for itself.
+var ErrCycle = errors.New("units wait for each other")
 
 // Request is what of a plan is to be handed off. It is data, to be kept from the run that commits to the
 // process that watches; scripts are in it whole, so a file of it belongs to root alone.
@@ -74,8 +81,31 @@ type Request struct {
 	Commands []Command  `json:"commands,omitempty"`
 	Jobs     []plan.Job `json:"jobs,omitempty"`
 	Scripts  []Script   `json:"scripts,omitempty"`
+	// Agents are units that the commands come before, asked for or not: the boot may start them.
+	Agents []string `json:"agents,omitempty"`
+	// Enabled are units that were to start with this boot without being asked for.
+	Enabled []string `json:"enabled,omitempty"`
+	// Steps run when jobs and scripts have ended. Shell is what those of an earlier boot have left for them.
+	Steps []plan.Step `json:"steps,omitempty"`
+	Shell []byte      `json:"shell,omitempty"`
+	// Power and FinalMessage are for whoever hands off, after all of it: see [TurnOff].
+	Power        *plan.Power `json:"power,omitempty"`
+	FinalMessage string      `json:"final_message,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
+	// Keys is what of SSH keys is printed to the console in the end, on the first boot of an instance alone.
+	Keys Keys `json:"keys,omitzero"`
+}
+
+// Keys is what of SSH keys is printed to the console.
+type Keys struct {
+	// Host says that the host keys are, and their fingerprints, but for keys of these types.
+	Host               bool     `json:"host,omitempty"`
+	WithoutFingerprint []string `json:"without_fingerprint,omitempty"`
+	WithoutKey         []string `json:"without_key,omitempty"`
+	// Users are those whose authorized keys are shown by their fingerprints, of the digest Hash.
+	Users []string `json:"users,omitempty"`
+	Hash  string   `json:"hash,omitempty"`
 }
 
 // Command is a program of the distribution to run.
@@ -96,19 +126,21 @@ type Script struct {
 
 // Of is the request of a plan.
 func Of(p plan.Plan) Request {
-	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Hosts: p.Hosts}
+	r := Request{Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Jobs: p.Jobs, Agents: p.Agents, Hosts: p.Hosts}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}
 	for _, s := range p.Scripts {
 		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
 	}
+	r.Steps, r.Power, r.FinalMessage = p.Steps, p.Power, p.FinalMessage
 	return r
 }
 
 // IsEmpty says that there is nothing to do.
 func (r Request) IsEmpty() bool {
-	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0 && len(r.Enabled) == 0 &&
+		len(r.Steps) == 0 && r.Power == nil && r.FinalMessage == ""
 }
 
 // Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
@@ -126,6 +158,8 @@ type Options struct {
 	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
 	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
+	// StepEnded, if not nil, is told of each step in the same way, with what its shell has left for the next one.
+	StepEnded func(o Outcome, shell []byte)
 	// Success, if not empty, is a unit to start when everything has ended well, for hooks; nobody waits for it.
 	Success string
 }
@@ -134,13 +168,16 @@ type Options struct {
 type Outcome struct {
 	Unit   string `json:"unit"`
 	Action string `json:"action"` // of plan.Job; "run" of a command or script
-	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled".
+	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled"; "not-run" of
+	// a step after one that failed.
 	Result string `json:"result"`
 	// Detail says more, in words of ours and systemd's: "exit-code, status 3".
 	Detail string `json:"detail,omitempty"`
 	// ExitStatus is that of the main process if it failed, else 0.
 	ExitStatus int `json:"exit_status,omitempty"`
-	// Script is the name of the script or of the command's program, if it is one.
+	// DurationMS is how long a step took, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitempty"`
+	// Script is the name of the script, of the command's program or of the step, if it is one.
 	Script string `json:"script,omitempty"`
 }
 
@@ -158,7 +195,9 @@ func (o Outcome) String() string {
 
 // Result is what became of a hand-off.
 type Result struct {
-	Outcomes []Outcome // commands in order, then jobs, then scripts
+	Outcomes []Outcome // commands in order, then jobs, then scripts, then steps
+	// Waited is how long each of them was waited for, once those before it had ended; steps are not in it.
+	Waited []time.Duration
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
 }
@@ -189,6 +228,9 @@ type Watch struct {
 	options Options
 	result  Result
 	pending []pending
+	before  map[string]State // of the units of jobs, before they were asked for
+	enabled []string
+	request Request // its steps are run by Wait; empty if nothing was asked for
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -220,19 +262,24 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	}
 	after := ""
 	for i, c := range r.Commands {
-		after = w.command(ctx, i+1, c, after, r.Jobs)
+		after = w.command(ctx, i+1, c, after, r)
 	}
 	jobs := r.Jobs
 	if r.Networkd {
 		jobs = append([]plan.Job{{Unit: networkdUnit, Action: "reload-or-try-restart"}}, jobs...)
 	}
-	for _, j := range jobs {
+	for _, j := range w.inOrder(ctx, jobs) {
 		w.enqueue(ctx, j)
 	}
+	for _, unit := range r.Agents {
+		w.join(ctx, unit)
+	}
+	w.enabled = r.Enabled
 	for i, s := range r.Scripts {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
 	}
+	w.request = r
 	return w
 }
 
@@ -259,7 +306,7 @@ func watch(m Manager, o Options) *Watch {
 	if o.ScriptDir == "" {
 		o.ScriptDir = "/run/provisioner/scripts"
 	}
-	return &Watch{manager: m, options: o}
+	return &Watch{manager: m, options: o, before: map[string]State{}}
 }
 
 func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
@@ -273,10 +320,56 @@ func (w *Watch) enqueue(ctx context.Context, j plan.Job) {
 	})
 }
 
-// Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
+// inOrder is the jobs in the order in which their units start, and else as they were. A unit that waits for another
+// one waits for its job only if that is there already.
+func (w *Watch) inOrder(ctx context.Context, jobs []plan.Job) (out []plan.Job) {
+	at := map[string][]int{}
+	for i, j := range jobs {
+		at[j.Unit] = append(at[j.Unit], i)
+	}
+	placed := make([]bool, len(jobs))
+	var place func(i int)
+	place = func(i int) {
+		if placed[i] {
+			return
+		}
+		placed[i] = true
+		s, err := w.state(ctx, jobs[i].Unit)
+		if err == nil {
+			w.before[jobs[i].Unit] = s
+		}
+		for _, earlier := range s.After {
+			for _, k := range at[earlier] {
+				place(k)
+			}
+		}
+		out = append(out, jobs[i])
+	}
+	for i := range jobs {
+		place(i)
+	}
+	return out
+}
+
+// join has the start of an agent watched that the boot itself asks for, if it is still to come.
+func (w *Watch) join(ctx context.Context, unit string) {
+	for _, p := range w.pending {
+		if p.outcome.Unit == unit {
+			return
+		}
+	}
+	if s, err := w.state(ctx, unit); err == nil && s.Queued && s.Active == "inactive" {
+		w.enqueue(ctx, plan.Job{Unit: unit, Action: "start"}) // which is the job that is there
+	}
+}
+
+// Wait collects the results in order, and then runs the steps. When ctx ends it stops waiting; jobs and scripts go on.
+// Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
 	for _, p := range w.pending {
+		began := time.Now()
 		out, ended := w.await(ctx, p)
+		w.result.Waited = append(w.result.Waited, time.Since(began))
 		if p.script != "" && ended {
 			// One that was given up still runs, and may still read its file.
 			if err := os.Remove(p.script); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -288,10 +381,20 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
 	}
+	w.runSteps(ctx, w.request)
 	w.lookAgain(ctx)
+	w.edges(ctx)
+	for _, unit := range w.enabled {
+		if ring := w.dropped(ctx, unit); ring != "" {
+			w.result.Outcomes = append(w.result.Outcomes, Outcome{Unit: unit, Action: "start", Result: "canceled", Detail: ring})
+		}
+	}
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
+		if s, err := w.state(ctx, w.options.Success); err == nil && s.Load == "not-found" {
+			return w.result // an image that has our program alone
+		}
 		if _, err := w.manager.Enqueue(ctx, w.options.Success, "start"); err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("start %s: %w", w.options.Success, err))
 		}
@@ -304,6 +407,9 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 	out = p.outcome
 	if p.refused != nil {
 		out.Result, out.Detail = "failed", p.refused.Error()
+		if errors.Is(p.refused, ErrCycle) {
+			out.Detail = w.explainCycle(ctx, out.Unit)
+		}
 		return out, true
 	}
 	began, limit := time.Now(), w.limit(ctx, out.Unit)
@@ -340,7 +446,11 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 
 // limit is how long to wait for a job of a unit.
 func (w *Watch) limit(ctx context.Context, unit string) time.Duration {
-	s, err := w.state(ctx, unit)
+	s, known := w.before[unit]
+	var err error
+	if !known {
+		s, err = w.state(ctx, unit)
+	}
 	switch {
 	case err != nil:
 		return w.options.Timeout
@@ -363,12 +473,14 @@ func (w *Watch) explain(ctx context.Context, out *Outcome) {
 	case err != nil:
 	case s.Load != "loaded":
 		out.Detail = "unit is " + s.Load
-	case s.Active == "failed" && s.Result != "" && s.Result != "success":
-		out.Detail = s.Result
-		if s.ExitStatus != 0 {
-			out.ExitStatus = s.ExitStatus
-			out.Detail = fmt.Sprintf("%s, status %d", s.Result, s.ExitStatus)
+	case out.Result == "dependency":
+		if culprit := w.culprit(ctx, s.Needs, map[string]bool{out.Unit: true}); culprit != "" {
+			out.Detail = "needs " + culprit
 		}
+	case out.Result == "canceled":
+		out.Detail = "something else was asked of it meanwhile"
+	case s.hasFailed():
+		out.Detail, out.ExitStatus = s.failure(), s.ExitStatus
 	}
 	if out.Script != "" {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)

@@ -80,7 +80,7 @@ func (r *recorder) State(_ context.Context, unit string) (handoff.State, error) 
 	return handoff.State{Load: "loaded", Active: "active", Result: "success", Queued: true}, nil
 }
 
-const etcd, fleet, networkd = "etcd2.service", "fleet.service", "systemd-networkd.service"
+const etcd, flannel, fleet, networkd = "etcd2.service", "flanneld.service", "fleet.service", "systemd-networkd.service"
 
 func jobs(actionUnit ...string) []plan.Job {
 	var out []plan.Job
@@ -106,13 +106,13 @@ func TestOrderOfAHandOff(t *testing.T) {
 			handoff.Request{Networkd: true, Jobs: jobs("start", etcd)},
 			[]string{"reload-or-try-restart " + networkd, "start etcd2.service"}},
 		{"what the distribution makes is there before the agents and scripts that need it",
-			handoff.Request{Jobs: jobs("start", etcd, "restart", etcd, "start", fleet),
+			handoff.Request{Jobs: jobs("start", etcd, "restart", etcd, "start", fleet), Agents: []string{"docker.service", fleet},
 				Commands: []handoff.Command{{Argv: []string{"/usr/sbin/update-ca-certificates"}}, {Argv: []string{"/bin/true", "--x"}}},
 				Scripts:  []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}}},
 			[]string{"reset provisioner-command-update-ca-certificates-1.service",
-				`run provisioner-command-update-ca-certificates-1.service after [] before ["etcd2.service" "fleet.service"]: ["/usr/sbin/update-ca-certificates"]`,
+				`run provisioner-command-update-ca-certificates-1.service after [] before ["docker.service" "etcd2.service" "fleet.service"]: ["/usr/sbin/update-ca-certificates"]`,
 				"reset provisioner-command-true-2.service",
-				`run provisioner-command-true-2.service after ["provisioner-command-update-ca-certificates-1.service"] before ["etcd2.service" "fleet.service"]: ["/bin/true" "--x"]`,
+				`run provisioner-command-true-2.service after ["provisioner-command-update-ca-certificates-1.service"] before ["docker.service" "etcd2.service" "fleet.service"]: ["/bin/true" "--x"]`,
 				"start etcd2.service", "restart etcd2.service", "start fleet.service",
 				"reset " + script,
 				"run " + script + ` after ["provisioner-command-true-2.service"]: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`}},
@@ -164,7 +164,64 @@ func TestOutcomes(t *testing.T) {
 			[]string{"etcd2.service: start: failed (exit-code, status 3)", "fleet.service: start: dependency"}, 0},
 		{"a job that somebody else replaced",
 			recorder{ends: map[string]string{etcd: "canceled"}}, handoff.Request{Jobs: jobs("start", etcd)},
-			[]string{"etcd2.service: start: canceled"}, 0},
+			[]string{"etcd2.service: start: canceled (something else was asked of it meanwhile)"}, 0},
+		{"a unit that another one keeps from starting names it",
+			recorder{ends: map[string]string{etcd: "failed", flannel: "dependency"}, states: map[string]handoff.State{
+				etcd:    {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 3},
+				flannel: {Load: "loaded", Active: "inactive", Needs: []string{"sysinit.target", etcd}}}},
+			handoff.Request{Jobs: jobs("start", etcd, "start", flannel)},
+			[]string{"etcd2.service: start: failed (exit-code, status 3)",
+				"flanneld.service: start: dependency (needs etcd2.service, which failed (exit-code, status 3))"}, 0},
+		{"and one that keeps that one from starting in turn",
+			recorder{ends: map[string]string{fleet: "dependency"}, states: map[string]handoff.State{
+				fleet:   {Load: "loaded", Active: "inactive", Needs: []string{flannel}},
+				flannel: {Load: "loaded", Active: "inactive", Needs: []string{etcd}},
+				etcd:    {Load: "masked", Active: "inactive"}}},
+			handoff.Request{Jobs: jobs("start", fleet)},
+			[]string{"fleet.service: start: dependency (needs flanneld.service, which needs etcd2.service, which is masked)"}, 0},
+		{"units that need each other are not followed for ever",
+			recorder{ends: map[string]string{fleet: "dependency"}, states: map[string]handoff.State{
+				fleet:   {Load: "loaded", Active: "inactive", Needs: []string{flannel}},
+				flannel: {Load: "loaded", Active: "inactive", Needs: []string{flannel}}}},
+			handoff.Request{Jobs: jobs("start", fleet)},
+			[]string{"fleet.service: start: dependency (needs flanneld.service, which did not start)"}, 0},
+		{"a unit that fails after another one did",
+			recorder{ends: map[string]string{etcd: "failed", flannel: "failed"}, states: map[string]handoff.State{
+				etcd:    {Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: 3},
+				flannel: {Load: "loaded", Active: "activating", Result: "signal", ExitStatus: 9, After: []string{"basic.target", etcd}}}},
+			handoff.Request{Jobs: jobs("start", flannel, "start", etcd)},
+			[]string{"etcd2.service: start: failed (exit-code, status 3)",
+				"flanneld.service: start: failed (signal, status 9; after etcd2.service, which failed)"}, 0},
+		{"units that wait for each other",
+			recorder{refuse: map[string]error{"start etcd2.service": handoff.ErrCycle}, states: map[string]handoff.State{
+				etcd:             {Load: "loaded", After: []string{"basic.target", fleet}},
+				fleet:            {Load: "loaded", After: []string{flannel, "x.service"}},
+				"x.service":      {Load: "loaded", After: []string{etcd}},
+				flannel:          {Load: "loaded", After: []string{"basic.target"}},
+				"basic.target":   {Load: "loaded", After: []string{"sysinit.target"}},
+				"sysinit.target": {Load: "loaded"}}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: failed (units wait for each other: etcd2.service after fleet.service after x.service after etcd2.service)"}, 0},
+		{"a ring among those that it needs",
+			recorder{refuse: map[string]error{"start etcd2.service": handoff.ErrCycle}, states: map[string]handoff.State{
+				etcd:    {Load: "loaded", After: []string{fleet}, Needs: []string{fleet}},
+				fleet:   {Load: "loaded", After: []string{flannel}},
+				flannel: {Load: "loaded", After: []string{fleet}}}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: failed (units wait for each other: fleet.service after flanneld.service after fleet.service)"}, 0},
+		{"a unit that was enabled, and whose start systemd has dropped",
+			recorder{states: map[string]handoff.State{
+				fleet:               {Load: "loaded", Active: "inactive", By: []string{"multi-user.target"}, After: []string{flannel}},
+				flannel:             {Load: "loaded", Active: "active", After: []string{fleet}},
+				"multi-user.target": {Load: "loaded", Active: "active"}}},
+			handoff.Request{Jobs: jobs("start", etcd), Enabled: []string{etcd, fleet}},
+			[]string{"fleet.service: start: canceled (units wait for each other: fleet.service after flanneld.service after fleet.service)"}, 0},
+		{"an agent that the boot itself starts is watched too",
+			recorder{ends: map[string]string{fleet: "failed"}, states: map[string]handoff.State{
+				fleet:   {Load: "loaded", Active: "inactive", Queued: true},
+				flannel: {Load: "loaded", Active: "inactive"}}},
+			handoff.Request{Jobs: jobs("start", etcd), Agents: []string{etcd, flannel, fleet}},
+			[]string{"fleet.service: start: failed"}, 0},
 		{"a unit that nobody defines",
 			recorder{refuse: map[string]error{"start etcd2.service": errors.New("Unit etcd2.service not found.")}},
 			handoff.Request{Jobs: jobs("start", etcd)},
@@ -381,5 +438,58 @@ func TestRequestOfAPlan(t *testing.T) {
 	}
 	if handoff.Of(p).IsEmpty() || !handoff.Of(plan.Plan{}).IsEmpty() {
 		t.Error("IsEmpty is wrong")
+	}
+}
+
+func TestDropped(t *testing.T) {
+	const unit = "web.service"
+	idle := handoff.State{Load: "loaded", Active: "inactive", By: []string{"multi-user.target"}, After: []string{"x.target"}}
+	states := func(change func(*handoff.State)) map[string]handoff.State {
+		s := idle
+		change(&s)
+		return map[string]handoff.State{unit: s, "x.target": {Load: "loaded", After: []string{unit}},
+			"multi-user.target": {Load: "loaded", Active: "inactive", Queued: true}, "graphical.target": {Load: "loaded", Active: "inactive"},
+			"custom.target": {Load: "loaded", Active: "inactive", By: []string{"multi-user.target"}}}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*handoff.State)
+		want   string
+	}{
+		{"in a ring", func(*handoff.State) {}, "units wait for each other: web.service after x.target after web.service"},
+		{"in no ring", func(s *handoff.State) { s.After = nil }, ""},
+		{"it is still to start", func(s *handoff.State) { s.Queued = true }, ""},
+		{"it was tried", func(s *handoff.State) { s.Tried = true }, ""},
+		{"this boot does not want it", func(s *handoff.State) { s.By = []string{"graphical.target"} }, ""},
+		{"what wants it was dropped with it", func(s *handoff.State) { s.By = []string{"custom.target"} }, "units wait for each other: web.service after x.target after web.service"},
+		{"it is gone", func(s *handoff.State) { s.Load = "not-found" }, ""},
+	} {
+		if got := handoff.Dropped(t.Context(), &recorder{states: states(tt.change)}, unit); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A unit waits for the job of another one only if that is there already, so jobs are asked for in the order of the units.
+func TestJobsAreAskedForInTheOrderOfTheirUnits(t *testing.T) {
+	after := func(units ...string) handoff.State {
+		return handoff.State{Load: "loaded", Active: "active", After: units}
+	}
+	for _, tt := range []struct {
+		name   string
+		states map[string]handoff.State
+		want   []string
+	}{
+		{"no order among them", map[string]handoff.State{fleet: after("basic.target")}, []string{"start fleet.service", "start flanneld.service", "stop etcd2.service", "start etcd2.service"}},
+		{"backwards", map[string]handoff.State{fleet: after(flannel, "basic.target"), flannel: after(etcd)},
+			[]string{"stop etcd2.service", "start etcd2.service", "start flanneld.service", "start fleet.service"}},
+		{"a ring", map[string]handoff.State{fleet: after(etcd), etcd: after(fleet)},
+			[]string{"stop etcd2.service", "start etcd2.service", "start fleet.service", "start flanneld.service"}},
+	} {
+		m := &recorder{states: tt.states}
+		handoff.Start(t.Context(), m, handoff.Request{Jobs: jobs("start", fleet, "start", flannel, "stop", etcd, "start", etcd)}, handoff.Options{})
+		if diff := cmp.Diff(tt.want, m.calls); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }

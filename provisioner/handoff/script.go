@@ -10,25 +10,24 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"cloudconfig/provisioner/plan"
 )
 
 // command starts command number n (from 1) in a unit of its own, after the unit named last, and returns the name
-// of the unit that the next one is to wait for. The units of the jobs wait for it too: they are asked for at once,
+// of the unit that the next one is to wait for. The units of the jobs and the agents wait for it too: they are asked for at once,
 // and systemd puts them in order.
-func (w *Watch) command(ctx context.Context, n int, c Command, last string, jobs []plan.Job) string {
+func (w *Watch) command(ctx context.Context, n int, c Command, last string, r Request) string {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	t := Transient{Unit: fmt.Sprintf("provisioner-command-%s-%d.service", unitPart(c.Name()), n), Description: "Run " + c.Name(), Command: c.Argv}
 	if last != "" {
 		t.After = []string{last}
 	}
-	for _, j := range jobs {
-		if !slices.Contains(t.Before, j.Unit) {
-			t.Before = append(t.Before, j.Unit)
-		}
+	for _, j := range r.Jobs {
+		t.Before = append(t.Before, j.Unit)
 	}
+	t.Before = append(t.Before, r.Agents...)
+	slices.Sort(t.Before)
+	t.Before = slices.Compact(t.Before)
 	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
 	_ = w.manager.Reset(ctx, t.Unit)
 	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: c.Name()}}

@@ -52,12 +52,37 @@ func (s *Systemd) connection() (*dbus.Conn, error) {
 		s.conn.Close()
 		s.conn = nil
 	}
-	conn, err := dbus.NewSystemdConnectionContext(s.ctx)
+	one, err := dial(s.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to systemd: %w", err)
+	}
+	// It asks for a second one, which would get every signal once more: with hardly any left, one is enough.
+	conn, err := dbus.NewConnection(func() (*godbus.Conn, error) { return one, nil })
 	if err != nil {
 		return nil, fmt.Errorf("connect to systemd: %w", err)
 	}
 	s.conn = conn
 	return conn, nil
+}
+
+// Coming says that systemd has a job for one of our units, so that a stage of a boot runs or is still to come. Anybody
+// may ask; root needs no message bus for it.
+func Coming(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := dbus.NewWithContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connect to systemd: %w", err)
+	}
+	defer conn.Close()
+	jobs, err := conn.ListJobsContext(ctx)
+	for _, j := range jobs {
+		switch j.Unit {
+		case "provisioner-local.service", "provisioner-floor.service", "provisioner.service", "provisioner-handoff.service":
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // SetHostname implements Manager.
@@ -96,7 +121,12 @@ func (s *Systemd) Enqueue(ctx context.Context, unit, action string) (<-chan stri
 		return nil, fmt.Errorf("systemd has no action %q", action)
 	}
 	result := make(chan string, 1) // the connection would stand still until somebody reads
-	if _, err := ask(ctx, unit, "replace", result); err != nil {
+	_, err = ask(ctx, unit, "replace", result)
+	// Source: systemd 252, src/core/transaction.c, transaction_verify_order_one.
+	if e := (godbus.Error{}); errors.As(err, &e) && e.Name == "org.freedesktop.systemd1.TransactionOrderIsCyclic" {
+		return nil, ErrCycle
+	}
+	if err != nil {
 		return nil, err
 	}
 	return result, nil
@@ -108,9 +138,13 @@ func (s *Systemd) Run(ctx context.Context, t Transient) (<-chan string, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind := "oneshot"
+	if t.Notify {
+		kind = "notify"
+	}
 	properties := []dbus.Property{
 		dbus.PropDescription(t.Description),
-		dbus.PropType("oneshot"),
+		dbus.PropType(kind),
 		// The last argument says, other than its name, that a failure is to be ignored.
 		dbus.PropExecStart(literal(t.Command), false),
 		{Name: "StandardOutput", Value: godbus.MakeVariant("journal")},
@@ -150,7 +184,7 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	all, err := conn.GetAllPropertiesContext(ctx, unit)
+	all, err := conn.GetUnitPropertiesContext(ctx, unit)
 	if err != nil {
 		return State{}, fmt.Errorf("look at %s: %w", unit, err)
 	}
@@ -158,14 +192,21 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 	st.Load, _ = all["LoadState"].(string)
 	st.Active, _ = all["ActiveState"].(string)
 	st.File, _ = all["UnitFileState"].(string)
-	st.Result, _ = all["Result"].(string)
-	if status, ok := all["ExecMainStatus"].(int32); ok {
-		st.ExitStatus = int(status)
+	if strings.HasSuffix(unit, ".service") && st.Load == "loaded" {
+		if err := st.ofService(ctx, conn, unit); err != nil {
+			return State{}, fmt.Errorf("look at %s: %w", unit, err)
+		}
 	}
-	if limit, ok := all["TimeoutStartUSec"].(uint64); ok {
-		st.Unlimited = limit == math.MaxUint64
-		if limit < uint64(math.MaxInt64/time.Microsecond) {
-			st.Timeout = time.Duration(limit) * time.Microsecond
+	for _, name := range []string{"ConditionTimestampMonotonic", "InactiveExitTimestampMonotonic"} {
+		since, _ := all[name].(uint64)
+		st.Tried = st.Tried || since != 0
+	}
+	for into, names := range map[*[]string][]string{
+		&st.Needs: {"Requires", "Requisite", "BindsTo"}, &st.After: {"After"}, &st.By: {"WantedBy", "RequiredBy"},
+	} {
+		for _, name := range names {
+			units, _ := all[name].([]string)
+			*into = append(*into, units...)
 		}
 	}
 	// The property is the number of the job, 0 for none, and its object.
@@ -174,6 +215,32 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 		st.Queued = id != 0
 	}
 	return st, nil
+}
+
+// ofService adds what only services have. A service has hundreds of properties, so those that count are asked for.
+func (s *State) ofService(ctx context.Context, conn *dbus.Conn, unit string) error {
+	names := []string{"TimeoutStartUSec", "Result", "ExecMainStatus"}
+	if s.Active == "active" {
+		names = names[:1] // nothing has failed
+	}
+	for _, name := range names {
+		p, err := conn.GetServicePropertyContext(ctx, unit, name)
+		if err != nil {
+			return err
+		}
+		switch v := p.Value.Value().(type) {
+		case uint64:
+			s.Unlimited = v == math.MaxUint64
+			if v < uint64(math.MaxInt64/time.Microsecond) {
+				s.Timeout = time.Duration(v) * time.Microsecond
+			}
+		case string:
+			s.Result = v
+		case int32:
+			s.ExitStatus = int(v)
+		}
+	}
+	return nil
 }
 
 // Reset implements Manager.

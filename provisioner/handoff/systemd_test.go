@@ -80,7 +80,7 @@ func TestRealSystemd(t *testing.T) {
 		"t-late.service: start: failed (exit-code, status 4)",
 		"t-ok.service: start: done",
 		"t-bad.service: start: failed (exit-code, status 3)",
-		"t-needs-bad.service: start: dependency",
+		"t-needs-bad.service: start: dependency (needs t-bad.service, which failed (exit-code, status 3))",
 		"t-slow.service: start: failed (timeout, status 15)",
 		"t-condition.service: start: done",
 		"t-none.service: start: failed (Unit t-none.service not found.)",

@@ -68,8 +68,11 @@ func (c *computation) dropIn(a *schema.Agent) {
 
 // agentUnit is the unit of an agent.
 func agentUnit(agent string) string {
-	if agent == "locksmith" {
+	switch agent {
+	case "locksmith":
 		return locksmith
+	case "flannel":
+		return flanneld
 	}
 	return agent + ".service"
 }

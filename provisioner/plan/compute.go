@@ -46,6 +46,7 @@ func compute(in Input, hashLater bool) (Plan, diag.List) {
 	c.network()
 	c.units()
 	c.reloads()
+	c.orderAgents()
 	c.lookUps()
 	c.files(true)
 	c.scripts()

@@ -295,8 +295,18 @@ func specifiers(unit, text string) (string, bool) {
 	}
 }
 
-// sections are those of a unit's file, then those of its drop-ins in the order that systemd reads them.
-func (e *enabling) sections(f unitFile) []unitfile.Section {
+// sections are those of a unit's texts.
+func (e *enabling) sections(f unitFile) (all []unitfile.Section) {
+	for _, text := range e.unitTexts(f, e.planned) {
+		more, _ := unitfile.Parse(text)
+		all = append(all, more...)
+	}
+	return all
+}
+
+// unitTexts are a unit's file, then its drop-ins in the order that systemd reads them. planned are the drop-ins of this
+// plan.
+func (c *computation) unitTexts(f unitFile, planned map[string][]string) (all []string) {
 	dropIns := map[string]string{} // the path that wins, by name
 	for _, unit := range []string{f.name, splitUnit(f.name).template()} {
 		if unit == "" {
@@ -304,19 +314,18 @@ func (e *enabling) sections(f unitFile) []unitfile.Section {
 		}
 		for _, dir := range unitPath {
 			dir += "/" + unit + ".d"
-			for _, name := range slices.Concat(e.list(dir), e.planned[dir]) {
+			for _, name := range slices.Concat(c.list(dir), planned[dir]) {
 				if strings.HasSuffix(name, ".conf") && dropIns[name] == "" && len(dropIns) < maxDropIns {
 					dropIns[name] = dir + "/" + name
 				}
 			}
 		}
 	}
-	data, _ := e.current(f.path)
-	all, _ := unitfile.Parse(string(data))
+	data, _ := c.current(f.path)
+	all = append(all, string(data))
 	for _, name := range slices.Sorted(maps.Keys(dropIns)) {
-		data, _ := e.current(e.resolve(dropIns[name]))
-		more, _ := unitfile.Parse(string(data))
-		all = append(all, more...)
+		data, _ := c.current(c.resolve(dropIns[name]))
+		all = append(all, string(data))
 	}
 	return all
 }

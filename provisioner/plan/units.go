@@ -27,6 +27,7 @@ func (c *computation) units() {
 		network := language.IsNetworkFile(u.Name.V)
 		if u.Enable.V && !network {
 			c.enable(u, planned)
+			c.plan.Enabled = append(c.plan.Enabled, u.Name.V)
 		}
 		if u.Command.V != "" && !network {
 			c.plan.Jobs = append(c.plan.Jobs, Job{Unit: u.Name.V, Action: u.Command.V, Why: []source.Range{u.Command.At}})

@@ -41,6 +41,33 @@ func Cycles(nodes []Node) []Cycle {
 	return g.cycles()
 }
 
+// Later are the units that start after one, directly or by way of others, if all of them are started while the machine
+// boots; by what [Cycles] knows.
+func Later(nodes []Node, unit string) map[string]bool {
+	g := graph{nodes: nodes, index: make(map[string]int, len(nodes)), before: map[link]bool{}, during: true}
+	g.read()
+	first, known := g.index[unit]
+	if !known {
+		return nil
+	}
+	followers := make([][]int, len(g.names))
+	for later, edges := range g.after {
+		for _, e := range edges {
+			followers[e.to] = append(followers[e.to], later)
+		}
+	}
+	out := map[string]bool{}
+	for queue := []int{first}; len(queue) > 0; queue = queue[1:] {
+		for _, v := range followers[queue[0]] {
+			if name := g.names[v]; !out[name] {
+				out[name] = true
+				queue = append(queue, v)
+			}
+		}
+	}
+	return out
+}
+
 // milestones are the points of the boot and our own units, each after those that follow it.
 var milestones = [][]string{
 	{"local-fs.target", "local-fs-pre.target"},
@@ -65,6 +92,7 @@ type graph struct {
 	needs [][]int  // units that each starts with it
 	// before has the targets that a text puts a unit behind: the target starts first, whatever is the default.
 	before map[link]bool
+	during bool       // every unit starts while the machine boots
 	boot   []bool     // starts with the machine
 	units  []nodeText // what the texts of each node say
 }
@@ -118,8 +146,8 @@ func (g *graph) read() {
 	g.after = make([][]edge, len(g.names))
 	g.boot = make([]bool, len(g.names))
 	g.needs = make([][]int, len(g.nodes))
-	for i := len(g.nodes); i < len(g.names); i++ {
-		g.boot[i] = true
+	for i := range g.boot {
+		g.boot[i] = g.during || i >= len(g.nodes)
 	}
 	g.startWithBoot()
 	for i := range g.nodes {
