@@ -115,7 +115,7 @@ type run struct {
 	later          bool // this is a later boot, on which nothing was to be applied
 	first          bool // this is the first boot of an instance
 	offline        bool // there is no network yet, and nothing is waited for that needs one
-	whole          bool // the first stage has applied everything
+	wholly         bool // the first stage has applied everything
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -129,7 +129,7 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	r.byHand = true
-	st := worse(r.all(ctx, func() (bool, error) { return false, nil }), r.networkState())
+	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
@@ -144,9 +144,9 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	return r.Report
 }
 
-// all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
-func (r *run) all(ctx context.Context, known func() (bool, error)) report.State {
+func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}

@@ -131,13 +131,13 @@ func (r *run) applyLocal(ctx context.Context) report.State {
 		return st
 	}
 	r.conclude()
-	r.whole = true
+	r.wholly = true
 	return report.Done // what went wrong after the commit is in the report, and BootHandoff ends with it
 }
 
 // needsMore says that the configuration needs more than this machine, or that it has a program run before it is applied.
 func (r *run) needsMore() bool {
-	return r.pending > 0 || len(r.config.Boothooks) > 0 || len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
+	return r.pending > 0 || len(r.config.Boothooks)+len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
 }
 
 // handOffEarly hands off what an early stage may: the hostname, and that units are to be read again. Nothing is started.
@@ -151,7 +151,7 @@ func (r *run) handOffEarly(ctx context.Context) report.State {
 	if st == report.Done {
 		rest.Hostname, rest.Reload = "", false
 	}
-	if r.request = rest; !r.whole {
+	if r.request = rest; !r.wholly {
 		return st
 	}
 	if err := r.leave(ctx); err != nil {

@@ -26,7 +26,7 @@ func ReadStatus(dir string) (Status, error) { return Look(context.Background(), 
 // is, a boot that nobody goes on with was cut short. Coming may be nil; its error means that nobody knows.
 func Look(ctx context.Context, dir string, coming func(context.Context) (bool, error)) (Status, error) {
 	s, who, err := read(dir)
-	if err != nil || who == present || s.State != None && s.State != Running {
+	if err != nil || who == present || s.State != Running && (s.State != None || s.Reason != "") {
 		return s, err
 	}
 	if coming != nil {
@@ -161,11 +161,7 @@ func WriteJSON(w io.Writer, s Status) error {
 // WriteText writes a status in words.
 func WriteText(w io.Writer, s Status) error {
 	t := &textWriter{w: w}
-	if s.Reason != "" {
-		t.line("state:      %s: %s", s.State, s.Reason)
-	} else {
-		t.line("state:      %s%s", s.State, meaning(s))
-	}
+	t.line("state:      %s%s", s.State, meaning(s))
 	if s.Datasource != "" {
 		t.line("datasource: %s", s.Datasource)
 	}
@@ -226,6 +222,9 @@ func meaning(s Status) string {
 			return ": not begun yet"
 		}
 	case None:
+		if s.Reason != "" {
+			return ": " + s.Reason
+		}
 		return ": nothing ran since this machine started"
 	case Refused:
 		return ": the configuration is wrong; nothing of it was applied"
