@@ -398,6 +398,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
+	r.handed = ctx.Err() == nil
 	r.HandOff(result)
 	if err := result.Err(); err != nil {
 		for line := range strings.Lines(err.Error()) {

@@ -107,6 +107,7 @@ type run struct {
 	locked         bool
 	looks          int  // how often a card was looked for that is not there
 	later          bool // this is a later boot, on which nothing was to be applied
+	handed         bool // what was to be handed off was, and has ended
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
