@@ -127,7 +127,7 @@ func TestWhatIsNoLongerAskedFor(t *testing.T) {
 	if diff := cmp.Diff(kept, remains(r)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"reload", "stop scratch.service", "stop web.service"}, units(calls)); diff != "" {
+	if diff := cmp.Diff([]string{"reload", "stop web.service", "stop scratch.service"}, units(calls)); diff != "" {
 		t.Error(diff)
 	}
 	if m.read("etc/hostname") != "web1\n" {
