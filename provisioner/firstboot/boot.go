@@ -407,6 +407,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
+	r.handed = ctx.Err() == nil
 	if r.told("hand off", result) != report.Done {
 		return report.Degraded
 	}

@@ -116,6 +116,7 @@ type run struct {
 	first          bool // this is the first boot of an instance
 	offline        bool // there is no network yet, and nothing is waited for that needs one
 	wholly         bool // the first stage has applied everything
+	handed         bool // what was to be handed off was, and has ended
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool

@@ -127,7 +127,7 @@ func (c *computation) hosts() {
 		return
 	}
 	old, attr, _ := c.shared("etc/hosts")
-	if !c.hold("etc/hosts", HostForm, ownAddress, strings.Join(own, " "), HostForm.find(Held{Name: ownAddress}, old)) {
+	if !c.hold("etc/hosts", HostForm, ownAddress, strings.Join(own, " "), HostForm.find(ownAddress, old)) {
 		c.put(&Change{Kind: WriteFile, Path: "etc/hosts", Attr: attr, Data: old, Records: []Record{}, Why: why})
 		return
 	}
@@ -267,7 +267,7 @@ type assignment struct {
 // holdAll is those of some lines that may be what is wanted.
 func (c *computation) holdAll(file string, text []byte, want []assignment) []assignment {
 	return slices.DeleteFunc(slices.Clone(want), func(a assignment) bool {
-		return !c.hold(file, AssignmentForm, a.key, a.value, AssignmentForm.find(Held{Name: a.key}, text))
+		return !c.hold(file, AssignmentForm, a.key, a.value, AssignmentForm.find(a.key, text))
 	})
 }
 
