@@ -138,6 +138,8 @@ type Decision struct {
 	Source string `json:"source"` // "ec2", "file=PATH"; a URL is without user info and query values
 	Taken  bool   `json:"taken"`
 	Reason string `json:"reason"`
+	// Took is how long it was asked.
+	Took time.Duration `json:"-"`
 }
 
 // Policy is what the owner of the image allows beyond what is safe anywhere. The zero value allows nothing.

@@ -26,6 +26,7 @@ type (
 	System          = config.System
 	Keyboard        = config.Keyboard
 	SSHServer       = config.SSHServer
+	SSHConsole      = config.SSHConsole
 	HostKey         = config.HostKey
 	NTP             = config.NTP
 	Resolver        = config.Resolver
@@ -33,6 +34,8 @@ type (
 	Password        = config.Password
 	Certificate     = config.Certificate
 	CertificatePart = config.CertificatePart
+	Command         = config.Command
+	PowerState      = config.PowerState
 )
 
 // How often a script runs.

@@ -179,6 +179,10 @@ func (d *decoder) read(root *yamltree.Node) {
 		d.readFile(item, fmt.Sprintf("write_files[%d]", i))
 	}
 	d.readCertificates(m)
+	c.BootCommands = d.commands(m, "bootcmd")
+	c.RunCommands = d.commands(m, "runcmd")
+	d.readPowerState(m)
+	c.FinalMessage = m.text("final_message")
 	if n := m.node("network"); n != nil {
 		if c.Network = describedNetwork(d.Collector, n); c.Network != nil {
 			network.Check(d.Collector, c.Network)

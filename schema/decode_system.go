@@ -82,6 +82,13 @@ func (d *decoder) readSSH(m reader) {
 	s.DisableRootOptions = m.text("disable_root_opts")
 	s.DeleteKeys = m.boolean("ssh_deletekeys")
 	s.GenerateKeyTypes = append(s.GenerateKeyTypes, m.texts("ssh_genkeytypes")...)
+	c := &s.Console
+	c.NoFingerprints, c.KeyHash = m.boolean("no_ssh_fingerprints"), m.text("authkey_hash")
+	c.WithoutFingerprint = append(c.WithoutFingerprint, m.texts("ssh_fp_console_blacklist")...)
+	c.WithoutKey = append(c.WithoutKey, m.texts("ssh_key_console_blacklist")...)
+	if n := m.node("ssh"); n != nil {
+		c.HostKeys = d.mapping(n, language.At("ssh")).boolean("emit_keys_to_console")
+	}
 	if n := m.node("ssh_keys"); n != nil {
 		km := d.mapping(n, language.At("ssh_keys"))
 		for _, kind := range []string{"rsa", "ecdsa", "ed25519"} {

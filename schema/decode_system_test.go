@@ -41,6 +41,9 @@ func TestSystem(t *testing.T) {
 			CACerts: schema.CACerts{RemoveDefaults: val(true), Trusted: []schema.Value[string]{val("a"), val("b")}}}},
 		{"sshd", "ssh_pwauth: 'yes'\ndisable_root: false\ndisable_root_opts: no-pty\nssh_deletekeys: true\nssh_genkeytypes: [ed25519]", schema.System{
 			SSH: schema.SSHServer{PasswordAuthentication: val(true), DisableRoot: val(false), DisableRootOptions: val("no-pty"), DeleteKeys: val(true), GenerateKeyTypes: []schema.Value[string]{val("ed25519")}}}},
+		{"keys on the console", "ssh: {emit_keys_to_console: false}\nno_ssh_fingerprints: true\nauthkey_hash: md5\nssh_fp_console_blacklist: [ssh-rsa]\nssh_key_console_blacklist: [ssh-dss]", schema.System{
+			SSH: schema.SSHServer{Console: schema.SSHConsole{HostKeys: val(false), NoFingerprints: val(true), KeyHash: val("md5"),
+				WithoutFingerprint: []schema.Value[string]{val("ssh-rsa")}, WithoutKey: []schema.Value[string]{val("ssh-dss")}}}}},
 		{"sshd as it is", "ssh_pwauth: unchanged", schema.System{}},
 		{"a host key of another type is left out", "ssh_keys: {rsa_public: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f, ed25519_public: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}", schema.System{
 			SSH: schema.SSHServer{HostKeys: []schema.HostKey{{Type: "ed25519", Public: val("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f")}}}}},

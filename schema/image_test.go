@@ -28,6 +28,7 @@ func TestSmallImage(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a sudo rule without sudo", "users: [{name: admin, sudo: ALL=(ALL) ALL}]", "warning sudo-missing"},
 		{"a script may install it", "users: [{name: admin, sudo: ALL=(ALL) ALL}]\nwrite_files: [{path: /a, content: apt-get install sudo}]", "info sudo-missing"},
+		{"a command may install it", "users: [{name: admin, sudo: ALL=(ALL) ALL}]\nruncmd: [[apt, install, sudo]]", "info sudo-missing"},
 		{"the image says who the default user is", "write_files: [{path: /a, owner: admin}]", ""},
 		{"and who is not", "write_files: [{path: /a, owner: core}]", "error owner-elsewhere"},
 		{"a program that nothing fetches", "coreos: {units: [{name: a.service, content: \"[Service]\\nExecStart=/opt/bin/web\"}]}", "warning exec-missing"},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/address"
@@ -204,11 +205,17 @@ func ask(ctx context.Context, env datasources.Env, sources []named) (datasources
 	}
 	var causes []error
 	var data datasources.Data
+	now := env.Now
+	if now == nil {
+		now = time.Now
+	}
 	for i, s := range sources {
+		began := now()
 		err := env.Retry(ctx, "datasource "+s.label, func(ctx context.Context) (err error) {
 			data, err = s.fetch(ctx, env)
 			return err
 		})
+		decisions[i].Took = now().Sub(began)
 		if r, ok := s.source.(datasources.Reporter); ok && !errors.Is(err, datasources.ErrAbsent) {
 			data.Reporter = r
 		}

@@ -96,6 +96,10 @@ func TestFetch(t *testing.T) {
 			env := datasources.Env{Now: clock.Now, Sleep: clock.Sleep, Limits: datasources.Limits{Overall: 10 * time.Second}}
 			data, got, err := catalog.Fetch(t.Context(), env, tt.specs)
 			for i := range got {
+				if waits := got[i].Took > 9*time.Second; waits != (tt.waits && i == 0) {
+					t.Errorf("%s was asked for %v", got[i].Source, got[i].Took)
+				}
+				got[i].Took = 0
 				if i < len(tt.want) {
 					if start, open := strings.CutSuffix(tt.want[i].Reason, "..."); open && strings.HasPrefix(got[i].Reason, start) {
 						got[i].Reason = tt.want[i].Reason

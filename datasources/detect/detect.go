@@ -23,6 +23,9 @@ type Evidence struct {
 	Settings []string
 	// Disks lists the disks that have a label. It is called only where a disk may decide; nil means that there are none.
 	Disks func() ([]Disk, error)
+	// Seed is the directory below the root that has a NoCloud seed, as --datasource takes it; "" if none has. Whoever could
+	// write it could write anything on the machine.
+	Seed string
 	// Removable says that a disk which somebody can plug in counts too.
 	Removable bool
 }
@@ -56,8 +59,8 @@ type Result struct {
 
 // Detect decides. Whoever names datasources decides alone, in this order: the settings; provisioner.datasource= on the
 // kernel command line; cloud-config-url= and ds= there; provisioner.datasource= as SMBIOS string or credential; ds= in
-// the serial number. Where nobody does, the candidates are those of which a disk has the label, and the one that DMI
-// identifies, in the order of e.Sources. In a container and without DMI there is none unless it is named.
+// the serial number. Where nobody does, the candidates are those of which a disk has the label or the root the seed, and
+// the one that DMI identifies, in the order of e.Sources. In a container and without DMI there is only the seed.
 //
 // The error is one of e.Disks.
 func Detect(e Evidence) (Result, error) {
@@ -75,6 +78,8 @@ func Detect(e Evidence) (Result, error) {
 	for _, name := range e.Sources {
 		why, there := reason(name)
 		switch c := (Candidate{name, why}); {
+		case there && name == "nocloud" && !r.Named && e.Seed != "":
+			r.Candidates = append(r.Candidates, Candidate{name + "=" + e.Seed, why})
 		case there:
 			r.Candidates = append(r.Candidates, c)
 		case !slices.ContainsFunc(slices.Concat(r.Candidates, r.Rejected), func(c Candidate) bool { return nameOf(c.Spec) == name }):
@@ -89,7 +94,14 @@ func Detect(e Evidence) (Result, error) {
 
 // present says of each datasource that nobody names whether what there is of the machine tells for it, and how.
 func (e Evidence) present(p platform, because string) (reason func(source string) (why string, there bool), err error) {
-	always := func(why string) func(string) (string, bool) { return func(string) (string, bool) { return why, false } }
+	always := func(why string) func(string) (string, bool) {
+		return func(source string) (string, bool) {
+			if source == "nocloud" && e.Seed != "" {
+				return e.seeded(), true
+			}
+			return why, false
+		}
+	}
 	switch {
 	case e.Machine.Container != "":
 		return always("this is a container (" + quote(e.Machine.Container) + "): DMI, disks and command line are the host's, so a datasource must be named"), nil
@@ -109,6 +121,9 @@ func (e Evidence) present(p platform, because string) (reason func(source string
 		case "cmdline":
 			return "no cloud-config-url= on the kernel command line", false
 		case "nocloud":
+			if e.Seed != "" {
+				return e.seeded(), true
+			}
 			return e.labelled(disks, "cidata", "CIDATA")
 		case "configdrive":
 			return e.labelled(disks, "config-2", "CONFIG-2")
@@ -118,6 +133,8 @@ func (e Evidence) present(p platform, because string) (reason func(source string
 		return notHere(p, because, e.Machine.DMI), false
 	}, nil
 }
+
+func (e Evidence) seeded() string { return "there is a seed in " + quote(e.Seed) }
 
 // labelled says whether there is a disk with one of the labels.
 func (e Evidence) labelled(disks []Disk, labels ...string) (string, bool) {

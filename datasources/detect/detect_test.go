@@ -133,6 +133,7 @@ func TestDetect(t *testing.T) {
 		settings []string
 		disks    []detect.Disk
 		policy   bool
+		seed     string
 		want     string
 		named    bool
 		about    string // whose reason is looked at
@@ -153,6 +154,11 @@ func TestDetect(t *testing.T) {
 		{name: "a stick that the settings allow", machine: on(server, ""), disks: []detect.Disk{{Name: "sda1", Label: "cidata", Removable: true}}, policy: true, want: "nocloud"},
 		{name: "a stick beside a disk", machine: on(server, ""), disks: []detect.Disk{{Name: "sda1", Label: "cidata", Removable: true}, {Name: "sdb", Label: "cidata"}}, want: "nocloud", about: "nocloud", reason: `"sdb"`},
 
+		{name: "a seed", machine: on(server, ""), seed: "/seed", want: "nocloud=/seed", about: "nocloud=/seed", reason: `there is a seed in "/seed"`},
+		{name: "a seed in a container", machine: container, seed: "/seed", want: "nocloud=/seed"},
+		{name: "a seed beside a disk and a platform", machine: on(amazon, ""), seed: "/seed", disks: []detect.Disk{{Name: "sda1", Label: "cidata"}}, want: "nocloud=/seed ec2"},
+		{name: "a seed that the command line does not mean", machine: on(server, "ds=nocloud"), seed: "/seed", want: "nocloud", named: true},
+
 		{name: "the settings decide alone", machine: everything, settings: []string{"file=/etc/a", "ec2"}, disks: []detect.Disk{{Name: "sda", Label: "cidata"}}, want: "file=/etc/a ec2", named: true,
 			about: "gce", reason: "provisioner.datasource= on the kernel command line names it, which counts less than the settings"},
 		{name: "then the command line", machine: everything, want: "gce", named: true, about: "cmdline", reason: "which counts less than the kernel command line"},
@@ -169,7 +175,7 @@ func TestDetect(t *testing.T) {
 		{name: "ds=none", machine: on(amazon, "ds=None"), named: true, about: "none", reason: "there is no datasource"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := detected(t, detect.Evidence{Machine: tt.machine, Settings: tt.settings, Disks: disks(tt.disks...), Removable: tt.policy})
+			r := detected(t, detect.Evidence{Machine: tt.machine, Settings: tt.settings, Disks: disks(tt.disks...), Removable: tt.policy, Seed: tt.seed})
 			if specs(r.Candidates) != tt.want || r.Named != tt.named {
 				t.Errorf("candidates %q, named %v; want %q, %v", specs(r.Candidates), r.Named, tt.want, tt.named)
 			}

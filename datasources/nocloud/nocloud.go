@@ -22,6 +22,13 @@ import (
 // Labels are those of a disk with a seed.
 func Labels() []string { return []string{"cidata", "CIDATA"} }
 
+// SeedDirs are the directories below the root in which an image may have a seed.
+//
+// Source: cloud-init, tools/ds-identify, dscheck_NoCloud (26.2, 2026-08).
+func SeedDirs() []string {
+	return []string{"var/lib/cloud/seed/nocloud", "var/lib/cloud/seed/nocloud-net"}
+}
+
 // New makes the datasource of a seed: "" is the disk, and anything else a directory of the caller's, whatever env.Root
 // is, or a URL of http or https, below which the files are. Behind it there may be, as on cloud-init's kernel command
 // line, ";h=NAME" and ";i=ID", which count more than what the seed says; before it, "s=". In a URL or a path

@@ -31,6 +31,7 @@ func run() error {
 	keys := flag.String("keys", "", "`file` with public SSH keys, one a line, as in authorized_keys")
 	after := flag.Duration("after", 0, "refuse connections for so long")
 	unavailable := flag.Duration("unavailable", 0, "answer 503 for so long after that")
+	hang := flag.String("hang", "", "never answer what is asked below this `path`, such as /latest/user-data")
 	flag.StringVar(&i.ID, "instance-id", i.ID, "instance `id`")
 	flag.StringVar(&i.Hostname, "hostname", i.Hostname, "`name` of the instance")
 	flag.StringVar(&i.LocalIPv4, "local-ipv4", i.LocalIPv4, "private `address`")
@@ -59,6 +60,9 @@ func run() error {
 	var faults []metadatatest.Fault
 	if *unavailable > 0 {
 		faults = append(faults, metadatatest.Fault{Trouble: metadatatest.Status, Code: http.StatusServiceUnavailable, Until: *unavailable})
+	}
+	if *hang != "" {
+		faults = append(faults, metadatatest.Fault{Trouble: metadatatest.Hang, Path: *hang})
 	}
 	handler := metadatatest.EC2(i, faults...)
 	handler.Log = func(request string) { log.Print(request) }

@@ -139,14 +139,14 @@ func (l *lab) serveDHCP(t *testing.T, lans ...int) {
 }
 
 // beyond calls a function on the far side. A socket that it opens stays there.
-func (l *lab) beyond(do func() error) error {
+func (n network) beyond(do func() error) error {
 	runtime.LockOSThread() // the namespace is the thread's
 	here, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return err
 	}
 	defer here.Close()
-	there, err := os.Open("/run/netns/" + l.outside)
+	there, err := os.Open("/run/netns/" + n.outside)
 	if err != nil {
 		return err
 	}

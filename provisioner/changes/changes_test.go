@@ -139,6 +139,24 @@ func TestScript(t *testing.T) {
 	}
 }
 
+func TestCommands(t *testing.T) {
+	old := decode(t, "old", "bootcmd: [date]\nruncmd: [echo canary1, date]\npower_state: {mode: reboot}\nfinal_message: a\n")
+	items := between(t, changes.Input{Old: old, New: decode(t, "new", "bootcmd: [date]\nruncmd: [echo canary2, date, [cat, /canary]]\npower_state: {mode: reboot, delay: 1, condition: cat /canary}\n")})
+	var got []string
+	for _, i := range items {
+		got = append(got, fmt.Sprint(i.Action, " ", i.Name, " ", i.Danger, ": ", i.Was, " -> ", i.Now))
+	}
+	want := []string{
+		"added runcmd[2] script:  -> 1 line", "changed runcmd[0] script:  -> ",
+		"changed power_state : reboot -> reboot in 1 minute, if its condition holds",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	file := func(content, more string) *schema.Config {
 		return decode(t, "f", "write_files:\n  - path: /etc/web.conf\n"+more+"    content: |\n      "+strings.ReplaceAll(content, "\n", "\n      ")+"\n")

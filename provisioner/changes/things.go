@@ -73,6 +73,15 @@ func (m *machine) things(c *schema.Config) (map[string]thing, diag.List, error) 
 	for i, s := range p.Scripts {
 		l.add(thing{kind: KindScript, name: fmt.Sprintf("script %d", i+1), state: counted(s.Content), data: s.Content, secret: true, at: first(s.Why)})
 	}
+	for _, steps := range [][]plan.Step{p.BootSteps, p.Steps} {
+		for _, s := range steps {
+			text := []byte(s.Text)
+			l.add(thing{kind: KindScript, name: s.Name, state: counted(text), data: text, secret: true, at: first(s.Why)})
+		}
+	}
+	if p.Power != nil {
+		l.add(thing{kind: KindSetting, name: "power_state", state: p.Power.String(), at: first(p.Power.Why)})
+	}
 	return l.out, found, nil
 }
 

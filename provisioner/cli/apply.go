@@ -247,49 +247,6 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 	return cmd
 }
 
-func (c *Command) status() *cobra.Command {
-	var root string
-	var out output
-	var wait bool
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Say what the last run did, in words or JSON",
-		Long: `Say what the last run did.
-
-Exit status: 0 done, or nothing ran; 1 refused; 3 failed; 4 degraded; 5 running.`,
-		Example: `  provisioner status --wait
-  provisioner status --format json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			read := func(context.Context, string) (report.Status, error) {
-				return report.ReadStatus(filepath.Join(root, report.Dir))
-			}
-			if wait {
-				read = report.Wait
-			}
-			s, err := read(cmd.Context(), filepath.Join(root, report.Dir))
-			if err != nil {
-				return c.fail(err)
-			}
-			write := report.WriteText
-			if out.format == "json" {
-				write = report.WriteJSON
-			}
-			if err := write(c.Stdout, s); err != nil {
-				return c.fail(err)
-			}
-			return status(s.ExitStatus)
-		},
-	}
-	cmd.Flags().StringVar(&root, "root", "/", "the system below `DIR`")
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the run has ended")
-	out.flags(cmd, "text", "json")
-	return cmd
-}
-
 func (c *Command) boot() *cobra.Command {
 	var t target
 	stages := map[string]func(context.Context, firstboot.Env) *report.Report{
@@ -310,6 +267,7 @@ func (c *Command) boot() *cobra.Command {
 			if !env.Live {
 				return errors.New("boot is for the running system; apply works with --root")
 			}
+			env.Terminal = "/dev/console"
 			r := stages[args[0]](cmd.Context(), env)
 			if r.State == report.Running {
 				return nil // well so far; the next stage is another unit's

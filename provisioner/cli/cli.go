@@ -41,8 +41,11 @@ func (c *Command) Main(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if filepath.Base(args[0]) == generatorName {
+	switch name := filepath.Base(args[0]); {
+	case name == generatorName:
 		return c.generate(args[1:])
+	case name == coreosName && (len(args) < 2 || args[1] != "boot"): // it took no arguments, and its hand-off does
+		return c.coreos(ctx, args[1:])
 	}
 	root := c.root()
 	root.SetArgs(args[1:])
@@ -99,7 +102,7 @@ before making one, make them all or none, and hand off to systemd.`,
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
 	root.SetErr(c.Stderr)
-	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.facts(), c.network(), c.explain(), c.schema(), c.boot(), c.version())
+	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.facts(), c.network(), c.seal(), c.explain(), c.schema(), c.boot(), c.version())
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.CompletionOptions.DisableDescriptions = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -13,12 +13,11 @@ import (
 var update = flag.Bool("update", false, "rewrite the outputs in testdata")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"provisioner": func() {
-			c := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: "v0.0.0-test"}
-			os.Exit(c.Main(os.Args))
-		},
-	})
+	main := func() {
+		c := cli.Command{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: "v0.0.0-test"}
+		os.Exit(c.Main(os.Args))
+	}
+	testscript.Main(m, map[string]func(){"provisioner": main, "coreos-cloudinit": main})
 }
 
 // TestScripts runs the command as its users do: a script a subject, in testdata.

@@ -106,6 +106,7 @@ network:
 		}
 		run(want, append([]string{"apply"}, flags...)...)
 		hold("status.json", run(want, "status", "--root", root, "--format", "json"))
+		hold("explain", run(want, "status", "--explain", "--root", root, "--format", "json"))
 		for _, name := range []string{"status.json", "result.json", "instance.json"} {
 			text, err := os.ReadFile(filepath.Join(root, "run/provisioner", name))
 			if err != nil {
@@ -124,6 +125,7 @@ network:
 		}
 	}
 	hold("status.json", run(0, "status", "--root", t.TempDir(), "--format", "json"))
+	hold("explain", run(0, "status", "--explain", "--root", t.TempDir(), "--format", "json"))
 	metadata, err := os.ReadFile("../../examples/metadata.json")
 	if err != nil {
 		t.Fatal(err)

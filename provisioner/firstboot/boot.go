@@ -115,6 +115,8 @@ func (r *run) again(ctx context.Context) report.State {
 			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content, When: s.When})
 		}
 	}
+	r.dropEndedSteps(&kept.Steps, &kept.Power, ended)
+	r.request.Steps, r.request.Power, r.request.FinalMessage = kept.Steps, kept.Power, kept.FinalMessage
 	return report.Done
 }
 
@@ -263,7 +265,7 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	if r.isLeft() {
 		return r.passOn(ctx)
 	}
-	st := worse(r.all(ctx, r.appliedBefore), r.networkState())
+	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
@@ -341,9 +343,13 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	if len(r.Errors) > 0 { // of BootMain, after the commit
 		st, o.Success = report.Degraded, ""
 	}
-	r.end(ctx, worse(st, r.handOff(ctx, o, func() error {
+	st = worse(st, r.handOff(ctx, o, func() error {
 		return errors.Join(r.Root.Remove(requestPath), r.endFirst(), handoff.Ready())
-	})))
+	}))
+	r.showKeys(ctx)
+	r.end(ctx, st)
+	r.printFinalMessage()
+	r.turnOff(ctx)
 	return r.Report
 }
 
@@ -378,21 +384,25 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 			st = report.Degraded // a later boot runs it again
 		}
 	}
+	o.StepEnded = func(step handoff.Outcome, shell []byte) {
+		if r.markStep(ctx, step, shell) != report.Done {
+			st = report.Degraded // a later boot runs it again
+		}
+	}
 	r.awaitNames(ctx)
+	if err := r.loadShell(); err != nil {
+		st, r.request.Steps = r.degraded(err), nil // without it they might do anything
+	}
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
-	r.HandOff(result)
-	if err := result.Err(); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			r.say("hand off", "%s", strings.TrimSuffix(line, "\n"))
-		}
+	if r.told("hand off", result) != report.Done {
 		return report.Degraded
 	}
 	if n := len(result.Outcomes); n > 0 {
-		r.say("hand off", "%d jobs and scripts ended well", n)
+		r.say("hand off", "%d jobs, scripts and commands ended well", n)
 	}
 	return st
 }

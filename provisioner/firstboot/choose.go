@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/datasources/detect"
 	"cloudconfig/datasources/machine"
+	"cloudconfig/datasources/nocloud"
+	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/state"
 	"cloudconfig/schema"
@@ -49,8 +52,17 @@ func (r *run) evidence(ctx context.Context, first bool) detect.Evidence {
 	e := detect.Evidence{
 		Machine: r.host, Sources: catalog.Names(), Settings: r.settings.Datasources, Removable: r.settings.Removable && first,
 	}
+	for _, dir := range nocloud.SeedDirs() {
+		info, err := r.Root.Stat(path.Join(dir, "meta-data"))
+		if err == nil && info.Kind == fsroot.Regular && e.Seed == "" {
+			e.Seed = path.Join(r.Env.Sources.Root, dir)
+		}
+	}
 	if r.Disks != nil {
-		e.Disks = func() ([]detect.Disk, error) { return r.Disks(ctx) }
+		e.Disks = func() ([]detect.Disk, error) {
+			defer r.waiting("disks")()
+			return r.Disks(ctx)
+		}
 	}
 	return e
 }

@@ -138,7 +138,9 @@ func (r *run) commit(ctx context.Context) report.State {
 	}
 	hostname, reload := r.request.Hostname, r.request.Reload
 	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
+	r.dropEndedSteps(&p.Steps, &p.Power, ended)
 	r.request = handoff.Of(p)
+	r.request.Keys = keysShown(r.config, r.settings.DefaultUser)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
 		r.request.Hostname = hostname
@@ -254,6 +256,7 @@ func (r *run) awaitsAddress(found diag.List, f plan.Facts) bool {
 // waitForAddress waits until the interface of the default route has an address; false if that takes too long.
 func (r *run) waitForAddress(ctx context.Context, f *plan.Facts) bool {
 	r.say("plan", "waiting up to %s for an address on the interface of the default route", addressTime)
+	defer r.waiting("an address on the interface of the default route")()
 	ctx, cancel := context.WithTimeout(ctx, addressTime)
 	defer cancel()
 	for tick := time.NewTicker(250 * time.Millisecond); ; {
@@ -306,14 +309,15 @@ func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()
 	record, err5 := r.record()
-	out = append(append(out, manifest, instance, record), origin...)
+	machine, err6 := r.machineRecord()
+	out = append(append(append(out, manifest, instance, record), origin...), machine...)
 	if r.Live {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
-	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5)
+	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5, err6)
 }
 
 // digest is that of the configuration as fetched.
@@ -365,11 +369,19 @@ func (r *run) markEnded(ctx context.Context, digest string, when schema.When, re
 
 // keep commits one file of our state.
 func (r *run) keep(ctx context.Context, file func() (plan.Change, error)) report.State {
-	return r.underLock(ctx, func() report.State {
+	return r.keepAll(ctx, func() ([]plan.Change, error) {
 		c, err := file()
+		return []plan.Change{c}, err
+	})
+}
+
+// keepAll commits files of our state.
+func (r *run) keepAll(ctx context.Context, files func() ([]plan.Change, error)) report.State {
+	return r.underLock(ctx, func() report.State {
+		changes, err := files()
 		var p plan.Plan
 		if err == nil {
-			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), c))
+			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), changes...))
 		}
 		if err == nil {
 			_, err = commit.Apply(ctx, r.Root, p)
@@ -388,6 +400,9 @@ func (r *run) instanceDir() (string, error) {
 	id := r.data.Meta.InstanceID
 	if id != "" {
 		return state.Dir(r.data.Meta.Datasource, id), nil
+	}
+	if r.Legacy != nil { // one of several that make up the machine, each with its own state
+		return state.Dir(r.data.Meta.Datasource, r.instanceOfMachine()+"\x00"+digestOf(r.Datasources)), nil
 	}
 	dir, err := state.CurrentDir(r.Root)
 	if dir != "" && err == nil && r.Live {

@@ -144,7 +144,9 @@ func (r *run) resume(ctx context.Context) report.State {
 
 // settle checks what is marked, and keeps what became of it.
 func (r *run) settle(ctx context.Context) confirm.Outcome {
+	checked := r.waiting("the check of the network")
 	out := confirm.Run(ctx, r.trying())
+	checked()
 	r.Report.Network = nil
 	r.keepOutcome(out)
 	if out.Err != nil {

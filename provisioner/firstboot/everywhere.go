@@ -60,6 +60,7 @@ func (r *run) networkdJob(ctx context.Context, action string) error {
 		defer c.Close()
 	}
 	const unit = "systemd-networkd.service"
+	defer r.waiting(action + " of " + unit)()
 	done, err := m.Enqueue(ctx, unit, action)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", action, unit, err)
@@ -98,9 +99,14 @@ func configuresLink(p plan.Plan) bool {
 	return false
 }
 
+// networkDirs is where networkd looks for files.
+func networkDirs() []string {
+	return []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
+}
+
 // configuresNetwork names what on the machine configures its network; "" for nothing.
 func configuresNetwork(root fsroot.FS) (string, error) {
-	for _, dir := range []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"} {
+	for _, dir := range networkDirs() {
 		names, err := list(root, dir)
 		if err != nil {
 			return "", err

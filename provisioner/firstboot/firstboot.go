@@ -62,6 +62,8 @@ type Env struct {
 	// Network is that of the running system, on which what is written is tried; nil if it is not to be: systemd-networkd is told
 	// then, and nothing is checked.
 	Network *confirm.System
+	// Legacy says that coreos-cloudinit's units run us; nil if they do not.
+	Legacy *Legacy
 	// Manager connects to systemd.
 	Manager func(context.Context) (handoff.Manager, error)
 	// Scripts is the directory for scripts while they run; empty for the usual one.
@@ -69,9 +71,11 @@ type Env struct {
 	// Restorecon is the program that sets SELinux labels; empty for the machine's own.
 	Restorecon string
 	Console    report.Console
-	Log        *slog.Logger
-	Now        func() time.Time
-	Version    string
+	// Terminal is the console itself ("/dev/console"), for what must stand there as it is; "" if nothing is to be printed.
+	Terminal string
+	Log      *slog.Logger
+	Now      func() time.Time
+	Version  string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
 }
@@ -108,7 +112,7 @@ type run struct {
 	later          bool // this is a later boot, on which nothing was to be applied
 	first          bool // this is the first boot of an instance
 	offline        bool // there is no network yet, and nothing is waited for that needs one
-	whole          bool // the first stage has applied everything
+	wholly         bool // the first stage has applied everything
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -122,18 +126,20 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	r.byHand = true
-	st := worse(r.all(ctx, func() (bool, error) { return false, nil }), r.networkState())
+	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
+	r.showKeys(ctx)
 	r.end(ctx, st)
+	r.turnOff(ctx)
 	return r.Report
 }
 
-// all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
-func (r *run) all(ctx context.Context, known func() (bool, error)) report.State {
+func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}
@@ -175,6 +181,7 @@ func (r *run) all(ctx context.Context, known func() (bool, error)) report.State 
 	if st = worse(st, r.complete(ctx)); st == report.Failed || st == report.Refused {
 		return st
 	}
+	st = worse(st, r.runBootSteps(ctx, plan.Steps(r.config.BootCommands)))
 	if err := r.importKeys(ctx); err != nil {
 		return r.failed(err)
 	}
@@ -183,7 +190,9 @@ func (r *run) all(ctx context.Context, known func() (bool, error)) report.State 
 
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
 func (r *run) underLock(ctx context.Context, work func() report.State) report.State {
+	waited := r.waiting("the lock")
 	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
+	waited()
 	if err != nil {
 		r.enter("lock")
 		r.shutOut = !r.published
@@ -209,6 +218,9 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 func (r *run) configure() (err error) {
 	r.enter("settings")
 	r.settings, err = settings.Load(r.Root)
+	if r.Legacy != nil {
+		r.settings.LaterBoots, r.settings.Trust.Insecure = "apply", true
+	}
 	sources := &r.Env.Sources
 	sources.Trust = r.settings.Trust
 	sources.Policy = datasources.Policy{IMDSv1: r.settings.IMDSv1} // removable disks depend on what names the datasource
@@ -256,6 +268,7 @@ func (r *run) fetch(ctx context.Context) error {
 		err = errors.Join(err, unread)
 	}
 	if err == nil {
+		r.tellFetched()
 		r.say("fetch", "%s: %d bytes of user-data", r.data.Meta.Datasource, len(r.data.UserData))
 		for _, note := range r.data.Notes {
 			r.say("fetch", "%s: %s", r.data.Meta.Datasource, note)
@@ -265,6 +278,14 @@ func (r *run) fetch(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// tellFetched keeps what was fetched, without a word of it.
+func (r *run) tellFetched() {
+	r.Fetched = &report.Fetched{UserDataBytes: int64(len(r.data.UserData)), VendorDocuments: len(r.data.Vendor)}
+	if r.data.UserData != nil {
+		r.Fetched.UserDataSHA256 = r.digest()
+	}
 }
 
 // ask asks those that were chosen, and keeps every answer.
@@ -287,6 +308,7 @@ func (r *run) ask(ctx context.Context) (datasources.Data, error) {
 	r.decisions = append(decisions, r.passed...)
 	for _, d := range r.decisions {
 		r.Consider(d.Source, d.Reason)
+		r.Waited("datasource "+d.Source, d.Took)
 	}
 	return data, err
 }
@@ -299,6 +321,7 @@ func (r *run) importKeys(ctx context.Context) (err error) {
 	}
 	r.enter("import keys")
 	r.say("fetch", "public keys from %d addresses", len(urls))
+	defer r.waiting("public keys of others")()
 	others := r.settings.Trust.Elsewhere()
 	client := httpget.New(r.Env.Sources, httpget.Options{Trust: &others, Outside: true})
 	r.imported, err = imports.Keys(ctx, client, urls, imports.Options{})
@@ -344,6 +367,13 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 		return out, err
 	}
 	r.find(found)
+	if r.instance != "" {
+		ended, err := r.scriptsEnded()
+		if err != nil {
+			return out, err
+		}
+		r.dropEndedSteps(&p.Steps, &p.Power, ended)
+	}
 	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
 }
@@ -387,8 +417,17 @@ func look(ctx context.Context, env Env) (*run, error) {
 
 // enter says that a stage begins.
 func (r *run) enter(stage string) {
+	if r.Stage == "" {
+		r.Log.Info("began", report.MessageIDKey, report.MessageBegan)
+	}
 	r.Enter(stage, r.Now())
-	r.Log.Info("stage: "+stage, "stage", stage)
+	r.Log.Info("stage: "+stage, report.MessageIDKey, report.MessageStage, "stage", stage)
+}
+
+// waiting says that the stage at hand waits for something from now on; the report has how long, once the wait has ended.
+func (r *run) waiting(what string) (ended func()) {
+	began := r.Now()
+	return func() { r.Waited(what, r.Now().Sub(began)) }
 }
 
 // say writes a line to the console.
@@ -433,7 +472,8 @@ func (r *run) end(ctx context.Context, state report.State) {
 		_, _ = io.WriteString(r.Console.W, report.Trouble(&r.Status)) // last, where it is seen
 	}
 	r.publish(ctx)
-	r.Log.Info("finished", "state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource)
+	r.Log.Log(ctx, state.Level(), "finished: "+string(state), report.MessageIDKey, state.MessageID(),
+		"state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource, "stage", r.FailedStage)
 }
 
 // conclude tells the findings.

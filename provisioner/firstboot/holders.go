@@ -25,6 +25,7 @@ func (r *run) askForHolders(ctx context.Context, claims []plan.Claim, f *plan.Fa
 		return
 	}
 	r.say("plan", "asking for a second whether somebody has one of %d new addresses", len(asked))
+	defer r.waiting("others who have a new address")()
 	conflicts, err := arp.Probe(ctx, asked)
 	if err != nil {
 		r.say("plan", "%v", err)

@@ -56,6 +56,9 @@ func (r *run) check(ctx context.Context, o assemble.Options) error {
 		r.config, ds = schema.Decode(in)
 	}
 	r.input, r.files = in, made.Files
+	if r.Fetched != nil {
+		r.Fetched.Parts = len(in.Files) + len(in.Vendor)
+	}
 	r.packing, r.pending, r.included = made.Found, made.Pending, made.Once
 	r.found = append(slices.Clone(r.packing), ds...).Sorted()
 	r.findNetwork()
@@ -102,6 +105,7 @@ func (r *run) include(ctx context.Context, o assemble.Options) error {
 	if o.ReadFile == nil {
 		r.say("include", "%d includes to fetch or read", r.pending)
 	}
+	defer r.waiting("what is included")()
 	ctx, cancel := context.WithTimeout(ctx, r.Env.Sources.Limits.WithDefaults().Overall)
 	defer cancel()
 	return r.check(ctx, o)
@@ -187,13 +191,20 @@ func (r *run) runBoothooks(ctx context.Context, hooks []schema.Script) report.St
 	if len(scripts) == 0 {
 		return report.Done
 	}
-	r.enter("boothooks")
+	return r.runEarly(ctx, "boothooks", len(scripts), boothooksTime, func(ctx context.Context, m handoff.Manager, o handoff.Options) handoff.Result {
+		return handoff.Boothooks(ctx, m, scripts, r.instanceID(), boothookTime, o)
+	})
+}
+
+// runEarly runs what is to be run before anything else of the configuration is made.
+func (r *run) runEarly(ctx context.Context, what string, count int, limit time.Duration, all func(context.Context, handoff.Manager, handoff.Options) handoff.Result) report.State {
+	r.enter(what)
 	if !r.Live {
-		r.say("boothooks", "%d boothooks are not run: this is not the running system", len(scripts))
+		r.say(what, "not run: this is not the running system")
 		return report.Done
 	}
-	r.say("boothooks", "running %d boothooks, for %s at most", len(scripts), boothooksTime)
-	ctx, cancel := context.WithTimeout(ctx, boothooksTime)
+	r.say(what, "running %d, for %s at most", count, limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	m, err := r.Manager(ctx)
 	if err != nil {
@@ -203,16 +214,20 @@ func (r *run) runBoothooks(ctx context.Context, hooks []schema.Script) report.St
 	if c, ok := m.(interface{ Close() }); ok {
 		defer c.Close()
 	}
-	progress := func(line string) { r.say("boothooks", "%s", line) }
-	result := handoff.Boothooks(ctx, m, scripts, r.instanceID(), boothookTime, handoff.Options{ScriptDir: r.Scripts, Progress: progress})
+	return r.told(what, all(ctx, m, handoff.Options{ScriptDir: r.Scripts, Progress: func(line string) { r.say(what, "%s", line) }}))
+}
+
+// told keeps what became of a hand-off, tells what went wrong, and is the state that goes with it.
+func (r *run) told(stage string, result handoff.Result) report.State {
 	r.HandOff(result)
-	if err := result.Err(); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			r.say("boothooks", "%s", strings.TrimSuffix(line, "\n"))
-		}
-		return report.Degraded
+	err := result.Err()
+	if err == nil {
+		return report.Done
 	}
-	return report.Done
+	for line := range strings.Lines(err.Error()) {
+		r.say(stage, "%s", strings.TrimSuffix(line, "\n"))
+	}
+	return report.Degraded
 }
 
 // instanceID is that of the platform, also on a boot without it.
@@ -225,7 +240,7 @@ func (r *run) instanceID() string {
 	return meta.InstanceID
 }
 
-// runKeptBoothooks runs those of the configuration that was applied.
+// runKeptBoothooks runs those of the configuration that was applied, and then its bootcmd.
 func (r *run) runKeptBoothooks(ctx context.Context) report.State {
 	var kept state.Runtime
 	if _, err := state.Read(r.Root, r.instance, state.RuntimeFile, &kept); err != nil {
@@ -235,7 +250,7 @@ func (r *run) runKeptBoothooks(ctx context.Context) report.State {
 	for _, s := range kept.Boothooks {
 		hooks = append(hooks, schema.Script{Name: s.Name, Content: s.Content})
 	}
-	return r.runBoothooks(ctx, hooks)
+	return worse(r.runBoothooks(ctx, hooks), r.runBootSteps(ctx, kept.BootSteps))
 }
 
 // lookAhead makes the configuration as whole as it can be without running anything.

@@ -75,6 +75,7 @@ func (r *run) early(ctx context.Context) report.State {
 	}
 	r.Commit(made)
 	r.request.Reload = r.request.Reload || anyUnit(made)
+	r.settleIdentity(ctx)
 	return report.Done
 }
 
@@ -129,13 +130,13 @@ func (r *run) applyLocal(ctx context.Context) report.State {
 		return st
 	}
 	r.conclude()
-	r.whole = true
+	r.wholly = true
 	return report.Done // what went wrong after the commit is in the report, and BootHandoff ends with it
 }
 
 // needsMore says that the configuration needs more than this machine, or that it has a program run before it is applied.
 func (r *run) needsMore() bool {
-	return r.pending > 0 || len(r.config.Boothooks) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
+	return r.pending > 0 || len(r.config.Boothooks)+len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
 }
 
 // handOffEarly hands off what an early stage may: the hostname, and that units are to be read again. Nothing is started.
@@ -149,7 +150,7 @@ func (r *run) handOffEarly(ctx context.Context) report.State {
 	if st == report.Done {
 		rest.Hostname, rest.Reload = "", false
 	}
-	if r.request = rest; !r.whole {
+	if r.request = rest; !r.wholly {
 		return st
 	}
 	if err := r.leave(ctx); err != nil {

@@ -31,6 +31,7 @@ func (r *run) awaitNames(ctx context.Context) {
 	bound, cancel := context.WithTimeout(ctx, namesTime)
 	defer cancel()
 	told := false
+	defer r.waiting("names of hosts: " + strings.Join(r.request.Hosts, ", "))()
 	for left := r.request.Hosts; ; {
 		var unknown []string
 		for _, name := range left {

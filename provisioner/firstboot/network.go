@@ -25,6 +25,9 @@ type platformNetwork struct {
 // describe reads the best of the platform's descriptions of the network: the first that says anything.
 func (r *run) describe() {
 	r.platformNetwork = platformNetwork{}
+	if r.Legacy != nil && !r.Legacy.Network {
+		return
+	}
 	for _, d := range r.data.Network {
 		f := &source.File{Name: d.Name, Bytes: d.Bytes}
 		n, found := schema.DecodeNetwork(f, d.Kind)
@@ -114,6 +117,7 @@ func (r *run) waitForCard(ctx context.Context, f *plan.Facts) bool {
 	if r.looks == 0 {
 		r.say("plan", "waiting up to %s for a card that is to be configured and is not there", cardLooks*cardPause)
 	}
+	defer r.waiting("a card that is to be configured")()
 	for ; r.looks < cardLooks; r.looks++ {
 		if r.sleep(ctx, cardPause) != nil {
 			return false

@@ -31,6 +31,7 @@ func (r *run) tellPlatform(ctx context.Context, st report.State) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	defer r.waiting("the platform, to be told")()
 	if err := r.data.Reporter.Report(ctx, committed, r.whyNot(st)); err != nil {
 		r.say("report", "the platform could not be told how it went: %v", err)
 	}

@@ -36,13 +36,14 @@ type Manager interface {
 	Reset(ctx context.Context, unit string) error
 }
 
-// Transient is a oneshot service without a file: its output goes to the journal.
+// Transient is a service without a file, a oneshot one unless it notifies: its output goes to the journal.
 type Transient struct {
 	Unit, Description string
 	Command           []string      // the program's absolute path, then its arguments, each taken literally
 	After, Before     []string      // units that must have ended first, and units that wait for this one
 	Environment       []string      // "NAME=value"; anybody on the machine can read it
 	Timeout           time.Duration // after which systemd ends it; 0 for never
+	Notify            bool          // it goes on once it has said that it is ready, as Type=notify has it
 }
 
 // State is a unit as systemd sees it.
@@ -84,8 +85,27 @@ type Request struct {
 	Agents []string `json:"agents,omitempty"`
 	// Enabled are units that were to start with this boot without being asked for.
 	Enabled []string `json:"enabled,omitempty"`
+	// Steps run when jobs and scripts have ended. Shell is what those of an earlier boot have left for them.
+	Steps []plan.Step `json:"steps,omitempty"`
+	Shell []byte      `json:"shell,omitempty"`
+	// Power and FinalMessage are for whoever hands off, after all of it: see [TurnOff].
+	Power        *plan.Power `json:"power,omitempty"`
+	FinalMessage string      `json:"final_message,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up: who hands off waits until they can be.
 	Hosts []string `json:"hosts,omitempty"`
+	// Keys is what of SSH keys is printed to the console in the end, on the first boot of an instance alone.
+	Keys Keys `json:"keys,omitzero"`
+}
+
+// Keys is what of SSH keys is printed to the console.
+type Keys struct {
+	// Host says that the host keys are, and their fingerprints, but for keys of these types.
+	Host               bool     `json:"host,omitempty"`
+	WithoutFingerprint []string `json:"without_fingerprint,omitempty"`
+	WithoutKey         []string `json:"without_key,omitempty"`
+	// Users are those whose authorized keys are shown by their fingerprints, of the digest Hash.
+	Users []string `json:"users,omitempty"`
+	Hash  string   `json:"hash,omitempty"`
 }
 
 // Command is a program of the distribution to run.
@@ -113,12 +133,14 @@ func Of(p plan.Plan) Request {
 	for _, s := range p.Scripts {
 		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
 	}
+	r.Steps, r.Power, r.FinalMessage = p.Steps, p.Power, p.FinalMessage
 	return r
 }
 
 // IsEmpty says that there is nothing to do.
 func (r Request) IsEmpty() bool {
-	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0 && len(r.Enabled) == 0
+	return r.Hostname == "" && !r.Reload && !r.Networkd && len(r.Commands) == 0 && len(r.Jobs) == 0 && len(r.Scripts) == 0 && len(r.Enabled) == 0 &&
+		len(r.Steps) == 0 && r.Power == nil && r.FinalMessage == ""
 }
 
 // Options are the bounds of a hand-off, and who hears of it. The zero value is ready.
@@ -136,6 +158,8 @@ type Options struct {
 	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
 	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
+	// StepEnded, if not nil, is told of each step in the same way, with what its shell has left for the next one.
+	StepEnded func(o Outcome, shell []byte)
 	// Success, if not empty, is a unit to start when everything has ended well, for hooks; nobody waits for it.
 	Success string
 }
@@ -144,13 +168,16 @@ type Options struct {
 type Outcome struct {
 	Unit   string `json:"unit"`
 	Action string `json:"action"` // of plan.Job; "run" of a command or script
-	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled".
+	// Result is "done" or "skipped" if all is well, else "failed", "timeout", "dependency" or "canceled"; "not-run" of
+	// a step after one that failed.
 	Result string `json:"result"`
 	// Detail says more, in words of ours and systemd's: "exit-code, status 3".
 	Detail string `json:"detail,omitempty"`
 	// ExitStatus is that of the main process if it failed, else 0.
 	ExitStatus int `json:"exit_status,omitempty"`
-	// Script is the name of the script or of the command's program, if it is one.
+	// DurationMS is how long a step took, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitempty"`
+	// Script is the name of the script, of the command's program or of the step, if it is one.
 	Script string `json:"script,omitempty"`
 }
 
@@ -168,7 +195,9 @@ func (o Outcome) String() string {
 
 // Result is what became of a hand-off.
 type Result struct {
-	Outcomes []Outcome // commands in order, then jobs, then scripts
+	Outcomes []Outcome // commands in order, then jobs, then scripts, then steps
+	// Waited is how long each of them was waited for, once those before it had ended; steps are not in it.
+	Waited []time.Duration
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
 }
@@ -201,6 +230,7 @@ type Watch struct {
 	pending []pending
 	before  map[string]State // of the units of jobs, before they were asked for
 	enabled []string
+	request Request // its steps are run by Wait; empty if nothing was asked for
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -249,6 +279,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
 	}
+	w.request = r
 	return w
 }
 
@@ -332,10 +363,13 @@ func (w *Watch) join(ctx context.Context, unit string) {
 	}
 }
 
-// Wait collects the results in order. When ctx ends it stops waiting; jobs and scripts go on. Call it once.
+// Wait collects the results in order, and then runs the steps. When ctx ends it stops waiting; jobs and scripts go on.
+// Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
 	for _, p := range w.pending {
+		began := time.Now()
 		out, ended := w.await(ctx, p)
+		w.result.Waited = append(w.result.Waited, time.Since(began))
 		if p.script != "" && ended {
 			// One that was given up still runs, and may still read its file.
 			if err := os.Remove(p.script); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -347,6 +381,7 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
 	}
+	w.runSteps(ctx, w.request)
 	w.lookAgain(ctx)
 	w.edges(ctx)
 	for _, unit := range w.enabled {
@@ -357,6 +392,9 @@ func (w *Watch) Wait(ctx context.Context) Result {
 	if w.options.Success != "" && w.result.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
+		if s, err := w.state(ctx, w.options.Success); err == nil && s.Load == "not-found" {
+			return w.result // an image that has our program alone
+		}
 		if _, err := w.manager.Enqueue(ctx, w.options.Success, "start"); err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("start %s: %w", w.options.Success, err))
 		}

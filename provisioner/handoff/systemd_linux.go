@@ -65,6 +65,26 @@ func (s *Systemd) connection() (*dbus.Conn, error) {
 	return conn, nil
 }
 
+// Coming says that systemd has a job for one of our units, so that a stage of a boot runs or is still to come. Anybody
+// may ask; root needs no message bus for it.
+func Coming(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := dbus.NewWithContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("connect to systemd: %w", err)
+	}
+	defer conn.Close()
+	jobs, err := conn.ListJobsContext(ctx)
+	for _, j := range jobs {
+		switch j.Unit {
+		case "provisioner-local.service", "provisioner-floor.service", "provisioner.service", "provisioner-handoff.service":
+			return true, nil
+		}
+	}
+	return false, err
+}
+
 // SetHostname implements Manager.
 func (s *Systemd) SetHostname(name string) error { return unix.Sethostname([]byte(name)) }
 
@@ -118,9 +138,13 @@ func (s *Systemd) Run(ctx context.Context, t Transient) (<-chan string, error) {
 	if err != nil {
 		return nil, err
 	}
+	kind := "oneshot"
+	if t.Notify {
+		kind = "notify"
+	}
 	properties := []dbus.Property{
 		dbus.PropDescription(t.Description),
-		dbus.PropType("oneshot"),
+		dbus.PropType(kind),
 		// The last argument says, other than its name, that a failure is to be ignored.
 		dbus.PropExecStart(literal(t.Command), false),
 		{Name: "StandardOutput", Value: godbus.MakeVariant("journal")},

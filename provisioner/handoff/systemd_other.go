@@ -12,6 +12,11 @@ func Connect(context.Context) (*Systemd, error) {
 	return nil, errors.New("connect to systemd: this is not Linux")
 }
 
+// Coming fails likewise.
+func Coming(context.Context) (bool, error) {
+	return false, errors.New("ask systemd for its jobs: this is not Linux")
+}
+
 // Systemd is never made here.
 type Systemd struct{ Manager }
 

@@ -385,7 +385,8 @@ func (c *computation) updateConf() {
 	c.put(&Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
 }
 
-// scripts plans user-data that is a script. A boothook runs before there is a plan, and is run as it is written.
+// scripts plans user-data that is a script, and commands. A boothook and bootcmd run before there is a plan. They and
+// runcmd are run as they are written: what a dollar means there is the shell's affair.
 func (c *computation) scripts() {
 	for _, s := range c.Config.Scripts {
 		c.plan.Scripts = append(c.plan.Scripts, Script{
@@ -395,4 +396,18 @@ func (c *computation) scripts() {
 	for _, s := range c.Config.Boothooks {
 		c.plan.Boothooks = append(c.plan.Boothooks, Script{Name: s.Name, Content: s.Content, Why: []source.Range{s.At}})
 	}
+	c.plan.BootSteps, c.plan.Steps = Steps(c.Config.BootCommands), Steps(c.Config.RunCommands)
+	c.plan.FinalMessage = c.Config.FinalMessage.V
+	if p := c.Config.PowerState; p.Mode != "" {
+		c.plan.Power = &Power{Mode: p.Mode, DelayMinutes: p.DelayMinutes, Message: p.Message, Condition: p.Condition.Reveal(), Why: []source.Range{p.At}}
+	}
+}
+
+// Steps are commands as they are run.
+func Steps(commands []schema.Command) []Step {
+	var out []Step
+	for _, c := range commands {
+		out = append(out, Step{Name: c.Name, Text: c.Text.Reveal(), Continue: c.Continue, Why: []source.Range{c.At}})
+	}
+	return out
 }

@@ -2,8 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"path"
 	"slices"
@@ -128,9 +126,7 @@ func keyID(k sshkey.Key) string { return k.Type + " " + k.Blob }
 
 // describe is a key in words: type, fingerprint, comment.
 func describe(k sshkey.Key) string {
-	raw, _ := base64.StdEncoding.DecodeString(k.Blob)
-	sum := sha256.Sum256(raw)
-	return strings.TrimSpace(k.Type + " SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:]) + " " + k.Comment)
+	return strings.TrimSpace(k.Type + " " + k.Fingerprint() + " " + k.Comment)
 }
 
 // keysOf adds what an item of users says.

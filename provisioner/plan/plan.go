@@ -46,6 +46,13 @@ type Plan struct {
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
 	Boothooks []Script
+	// BootSteps have run when the plan is made, and run again on every boot; Steps are run after all else, once for each
+	// instance. Both run in order until one fails.
+	BootSteps, Steps []Step
+	// Power is what becomes of the machine in the end; nil if it just stays on.
+	Power *Power
+	// FinalMessage is printed on the console at the end of every boot.
+	FinalMessage string
 	// Owned is everything the configuration asks for at a path, changed or not: what the manifest keeps.
 	Owned []Item
 	// Kept are all changes below /run that the configuration asks for on a running system, made already or
@@ -173,6 +180,38 @@ type Script struct {
 	Content []byte `json:"-"`
 	When    schema.When
 	Why     []source.Range
+}
+
+// Step is a command of bootcmd or runcmd.
+type Step struct {
+	Name string `json:"name"` // "runcmd[0]"
+	// Text is for /bin/sh. It may hold a secret, and is never shown.
+	Text string `json:"text"`
+	// Continue says that the steps after it run even if it fails.
+	Continue bool           `json:"continue,omitempty"`
+	Why      []source.Range `json:"-"`
+}
+
+// Power is what becomes of the machine after everything else.
+type Power struct {
+	Mode         string `json:"mode"` // "poweroff", "reboot" or "halt"
+	DelayMinutes int    `json:"delay_minutes,omitempty"`
+	Message      string `json:"message,omitempty"`
+	// Condition, if not empty, is a text for /bin/sh that ends with status 0 if it is to be done. It is never shown.
+	Condition string         `json:"condition,omitempty"`
+	Why       []source.Range `json:"-"`
+}
+
+// String is "reboot in 5 minutes, if its condition holds".
+func (p *Power) String() string {
+	s := p.Mode
+	if p.DelayMinutes > 0 {
+		s += " in " + count(p.DelayMinutes, "minute")
+	}
+	if p.Condition != "" {
+		s += ", if its condition holds"
+	}
+	return s
 }
 
 // Input is all that Compute looks at.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -53,11 +54,14 @@ type Drawing struct {
 	Networkd bool `json:"networkd"`
 	// Network is what that means for each link; missing if it means nothing.
 	Network []DrawnLink `json:"network,omitempty"`
-	// Commands, Jobs and Scripts are what comes after the commit, in order.
+	// Commands, Jobs and Scripts are what comes after the commit, in order. Among the scripts are the commands of
+	// bootcmd, which come before it, and of runcmd.
 	Commands []DrawnCommand `json:"commands"`
 	Jobs     []DrawnJob     `json:"jobs"`
 	Scripts  []DrawnScript  `json:"scripts"`
-	Summary  Summary        `json:"summary"`
+	// PowerState is what becomes of the machine in the end: "poweroff", "reboot" or "halt"; missing if it stays on.
+	PowerState string  `json:"power_state,omitempty"`
+	Summary    Summary `json:"summary"`
 }
 
 // DrawnChange is a change in the JSON form of a plan.
@@ -116,7 +120,7 @@ type DrawnJob struct {
 	Why    []string `json:"why,omitempty"`
 }
 
-// DrawnScript is a script that is run. Its text may hold secrets and is not shown.
+// DrawnScript is a script or a command that is run. Its text may hold secrets and is not shown.
 type DrawnScript struct {
 	Name  string `json:"name"`
 	Lines int    `json:"lines"`
@@ -164,10 +168,22 @@ func drawing(p Plan, owners owners) Drawing {
 	for _, j := range p.Jobs {
 		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
 	}
-	for _, s := range p.Scripts {
+	for _, s := range slices.Concat(scripts(p.BootSteps, schema.PerBoot), p.Scripts, scripts(p.Steps, schema.PerInstance)) {
 		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
 	}
+	if p.Power != nil {
+		d.PowerState = p.Power.Mode
+	}
 	return d
+}
+
+// scripts are steps as they are drawn.
+func scripts(steps []Step, when schema.When) []Script {
+	var out []Script
+	for _, s := range steps {
+		out = append(out, Script{Name: s.Name, Content: []byte(s.Text), When: when, Why: s.Why})
+	}
+	return out
 }
 
 func drawnState(c *Change, owners owners) *DrawnState {
@@ -235,6 +251,10 @@ func (d *drawer) line(color, format string, args ...any) {
 }
 
 func (d *drawer) plan(p Plan, facts Facts) {
+	if len(p.BootSteps) > 0 {
+		d.line("", "before all else, on a running system only:")
+		d.scripts("", scripts(p.BootSteps, schema.PerBoot))
+	}
 	for _, c := range p.Changes {
 		d.change(c)
 	}
@@ -247,7 +267,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	d.network(p.Network.Links)
 	d.after(p, facts)
 	s := summarize(p)
-	if s == (Summary{}) && p.Hostname == "" {
+	if s == (Summary{}) && p.Hostname == "" && p.Power == nil {
 		d.line("", "nothing to do")
 		return
 	}
@@ -263,7 +283,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 
 // after draws what comes after the commit.
 func (d *drawer) after(p Plan, facts Facts) {
-	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts) == 0 {
+	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts)+len(p.Steps) == 0 && p.Power == nil {
 		return
 	}
 	headline := "after the commit:"
@@ -290,9 +310,17 @@ func (d *drawer) after(p Plan, facts Facts) {
 	for _, j := range p.Jobs {
 		d.line("", "  %s %s%s", j.Action, j.Unit, because(j.Why, ""))
 	}
-	for _, s := range p.Scripts {
+	d.scripts("script ", p.Scripts)
+	d.scripts("", scripts(p.Steps, schema.PerInstance))
+	if p.Power != nil {
+		d.line("", "  %s%s", p.Power, because(p.Power.Why, ""))
+	}
+}
+
+func (d *drawer) scripts(what string, scripts []Script) {
+	for _, s := range scripts {
 		often := map[schema.When]string{schema.PerBoot: ", on every boot", schema.Once: ", a single time ever"}[s.When]
-		d.line("", "  run script %s, %s%s%s", s.Name, count(lineCount(s.Content), "line"), often, because(s.Why, ""))
+		d.line("", "  run %s%s, %s%s%s", what, s.Name, count(lineCount(s.Content), "line"), often, because(s.Why, ""))
 	}
 }
 
@@ -424,7 +452,7 @@ func isText(data []byte) bool {
 }
 
 func summarize(p Plan) Summary {
-	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.Scripts)}
+	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.BootSteps) + len(p.Scripts) + len(p.Steps)}
 	for _, changes := range [][]Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
 			switch c.action() {

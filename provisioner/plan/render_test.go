@@ -137,8 +137,14 @@ func TestDrawWhatComesAfter(t *testing.T) {
 		Commands: []plan.Command{{Argv: []string{"/usr/sbin/update", "--now"}, Inputs: "digest", Why: why(2)}},
 		Jobs:     []plan.Job{{Unit: "a.service", Action: "start", Why: why(3)}},
 		Scripts:  []plan.Script{{Name: "user-data part 2", Content: []byte("#!/bin/sh\necho canary"), Why: why(9)}},
+
+		BootSteps: []plan.Step{{Name: "bootcmd[0]", Text: "echo canary", Why: why(10)}},
+		Steps:     []plan.Step{{Name: "runcmd[0]", Text: "echo\ncanary\n", Why: why(11)}},
+		Power:     &plan.Power{Mode: "reboot", DelayMinutes: 5, Condition: "canary", Message: "canary", Why: why(12)},
 	}
-	want := `+ file /etc/a 0644 root:root 1 byte  (user-data:5:1)
+	want := `before all else, on a running system only:
+  run bootcmd[0], 1 line, on every boot  (user-data:10:1)
++ file /etc/a 0644 root:root 1 byte  (user-data:5:1)
 below /run, and again at each boot:
 + file /run/a 0644 root:root 1 byte  (user-data:5:1)
 after the commit:
@@ -148,7 +154,9 @@ after the commit:
   run /usr/sbin/update --now  (user-data:2:1)
   start a.service  (user-data:3:1)
   run script user-data part 2, 2 lines  (user-data:9:1)
-2 to add, 0 to change, 0 to remove, 1 job, 1 command, 1 script
+  run runcmd[0], 2 lines  (user-data:11:1)
+  reboot in 5 minutes, if its condition holds  (user-data:12:1)
+2 to add, 0 to change, 0 to remove, 1 job, 1 command, 3 scripts
 `
 	if diff := cmp.Diff(want, draw(t, p, plan.DrawOptions{Facts: plan.Facts{Live: true, SystemHostname: "localhost"}})); diff != "" {
 		t.Error(diff)

@@ -19,6 +19,17 @@ func (c Console) Say(stage, format string, args ...any) {
 	_, _ = io.WriteString(c.W, "provisioner: "+printable(stage)+": "+printable(fmt.Sprintf(format, args...))+"\n")
 }
 
+// maxLines is how much of a message is printed.
+const maxLines = 100
+
+// Print writes a message of the user's, each of its lines as it is.
+func (c Console) Print(message string) {
+	lines := strings.SplitN(strings.TrimRight(message, "\n"), "\n", maxLines+1)
+	for _, line := range lines[:min(len(lines), maxLines)] {
+		_, _ = io.WriteString(c.W, printable(line)+"\n")
+	}
+}
+
 // printable is a text of others on one line, which ends after 4 KiB.
 func printable(s string) string {
 	if len(s) > maxTextBytes {

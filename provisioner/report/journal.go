@@ -17,6 +17,39 @@ func Journal(stream string) slog.Handler {
 	return journalHandler{send: journal.Send, prefix: "PROVISIONER"}
 }
 
+// What messages of ours are about, for whoever looks for them with journalctl MESSAGE_ID=. They never change.
+const (
+	MessageBegan = "902ccc4321fe422b844670e829bb3711"
+	MessageStage = "94e4f0e182ff4660a600da59e7848999"
+)
+
+// MessageID is that of the message which says that a run has ended so.
+func (s State) MessageID() string {
+	switch s {
+	case Done, None:
+		return "6fff89310386484aa464bc8adb3a1849"
+	case Refused:
+		return "8749cc3eb4ea4f3d9b6952681ef77338"
+	case Degraded:
+		return "643936559b6a48a1a9973abddc184d75"
+	}
+	return "3e43a8f4569b4f3b82193a35795fb4ef"
+}
+
+// Level is how much the end of a run in this state is to be noticed.
+func (s State) Level() slog.Level {
+	switch s {
+	case Done, None:
+		return slog.LevelInfo
+	case Degraded:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
+}
+
+// MessageIDKey is the attribute that becomes MESSAGE_ID.
+const MessageIDKey = "message_id"
+
 // journalHandler is a value: WithAttrs and WithGroup give changed copies.
 type journalHandler struct {
 	send   func(message string, p journal.Priority, fields map[string]string) error
@@ -36,6 +69,10 @@ func (h journalHandler) Handle(_ context.Context, r slog.Record) error {
 		fields[f.name] = f.value
 	}
 	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == MessageIDKey {
+			fields["MESSAGE_ID"] = a.Value.String()
+			return true
+		}
 		for _, f := range flatten(h.prefix, a) {
 			fields[f.name] = f.value
 		}

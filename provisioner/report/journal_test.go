@@ -25,12 +25,12 @@ func TestJournal(t *testing.T) {
 	log.Debug("not worth keeping")
 	log.With("data-source", "ec2").WithGroup("commit").Warn("a\nb",
 		"password", schema.Secret("hunter2"), slog.Group("file", "path", "/etc/motd", "size", 5))
-	log.Error("plain")
+	log.Error("plain", report.MessageIDKey, report.Failed.MessageID())
 
 	want := []entry{
 		{`a\u{a}b`, journal.PriWarning, map[string]string{"SYSLOG_IDENTIFIER": "provisioner", "PROVISIONER_DATA_SOURCE": "ec2",
 			"PROVISIONER_COMMIT_PASSWORD": "(secret)", "PROVISIONER_COMMIT_FILE_PATH": "/etc/motd", "PROVISIONER_COMMIT_FILE_SIZE": "5"}},
-		{"plain", journal.PriErr, map[string]string{"SYSLOG_IDENTIFIER": "provisioner"}},
+		{"plain", journal.PriErr, map[string]string{"SYSLOG_IDENTIFIER": "provisioner", "MESSAGE_ID": "3e43a8f4569b4f3b82193a35795fb4ef"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

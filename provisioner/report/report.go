@@ -13,6 +13,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -83,11 +84,15 @@ type Report struct {
 	Metadata *schema.Metadata `json:"metadata,omitempty"`
 	// Sources are the datasources that were thought of, in order, and what became of each.
 	Sources []Source `json:"sources,omitempty"`
-	// Stages are the stages of the run, in order, with the time each took.
-	Stages   []Stage  `json:"stages,omitempty"`
-	Versions Versions `json:"versions"`
+	// Fetched is the configuration as it was fetched; nil if none was.
+	Fetched *Fetched `json:"fetched,omitempty"`
+	// HostKeys are those that the machine shows to who logs in by SSH.
+	HostKeys []HostKey `json:"host_keys,omitempty"`
+	Versions Versions  `json:"versions"`
 
 	entered time.Time // when the stage at hand began
+	waits   []Awaited // what the stage at hand waited for
+	waited  int       // how many waits are kept of all stages
 }
 
 // Status is what everybody on the machine may know of a run. Its JSON form is status.json.
@@ -103,6 +108,8 @@ type Status struct {
 	Reason string `json:"reason,omitempty"`
 	// Stage is the last stage that was entered: "fetch", "commit", "hand off".
 	Stage string `json:"stage,omitempty"`
+	// FailedStage is the first stage in which the machine or the network let us down; missing if none.
+	FailedStage string `json:"failed_stage,omitempty"`
 	// Datasource is what the user-data came from: "ec2"; "none" if there is no datasource.
 	Datasource string `json:"datasource,omitempty"`
 	// Proof is what shows where the user-data is from: "tls", "pin", "digest" or "signature", "none" if it is
@@ -115,12 +122,22 @@ type Status struct {
 	Diagnostics []Finding `json:"diagnostics,omitempty"`
 	// Errors are what the machine or the network did not do, at most 200.
 	Errors []string `json:"errors,omitempty"`
+	// Warnings are what went wrong and changes nothing of the state: a server that could not be told, at most 200.
+	Warnings []string `json:"warnings,omitempty"`
+	// Clone says that the machine is a copy of another that was not sealed.
+	Clone bool `json:"clone,omitempty"`
+	// Kept are things of ours that somebody changed by hand, and that were left as they are.
+	Kept []Left `json:"kept,omitempty"`
+	// Orphans are things of ours that the configuration no longer has, and that were left as they are.
+	Orphans []Left `json:"orphans,omitempty"`
 	// Changes are what was committed, in order. Size, digest and records are in result.json only.
 	Changes []Change `json:"changes,omitempty"`
 	// Network is what became of a network that was written; missing if none was, and none is left to be checked.
 	Network *Network `json:"network,omitempty"`
 	// Jobs are what was asked of systemd, scripts included, and what became of it.
 	Jobs []handoff.Outcome `json:"jobs,omitempty"`
+	// Stages are the stages of the run that have ended, in order, with the time each took and what it waited for.
+	Stages []Stage `json:"stages,omitempty"`
 	// Omitted counts what was left out of the lists because they were full.
 	Omitted int `json:"omitted,omitempty"`
 }
@@ -180,10 +197,53 @@ type Source struct {
 	Reason string `json:"reason"`
 }
 
+// Left is something that a run has left as it is.
+type Left struct {
+	// Path is absolute in the system: "/etc/motd".
+	Path string `json:"path"`
+	// Record is the one of a shared file that is meant: "user core"; missing if the whole file is.
+	Record string `json:"record,omitempty"`
+}
+
+// String is "/etc/passwd: user core".
+func (l Left) String() string {
+	if l.Record == "" {
+		return l.Path
+	}
+	return l.Path + ": " + l.Record
+}
+
+// Fetched is the configuration as it was fetched, without a word of it.
+type Fetched struct {
+	// UserDataBytes and UserDataSHA256 are of the user-data as the datasource gave it, still packed; the digest is in hex, and
+	// missing if there is none.
+	UserDataBytes  int64  `json:"user_data_bytes"`
+	UserDataSHA256 string `json:"user_data_sha256,omitempty"`
+	// VendorDocuments and Parts count the documents of the platform's own, and the texts that all of it was taken apart into.
+	VendorDocuments int `json:"vendor_documents,omitempty"`
+	Parts           int `json:"parts,omitempty"`
+}
+
 // Stage is a stage of a run that has ended.
 type Stage struct {
 	Name       string `json:"name"`
 	DurationMS int64  `json:"duration_ms"`
+	// Waits are what it waited for, in order, as far as that took 0.1 s or more. Some may be part of others.
+	Waits []Awaited `json:"waited_for,omitempty"`
+}
+
+// Awaited is something that a stage waited for.
+type Awaited struct {
+	// What is in our words: "datasource ec2", "the lock".
+	What       string `json:"what"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+// HostKey is the public part of a key of the machine, as ssh-keygen -l has it.
+type HostKey struct {
+	Type        string `json:"type"` // "ssh-ed25519"
+	Bits        int    `json:"bits"`
+	Fingerprint string `json:"fingerprint"` // "SHA256:..."
 }
 
 // Versions are what ran where.
@@ -213,7 +273,23 @@ func (r *Report) Enter(stage string, now time.Time) {
 
 func (r *Report) leave(now time.Time) {
 	if r.Stage != "" {
-		r.Stages = append(r.Stages, Stage{r.Stage, now.Sub(r.entered).Milliseconds()})
+		r.Stages = append(r.Stages, Stage{r.Stage, now.Sub(r.entered).Milliseconds(), r.waits})
+	}
+	r.waits = nil
+}
+
+// shortestWait is how long a wait is that is worth a line.
+const shortestWait = 100 * time.Millisecond
+
+// Waited keeps what the stage at hand waited for, if that took long enough to be of interest.
+func (r *Report) Waited(what string, d time.Duration) {
+	switch {
+	case d < shortestWait:
+	case r.waited == maxEntries:
+		r.Omitted++
+	default:
+		r.waited++
+		r.waits = append(r.waits, Awaited{printable(what), d.Milliseconds()})
 	}
 }
 
@@ -284,13 +360,36 @@ func (r *Report) Fail(err error) {
 	if err == nil {
 		return
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if len(r.Errors) == maxEntries {
-			r.Omitted++
-			continue
-		}
-		r.Errors = append(r.Errors, printable(line))
+	if r.FailedStage == "" {
+		r.FailedStage = r.Stage
 	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		r.keep(&r.Errors, line)
+	}
+}
+
+// Warn keeps what went wrong and changes nothing of the state.
+func (r *Report) Warn(format string, args ...any) { r.keep(&r.Warnings, fmt.Sprintf(format, args...)) }
+
+func (r *Report) keep(list *[]string, line string) {
+	if len(*list) == maxEntries {
+		r.Omitted++
+		return
+	}
+	*list = append(*list, printable(line))
+}
+
+// Leave keeps what was left as it is: what somebody changed by hand, and what the configuration no longer has. It takes
+// the place of what an earlier call has kept.
+func (r *Report) Leave(kept, orphans []Left) {
+	take := func(from []Left) (out []Left) {
+		for _, l := range from[:min(len(from), maxEntries)] {
+			out = append(out, Left{printable(l.Path), printable(l.Record)})
+		}
+		r.Omitted += len(from) - len(out)
+		return out
+	}
+	r.Kept, r.Orphans = take(kept), take(orphans)
 }
 
 // Commit keeps changes that were made.
@@ -341,7 +440,10 @@ func (r *Report) Confirm(n Network) {
 
 // HandOff keeps what became of the jobs, and why the hand-off failed if it did.
 func (r *Report) HandOff(result handoff.Result) {
-	for _, o := range result.Outcomes {
+	for i, o := range result.Outcomes {
+		if i < len(result.Waited) {
+			r.Waited(o.Action+" of "+o.Unit, result.Waited[i])
+		}
 		if len(r.Jobs) == maxEntries {
 			r.Omitted++
 			continue

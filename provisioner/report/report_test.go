@@ -75,6 +75,7 @@ func TestFilesOfAWholeRun(t *testing.T) {
   "state": "degraded",
   "exit_status": 4,
   "stage": "hand off",
+  "failed_stage": "hand off",
   "datasource": "ec2",
   "started": "2026-11-22T10:00:00Z",
   "finished": "2026-11-22T10:00:01Z",
@@ -145,6 +146,24 @@ func TestFilesOfAWholeRun(t *testing.T) {
       "result": "failed",
       "detail": "exit-code, status 3",
       "exit_status": 3
+    }
+  ],
+  "stages": [
+    {
+      "name": "fetch",
+      "duration_ms": 200
+    },
+    {
+      "name": "check",
+      "duration_ms": 50
+    },
+    {
+      "name": "commit",
+      "duration_ms": 50
+    },
+    {
+      "name": "hand off",
+      "duration_ms": 700
     }
   ]
 }
@@ -233,6 +252,41 @@ func TestAReportGoesOnInAnotherProcess(t *testing.T) {
 	}
 }
 
+// A wait belongs to the stage in which it was, whichever process writes it down.
+func TestWaits(t *testing.T) {
+	r := report.New(report.Versions{}, start)
+	r.Enter("fetch", start)
+	r.Waited("datasource ec2", 3*time.Second)
+	r.Waited("the lock", 99*time.Millisecond) // nobody wants to know
+	r.Enter("check", start.Add(4*time.Second))
+	r.Enter("hand off", start.Add(5*time.Second))
+	r.Waited("start of etcd2.service\x1b", 100*time.Millisecond)
+	r.Finish(report.Done, start.Add(6*time.Second))
+	want := []report.Stage{
+		{Name: "fetch", DurationMS: 4000, Waits: []report.Awaited{{What: "datasource ec2", DurationMS: 3000}}},
+		{Name: "check", DurationMS: 1000},
+		{Name: "hand off", DurationMS: 1000, Waits: []report.Awaited{{What: `start of etcd2.service\u{1b}`, DurationMS: 100}}},
+	}
+	if diff := cmp.Diff(want, r.Stages); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Who asks later is told what went wrong first, and what is only worth a warning does not count.
+func TestFirstFailure(t *testing.T) {
+	r := report.New(report.Versions{}, start)
+	r.Enter("fetch", start)
+	r.Warn("%s could not be told", "https://example.com/")
+	r.Enter("commit", start)
+	r.Fail(errors.New("no space left on device"))
+	r.Enter("hand off", start)
+	r.Fail(errors.New("etcd2.service: start: failed"))
+	r.Leave([]report.Left{{Path: "/etc/motd"}}, []report.Left{{Path: "/etc/passwd", Record: "user core"}})
+	if s := r.Public(); s.FailedStage != "commit" || len(s.Warnings) != 1 || len(s.Kept) != 1 || s.Orphans[0].Record != "user core" {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestNoMetadataNoInstanceFile(t *testing.T) {
 	if _, ok := files(t, report.New(report.Versions{}, start))["run/provisioner/instance.json"]; ok {
 		t.Error("an instance file of an instance that nobody knows")
@@ -291,7 +345,17 @@ func TestBounds(t *testing.T) {
 	if len(r.Changes) != 10_000 {
 		t.Errorf("%d changes are kept", len(r.Changes))
 	}
-	if want := 101 + 1 + 1; r.Omitted != want {
+	for i := range 402 {
+		if r.Waited("a card", time.Second); i%100 == 0 {
+			r.Enter(fmt.Sprint("stage ", i), start)
+		}
+		r.Warn("%d", i)
+	}
+	r.Leave(make([]report.Left, 201), make([]report.Left, 201))
+	if len(r.Warnings) != 200 || len(r.Kept) != 200 || len(r.Orphans) != 200 {
+		t.Errorf("%d warnings, %d things kept and %d orphans are kept", len(r.Warnings), len(r.Kept), len(r.Orphans))
+	}
+	if want := 101 + 1 + 1 + 202 + 202 + 2; r.Omitted != want {
 		t.Errorf("omitted %d, want %d", r.Omitted, want)
 	}
 }

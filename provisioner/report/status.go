@@ -19,20 +19,64 @@ const maxStatusBytes = 32 << 20
 // ReadStatus reads the status in a directory: run/provisioner below the root in question. There is no error if
 // nothing ran yet: the state is [None]. While another process holds the lock the state is [Running], whatever
 // the file says; if the process that was at it is gone, the run was cut short and the state is [Failed].
-func ReadStatus(dir string) (Status, error) {
-	s, err := readFile(filepath.Join(dir, StatusFile))
-	if err != nil {
-		return Status{}, fmt.Errorf("read status: %w", err)
+func ReadStatus(dir string) (Status, error) { return Look(context.Background(), dir, nil) }
+
+// Look is ReadStatus with an answer to what the file cannot know, which is asked only if it matters: coming says that a
+// stage of a boot runs or is still to come. If one is, a machine on which nothing ran is [Running], not begun yet; if none
+// is, a boot that nobody goes on with was cut short. Coming may be nil; its error means that nobody knows.
+func Look(ctx context.Context, dir string, coming func(context.Context) (bool, error)) (Status, error) {
+	s, who, err := read(dir)
+	if err != nil || who == present || s.State != Running && (s.State != None || s.Reason != "") {
+		return s, err
 	}
-	if s.State != Running && locked(filepath.Join(dir, lockFile)) {
-		s = Status{Version: 1, State: Running}
+	if coming != nil {
+		more, err := coming(ctx)
+		switch {
+		case err == nil && more:
+			s.State, s.ExitStatus = Running, ExitRunning
+			return s, nil
+		case err == nil:
+			// It may have ended between the two questions.
+			if s, who, err = read(dir); err != nil || who == present {
+				return s, err
+			}
+			who = gone
+		}
 	}
-	if s.State == Running && s.PID != 0 && !alive(s.PID) {
-		s.State, s.PID = Failed, 0
+	if who == gone && s.State == Running {
+		s.State, s.ExitStatus = Failed, ExitFailed
 		s.Errors = append(s.Errors, "the run was cut short; the next one undoes what it left half-done")
 	}
-	s.ExitStatus = s.State.ExitStatus()
 	return s, nil
+}
+
+// worker is whether somebody is at a run.
+type worker int
+
+const (
+	nobody  worker = iota // as between two stages of a boot
+	present               // a process is at it
+	gone                  // the process that was at it is not there any more
+)
+
+func read(dir string) (Status, worker, error) {
+	s, err := readFile(filepath.Join(dir, StatusFile))
+	if err != nil {
+		return Status{}, nobody, fmt.Errorf("read status: %w", err)
+	}
+	who := nobody
+	switch {
+	case s.State == Running && s.PID != 0 && alive(s.PID):
+		who = present
+	case s.State == Running && s.PID != 0:
+		s.PID, who = 0, gone
+	case locked(filepath.Join(dir, lockFile)):
+		if who = present; s.State != Running {
+			s = Status{Version: 1, State: Running}
+		}
+	}
+	s.ExitStatus = s.State.ExitStatus()
+	return s, who, nil
 }
 
 // alive says that a process is there.
@@ -45,25 +89,13 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
-func readFile(name string) (Status, error) {
-	f, err := os.Open(name)
+func readFile(name string) (s Status, err error) {
+	err = readJSON(name, &s)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Status{Version: 1, State: None}, nil
 	}
 	if err != nil {
 		return Status{}, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxStatusBytes+1))
-	if err != nil {
-		return Status{}, err
-	}
-	if len(text) > maxStatusBytes {
-		return Status{}, fmt.Errorf("%s is larger than %d bytes", name, maxStatusBytes)
-	}
-	var s Status
-	if err := json.Unmarshal(text, &s); err != nil {
-		return Status{}, fmt.Errorf("%s: %w", name, err)
 	}
 	switch s.State {
 	case None, Running, Done, Refused, Failed, Degraded:
@@ -76,16 +108,35 @@ func readFile(name string) (Status, error) {
 	return s, nil
 }
 
+func readJSON(name string, v any) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxStatusBytes+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxStatusBytes {
+		return fmt.Errorf("%s is larger than %d bytes", name, maxStatusBytes)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
 // pollInterval is how often Wait looks; nothing needs to be told sooner.
 const pollInterval = 250 * time.Millisecond
 
-// Wait reads the status until it is other than running, or ctx ends; then it gives the context's error with the
+// Wait looks at the status until it is other than running, or ctx ends; then it gives the context's error with the
 // last status.
-func Wait(ctx context.Context, dir string) (Status, error) {
+func Wait(ctx context.Context, dir string, coming func(context.Context) (bool, error)) (Status, error) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		s, err := ReadStatus(dir)
+		s, err := Look(ctx, dir, coming)
 		if err != nil || s.State != Running {
 			return s, err
 		}
@@ -110,11 +161,7 @@ func WriteJSON(w io.Writer, s Status) error {
 // WriteText writes a status in words.
 func WriteText(w io.Writer, s Status) error {
 	t := &textWriter{w: w}
-	if s.Reason != "" {
-		t.line("state:      %s: %s", s.State, s.Reason)
-	} else {
-		t.line("state:      %s%s", s.State, meaning(s.State))
-	}
+	t.line("state:      %s%s", s.State, meaning(s))
 	if s.Datasource != "" {
 		t.line("datasource: %s", s.Datasource)
 	}
@@ -131,6 +178,11 @@ func WriteText(w io.Writer, s Status) error {
 	if !s.Finished.IsZero() {
 		t.line("finished:   %s, after %s", s.Finished.Format(time.RFC3339), s.Finished.Sub(s.Started).Round(time.Millisecond))
 	}
+	for _, stage := range s.Stages {
+		if w := stage.longest(); w != nil {
+			t.line("waited:     %s for %s, in %s", inMS(w.DurationMS), w.What, stage.Name)
+		}
+	}
 	if n := s.Network; n != nil {
 		t.line("network:    %s%s", n.State, restoredTo(n.Restored))
 		for _, w := range n.Failed {
@@ -138,14 +190,13 @@ func WriteText(w io.Writer, s Status) error {
 		}
 	}
 	for _, d := range s.Diagnostics {
-		where := ""
-		if d.Path != "" {
-			where = " in " + d.Path
-		}
-		t.line("%s: %s: %s%s [%s]", d.At, d.Severity, d.Summary, where, d.Rule)
+		t.line("%s", d)
 	}
 	for _, e := range s.Errors {
 		t.line("error: %s", e)
+	}
+	for _, w := range s.Warnings {
+		t.line("warning: %s", w)
 	}
 	for _, j := range s.Jobs {
 		if j.OK() {
@@ -155,15 +206,28 @@ func WriteText(w io.Writer, s Status) error {
 	for _, c := range s.Changes {
 		t.line("%s: %s (%s)", c.Action, c.Path, c.Kind)
 	}
+	for _, l := range s.Kept {
+		t.line("kept as it is, since somebody changed it: %s", l)
+	}
+	for _, l := range s.Orphans {
+		t.line("left, and no longer asked for: %s", l)
+	}
 	if s.Omitted > 0 {
 		t.line("and %d more entries, which are not kept", s.Omitted)
 	}
 	return t.err
 }
 
-func meaning(s State) string {
-	switch s {
+func meaning(s Status) string {
+	switch s.State {
+	case Running:
+		if s.Stage == "" {
+			return ": not begun yet"
+		}
 	case None:
+		if s.Reason != "" {
+			return ": " + s.Reason
+		}
 		return ": nothing ran since this machine started"
 	case Refused:
 		return ": the configuration is wrong; nothing of it was applied"

@@ -1,5 +1,6 @@
 // Package state is what the provisioner remembers of an instance between boots, in /var/lib/provisioner.
 //
+//	machine.json          which machine this is, to tell a copy of its disk by
 //	scripts.json          the digests of the scripts that run a single time ever, and have ended
 //	instance              a link to the directory of the instance that this machine is
 //	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
@@ -11,7 +12,8 @@
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
-//	  scripts.json        the digests of the scripts, and of the inputs of the commands, that have ended
+//	  scripts.json        the digests of the scripts, the steps, and of the inputs of the commands, that have ended
+//	  shell               what the shells of the steps that have ended leave for the next; gone with the last step
 //
 // All of it is readable by root alone, and written as changes of the same transaction as everything else.
 package state
@@ -48,6 +50,9 @@ const (
 	RuntimeFile  = "runtime.json"
 	ScriptsFile  = "scripts.json"
 	IncludedFile = "included.json"
+	// MachineFile lies in Top: it is the machine's, whichever instance that is.
+	MachineFile = "machine.json"
+	ShellFile   = "shell"
 )
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
@@ -77,14 +82,31 @@ type Origin struct {
 	Machine string `json:"machine"`
 }
 
+// Machine is which machine this is: digests, each "" of what the machine does not have. A machine with another UUID, or
+// serial number where one has no UUID, and the same machine-id is a copy.
+type Machine struct {
+	Version int    `json:"version"`
+	UUID    string `json:"uuid,omitempty"`   // of the SMBIOS
+	Serial  string `json:"serial,omitempty"` // of DMI
+	ID      string `json:"id,omitempty"`     // of /etc/machine-id
+}
+
+// IsOther says that the hardware is known to be another than that of m.
+func (m Machine) IsOther(now Machine) bool {
+	if m.UUID != "" && now.UUID != "" {
+		return m.UUID != now.UUID
+	}
+	return m.Serial != "" && now.Serial != "" && m.Serial != now.Serial
+}
+
 // Floor is what the access floor was made from.
 type Floor struct {
 	Version int    `json:"version"`
 	Digest  string `json:"digest"`
 }
 
-// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text, and the commands by that of
-// their inputs.
+// Scripts are the scripts that have ended, well or not, by the SHA-256 of their text, the commands by that of
+// their inputs, and the steps by that of their names and texts.
 type Scripts struct {
 	Version int               `json:"version"`
 	Ended   map[string]string `json:"ended"` // digest to result
@@ -105,6 +127,12 @@ type Runtime struct {
 	Agents []string `json:"agents,omitempty"`
 	// Enabled are units that start with the machine.
 	Enabled []string `json:"enabled,omitempty"`
+	// BootSteps run on every boot, after the boothooks; Steps are those that a boot which was cut short has left.
+	BootSteps []plan.Step `json:"boot_steps,omitempty"`
+	Steps     []plan.Step `json:"steps,omitempty"`
+	// Power is what is done with the machine at the end of the first boot, FinalMessage is printed at the end of each.
+	Power        *plan.Power `json:"power,omitempty"`
+	FinalMessage string      `json:"final_message,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string `json:"hosts,omitempty"`
 }
@@ -164,7 +192,10 @@ func (m Manifest) With(digest string, items []plan.Item) Manifest {
 
 // Keep is the record of a plan.
 func Keep(p plan.Plan) Runtime {
-	r := Runtime{Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts}
+	r := Runtime{
+		Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts,
+		BootSteps: p.BootSteps, Steps: p.Steps, Power: p.Power, FinalMessage: p.FinalMessage,
+	}
 	for _, c := range p.Kept {
 		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
 	}

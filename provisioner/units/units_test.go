@@ -117,6 +117,64 @@ func TestSystemdAgrees(t *testing.T) {
 	}
 }
 
+// Every unit can be switched off, in the same two ways.
+func TestEveryUnitCanBeSwitchedOff(t *testing.T) {
+	for name, text := range read(t) {
+		if name == "provisioner-success.target" || name == "provisioner-failure.target" {
+			continue // which nothing but our services starts
+		}
+		if word := values(text, "ConditionKernelCommandLine"); !slices.Equal(word, []string{"!provisioner=off"}) {
+			t.Errorf("%s: the command line must not say %q", name, word)
+		}
+		if files := values(text, "ConditionPathExists"); !slices.Contains(files, "!/etc/provisioner/disabled") {
+			t.Errorf("%s: there must be none of %q", name, files)
+		}
+	}
+}
+
+// Logins wait for the floor on the first boot of an instance only: on any other it is not started at all.
+func TestTheFloorIsForFirstBoots(t *testing.T) {
+	files := values(read(t)["provisioner-floor.service"], "ConditionPathExists")
+	if !slices.Contains(files, "/run/provisioner/first") || !slices.Contains(files, "!/run/provisioner/handoff.json") {
+		t.Errorf("the floor is started wherever %q", files)
+	}
+}
+
+// multi-user.target waits for every unit with the usual dependencies that it pulls in.
+func TestMultiUserWaitsForNobody(t *testing.T) {
+	if got := values(read(t)["provisioner.target"], "DefaultDependencies"); !slices.Equal(got, []string{"no"}) {
+		t.Errorf("DefaultDependencies=%s: a metadata service that hangs keeps the machine from multi-user.target", got)
+	}
+}
+
+// The figures in docs/boot.md are those of systemd-analyze security, or better.
+func TestExposureIsDocumented(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		missing(t, "systemd-analyze is not installed")
+	}
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "boot.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range read(t) {
+		if !strings.HasSuffix(name, ".service") {
+			continue
+		}
+		row := regexp.MustCompile("(?m)^\\| `" + regexp.QuoteMeta(name) + "` \\| ([0-9]+)\\.([0-9]) \\|$").FindSubmatch(docs)
+		if row == nil {
+			t.Errorf("%s has no figure in docs/boot.md", name)
+			continue
+		}
+		// --threshold is in tenths.
+		out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "--threshold="+string(row[1])+string(row[2]), "./"+name).CombinedOutput()
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if err != nil {
+			t.Errorf("%s: docs/boot.md says %s.%s: %v: %s", name, row[1], row[2], err, lines[len(lines)-1])
+		}
+	}
+}
+
 // missing skips a test that needs something this machine lacks; on CI a missing thing is a failure.
 func missing(t *testing.T, what string) {
 	t.Helper()

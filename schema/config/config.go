@@ -40,6 +40,12 @@ type Config struct {
 	Scripts []Script
 	// Boothooks are scripts to run on every boot before the configuration is looked at whole, in order.
 	Boothooks []Script
+	// BootCommands are run on every boot before the configuration is applied, RunCommands once for each instance after
+	// everything else; both in order.
+	BootCommands, RunCommands []Command
+	PowerState                PowerState
+	// FinalMessage is what is printed on the console when a boot has ended; $version and its like are in it as written.
+	FinalMessage Value[string]
 	// RefusesVendor says that the platform's vendor data is not taken.
 	RefusesVendor bool
 	// Hidden are the lines of secret values, which no finding draws.

@@ -40,6 +40,16 @@ type SSHServer struct {
 	HostKeys               []HostKey
 	GenerateKeyTypes       []Value[string] // "rsa", "ecdsa", "ed25519"
 	DeleteKeys             Value[bool]     // of the image, so that they are made anew
+	Console                SSHConsole
+}
+
+// SSHConsole is what of keys is printed to the console at the end of the first boot.
+type SSHConsole struct {
+	HostKeys       Value[bool] // true unless emit_keys_to_console says otherwise
+	NoFingerprints Value[bool] // of authorized keys
+	KeyHash        Value[string]
+	// WithoutFingerprint and WithoutKey are types of host key that are left out.
+	WithoutFingerprint, WithoutKey []Value[string]
 }
 
 // HostKey is one pair of ssh_keys.

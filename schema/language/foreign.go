@@ -13,7 +13,7 @@ const (
 var foreignKeys = []foreign{
 	{"allow_public_ssh_keys", "the keys of the platform are always taken", "true"}, {"ansible", viaUnit, ""}, {"apk_repos", viaFiles, ""},
 	{"apt", viaFiles, ""}, {"apt_pipelining", viaFiles, ""}, {"apt_reboot_if_required", viaUnit, "false"}, {"apt_update", viaUnit, "false"},
-	{"apt_upgrade", viaUnit, "false"}, {"authkey_hash", quietConsole, ""}, {"autoinstall", "it is for the installer of Ubuntu", ""},
+	{"apt_upgrade", viaUnit, "false"}, {"autoinstall", "it is for the installer of Ubuntu", ""},
 	{"byobu_by_default", viaUnit, ""}, {"chef", viaUnit, ""}, {"cloud_config_modules", leaveOut, ""}, {"cloud_final_modules", leaveOut, ""},
 	{"cloud_init_modules", leaveOut, ""}, {"device_aliases", viaUnit, ""}, {"disable_ec2_metadata", viaUnit, "false"}, {"disable_piwiz", viaUnit, "false"},
 	{"disk_setup", viaUnit, ""}, {"drivers", viaUnit, ""}, {"enable_rpi_connect", viaUnit, "false"}, {"fan", viaUnit, ""}, {"fs_setup", viaUnit, ""},
@@ -22,7 +22,7 @@ var foreignKeys = []foreign{
 	{"package_reboot_if_required", viaUnit, "false"}, {"package_update", viaUnit, "false"}, {"package_upgrade", viaUnit, "false"}, {"packages", viaUnit, ""},
 	{"puppet", viaUnit, ""}, {"random_seed", "systemd keeps a seed of its own", ""}, {"reporting", whatWasDone, ""}, {"rh_subscription", viaUnit, ""},
 	{"rpi", viaFiles, ""}, {"rpi_interfaces", viaUnit, ""}, {"rpi_userconf", viaUnit, ""}, {"rsyslog", viaFiles, ""}, {"salt_minion", viaUnit, ""},
-	{"snap", viaUnit, ""}, {"spacewalk", viaUnit, ""}, {"ssh_fp_console_blacklist", quietConsole, ""}, {"ssh_key_console_blacklist", quietConsole, ""},
+	{"snap", viaUnit, ""}, {"spacewalk", viaUnit, ""},
 	{"system_info", "it is for who builds the image", ""}, {"ubuntu_advantage", viaUnit, ""}, {"ubuntu_pro", viaUnit, ""}, {"updates", leaveOut, ""},
 	{"version", leaveOut, "v1"}, {"wireguard", viaFiles, ""},
 	{"yum_repo_dir", viaFiles, ""}, {"yum_repos", viaFiles, ""}, {"zypper", viaFiles, ""},

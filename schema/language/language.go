@@ -144,9 +144,12 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "ssh_deletekeys", shape: &strictBoolean, doc: "Remove the image's host keys, so that they are made anew", example: "true"},
 	{name: "ssh_quiet_keygen", shape: &strictBoolean, doc: "Make host keys without a word on the console", example: "true", later: &later{instead: quietConsole, unless: []string{"true"}}},
 	{name: "ssh_publish_hostkeys", shape: &shape{kind: mapping, fields: publishFields}, doc: "Tell the platform the host keys", example: "{enabled: false}", later: &later{instead: "read them with ssh-keyscan", unless: []string{"false"}, in: "enabled"}},
-	{name: "no_ssh_fingerprints", shape: &strictBoolean, doc: "Print no fingerprints of keys to the console", example: "true", later: &later{instead: quietConsole, unless: []string{"true"}}},
+	{name: "no_ssh_fingerprints", shape: &strictBoolean, doc: "Print no fingerprints of authorized keys to the console", example: "true"},
+	{name: "authkey_hash", shape: &shape{kind: text, strict: true, oneOf: []string{"sha256", "sha512", "md5"}}, doc: "The digest of those fingerprints", example: "sha256"},
+	{name: "ssh_fp_console_blacklist", shape: &shape{kind: list, unique: true, item: &strictText}, doc: "Types of host key whose fingerprint is not printed to the console", example: "[ssh-rsa]"},
+	{name: "ssh_key_console_blacklist", shape: &shape{kind: list, unique: true, item: &strictText}, doc: "Types of host key that are not printed to the console; ssh-dss unless it is given", example: "[ssh-rsa]"},
 	{name: "ssh", shape: &shape{kind: mapping, fields: []field{
-		{name: "emit_keys_to_console", required: true, shape: &strictBoolean, doc: "Print the host keys to the console", example: "false", later: &later{instead: quietConsole, unless: []string{"false"}}},
+		{name: "emit_keys_to_console", required: true, shape: &strictBoolean, doc: "Print the host keys and their fingerprints to the console", example: "false"},
 	}}, doc: "What of SSH is printed to the console", example: "{emit_keys_to_console: false}"},
 
 	{name: "groups", shape: &shape{kind: either, either: []*shape{
@@ -167,16 +170,16 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "certificates", shape: &shape{kind: list, item: &shape{kind: mapping, fields: certificateFields}}, doc: "Certificates and keys, checked before they are written", example: "[{name: web, source: file, certificate: /media/web.pem, certificate_path: /etc/ssl/web.pem}]"},
 	{name: "coreos", shape: &shape{kind: mapping, fields: coreosFields}, doc: "Units, and the settings of the agents that CoreOS brought"},
 
-	{name: "bootcmd", shape: &shape{kind: list, min: 1, item: &shape{kind: either, either: command}}, doc: "Commands to run early in every boot", example: "[[modprobe, br_netfilter]]", later: &later{instead: viaUnit}},
-	{name: "runcmd", shape: &shape{kind: list, min: 1, item: &shape{kind: either, either: command, null: true}}, doc: "Commands to run at the end of the first boot", example: "[[systemctl, restart, nginx]]", later: &later{instead: viaUnit}},
+	{name: "bootcmd", shape: &shape{kind: list, min: 1, item: &shape{kind: either, either: command}}, doc: "Commands to run early in every boot, one after the other", example: "[[modprobe, br_netfilter]]"},
+	{name: "runcmd", shape: &shape{kind: list, min: 1, item: &shape{kind: either, either: command, null: true}}, doc: "Commands to run at the end of the first boot, one after the other until one fails", example: "[[systemctl, restart, nginx]]"},
 	{name: "mounts", shape: &shape{kind: list, min: 1, item: &shape{kind: list, min: 1, max: 6, item: &shape{kind: text, null: true}}}, doc: "Lines of fstab(5), a list of fields each", example: `[[/dev/vdb, /srv, ext4, defaults, "0", "2"]]`, later: &later{instead: viaMount}},
 	{name: "mount_default_fields", shape: &shape{kind: list, min: 6, max: 6, item: &shape{kind: text, null: true}}, doc: "What the fields of mounts are that a line lacks", example: `[null, null, auto, "defaults,nofail", "0", "2"]`, later: &later{instead: viaMount}},
 	{name: "swap", shape: &shape{kind: mapping, fields: swapFields}, doc: "A file to swap to", example: "{filename: /swapfile, size: 1G}", later: &later{instead: "write a .swap unit in coreos.units"}},
 	{name: "growpart", shape: &shape{kind: mapping, fields: growpartFields}, doc: "Grow partitions to the size of the disk", example: "{mode: auto, devices: [/]}", later: &later{instead: "use systemd-repart", unless: []string{"off", "false"}, in: "mode"}},
 	{name: "resize_rootfs", shape: &shape{kind: text, oneOf: []string{"true", "false", "noblock"}}, doc: "Grow the root file system to the size of its partition", example: "true", later: &later{instead: "use systemd-growfs, or x-systemd.growfs in fstab", unless: []string{"false"}}},
-	{name: "power_state", shape: &shape{kind: mapping, fields: powerFields}, doc: "Turn the machine off at the end of the first boot", example: "{mode: reboot}", later: &later{instead: viaUnit, unless: []string{"false"}, in: "condition"}},
+	{name: "power_state", shape: &shape{kind: mapping, fields: powerFields}, doc: "Turn the machine off at the end of the first boot", example: "{mode: reboot}"},
 	{name: "phone_home", shape: &shape{kind: mapping, fields: phoneFields}, doc: "Tell a server that the machine is up", example: "{url: https://example.com/up}", later: &later{instead: viaUnit}},
-	{name: "final_message", shape: &strictText, doc: "What to print at the end of the first boot", example: "up after $uptime seconds", later: &later{instead: "provisioner status says what happened"}},
+	{name: "final_message", shape: &strictText, doc: "What to print on the console at the end of every boot", example: "up after $uptime seconds"},
 }}
 
 const many = math.MaxInt32

@@ -1,5 +1,7 @@
 package language
 
+import "slices"
+
 // The settings of the whole system, under the keys of cloud-init.
 
 var keyboardFields = []field{
@@ -71,9 +73,14 @@ var publishFields = []field{
 	{name: "blacklist", shape: &shape{kind: list, item: &strictText}, doc: "Types of key to keep from it", example: "[rsa]"},
 }
 
-// command is one of runcmd: a text for the shell, or a program and its arguments. Numbers are taken among the
-// arguments, since cloud-init runs them all the same.
-var command = []*shape{{kind: list, item: &shape{kind: text}}, {kind: text, strict: true}}
+// command is one of runcmd: a text for the shell, or words that the shell takes as they are. Numbers are taken among
+// the words, since cloud-init runs them all the same. A mapping is of this language alone.
+var command = append(slices.Clone(commandLine), &shape{kind: mapping, fields: []field{
+	{name: "command", required: true, shape: &shape{kind: either, either: commandLine}, doc: "A text for the shell, or a list of words that it takes as they are", example: "[apt-get, update]"},
+	{name: "on_error", shape: &shape{kind: text, oneOf: []string{"stop", "continue"}}, doc: "Whether the commands below are run if this one fails; stop if nothing is said", example: "continue"},
+}})
+
+var commandLine = []*shape{{kind: list, item: &shape{kind: text}}, {kind: text, strict: true}}
 
 var swapFields = []field{
 	{name: "filename", shape: &strictText, doc: "The file to make", example: "/swapfile"},
@@ -91,8 +98,8 @@ var powerFields = []field{
 	{name: "mode", required: true, shape: &shape{kind: text, oneOf: []string{"poweroff", "reboot", "halt"}}, doc: "What to do", example: "reboot"},
 	{name: "delay", shape: &shape{kind: either, either: []*shape{{kind: integer, strict: true, high: many}, {kind: text, strict: true, pattern: &pattern{expr: `^(now|\+?[0-9]+)$`, words: "a number of minutes, or now"}}}}, doc: "In how many minutes; now if nothing is said", example: "5"},
 	{name: "message", shape: &strictText, doc: "What to tell those who are logged in", example: "back in a minute"},
-	{name: "timeout", shape: &shape{kind: integer, strict: true}, doc: "For how many seconds to wait for the end of the run", example: "30"},
-	{name: "condition", shape: &shape{kind: either, either: []*shape{{kind: boolean, strict: true}, {kind: text, strict: true}, {kind: list, item: &shape{kind: anything}}}}, doc: "true, false, or a command whose exit status says whether to do it", example: "[test, -e, /run/reboot-required]"},
+	{name: "timeout", shape: &shape{kind: integer, strict: true}, doc: "Of no effect: the machine is turned off when everything has ended", example: "30"},
+	{name: "condition", shape: &shape{kind: either, either: []*shape{{kind: boolean, strict: true}, {kind: text, strict: true}, {kind: list, item: &shape{kind: text}}}}, doc: "true, false, or a command whose exit status says whether to do it", example: "[test, -e, /run/reboot-required]"},
 }
 
 var phoneFields = []field{

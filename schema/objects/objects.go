@@ -142,17 +142,20 @@ func (w *world) installs() bool {
 	return *w.installing
 }
 
-// anyText says that one of the texts that a machine runs or reads is of a kind: units, files and scripts.
+// anyText says that one of the texts that a machine runs or reads is of a kind: units, files, scripts and commands.
 func (w *world) anyText(is func(string) bool) bool {
 	return slices.ContainsFunc(w.texts, func(t *unitText) bool { return is(t.from.Text) }) ||
 		slices.ContainsFunc(w.config.Files, func(f config.File) bool { return is(string(f.Content.V)) }) ||
 		w.anyScript(is)
 }
 
-// anyScript says that one of the scripts and boothooks is of a kind.
+// anyScript says that one of the scripts, boothooks and commands is of a kind. The words of a command stand without
+// their quotes there.
 func (w *world) anyScript(is func(string) bool) bool {
 	matches := func(s config.Script) bool { return is(string(s.Content)) }
-	return slices.ContainsFunc(w.config.Scripts, matches) || slices.ContainsFunc(w.config.Boothooks, matches)
+	runs := func(c config.Command) bool { return is(strings.ReplaceAll(c.Text.Reveal(), "'", "")) }
+	return slices.ContainsFunc(w.config.Scripts, matches) || slices.ContainsFunc(w.config.Boothooks, matches) ||
+		slices.ContainsFunc(w.config.BootCommands, runs) || slices.ContainsFunc(w.config.RunCommands, runs)
 }
 
 func isNumeric(name string) bool {

@@ -26,6 +26,7 @@ func All() []*diag.Rule {
 		networkRules(),
 		agentRules(),
 		scriptRules(),
+		commandRules(),
 		sudoersRules(),
 		variableRules(),
 		assembleRules(),

@@ -55,6 +55,9 @@ func Check(text string) []diag.Slip {
 	return found
 }
 
+// CheckCommand says what is wrong with a text that a shell is given.
+func CheckCommand(text string) []diag.Slip { return fetches(text, 0) }
+
 type slips []diag.Slip
 
 // add adds one. Many call it, and none needs a copy of its own.

@@ -1,0 +1,184 @@
+package handoff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloudconfig/provisioner/plan"
+)
+
+// NotRun is the result of a step that was left out, since one before it failed.
+const NotRun = "not-run"
+
+// maxShell is how much the shells of steps may leave for the next ones, in bytes.
+const maxShell = 1 << 20
+
+// stepEnvironment is that of a step. A service of the system has no HOME of its own, which many programs want.
+var stepEnvironment = [...]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+
+// BootSteps runs steps, and waits for all of them. After limit systemd ends the one that runs; when ctx ends, no more of
+// them are run. They have the id of the instance in INSTANCE_ID.
+func BootSteps(ctx context.Context, m Manager, steps []plan.Step, instance string, limit time.Duration, o Options) Result {
+	w := watch(m, o)
+	w.steps(ctx, steps, nil, Transient{
+		Description: "Command of bootcmd", Environment: append(stepEnvironment[:], "INSTANCE_ID="+instance), Timeout: limit,
+	})
+	return w.Wait(ctx)
+}
+
+// runSteps runs those of a request. Ordered after the unit that watches, they are ended before it when the machine goes
+// down, so that it sees what becomes of them.
+func (w *Watch) runSteps(ctx context.Context, r Request) {
+	w.steps(ctx, r.Steps, r.Shell, Transient{
+		Description: "Command of runcmd", Environment: stepEnvironment[:], After: []string{watchUnit},
+	})
+}
+
+const watchUnit = "provisioner-handoff.service"
+
+// steps runs steps in units like t, one at a time. Each begins in the directory and with the variables that the one
+// before has left, the first with what shell says.
+func (w *Watch) steps(ctx context.Context, steps []plan.Step, shell []byte, t Transient) {
+	if len(steps) == 0 {
+		return
+	}
+	left := filepath.Join(w.options.ScriptDir, "shell")
+	err := writeScript(left, shell)
+	if err != nil {
+		w.result.Errs = append(w.result.Errs, err)
+		return // in another directory than it was meant for, a command may do anything
+	}
+	stopped := ""
+	for _, s := range steps {
+		t.Unit = StepUnit(s.Name)
+		out := Outcome{Unit: t.Unit, Action: "run", Script: s.Name, Result: NotRun, Detail: stopped}
+		if stopped == "" {
+			out = w.step(ctx, t, s, left)
+		}
+		w.result.Outcomes = append(w.result.Outcomes, out)
+		if stopped == "" && !out.OK() && !s.Continue {
+			stopped = s.Name + " did not end well"
+		}
+	}
+	if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.result.Errs = append(w.result.Errs, fmt.Errorf("remove what commands have left: %w", err))
+	}
+}
+
+// StepUnit is the name of the unit of a step: "provisioner-runcmd-0.service".
+func StepUnit(name string) string { return "provisioner-" + unitPart(name) + ".service" }
+
+// step runs one and waits for its end.
+func (w *Watch) step(ctx context.Context, t Transient, s plan.Step, left string) Outcome {
+	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: s.Name}}
+	file, began := filepath.Join(w.options.ScriptDir, unitPart(s.Name)), time.Now()
+	p.result, p.refused = w.launchStep(ctx, t, file, stepScript(s.Text, left))
+	out, ended := w.await(ctx, p)
+	out.DurationMS = time.Since(began).Milliseconds()
+	if !ended {
+		return out // it still runs, and may still read its file
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a command that has ended: %w", err))
+	}
+	if p.refused != nil {
+		return out
+	}
+	if w.options.StepEnded != nil {
+		shell, err := os.ReadFile(left)
+		if err == nil && len(shell) > maxShell {
+			err = fmt.Errorf("it is larger than %d bytes", maxShell)
+		}
+		if err != nil {
+			w.result.Errs = append(w.result.Errs, fmt.Errorf("keep what %s has left: %w", s.Name, err))
+		}
+		w.options.StepEnded(out, shell)
+	}
+	return out
+}
+
+func (w *Watch) launchStep(ctx context.Context, t Transient, file string, text []byte) (<-chan string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := writeScript(file, text); err != nil {
+		return nil, err
+	}
+	t.Command = []string{"/bin/sh", file}
+	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
+	_ = w.manager.Reset(ctx, t.Unit)
+	return w.manager.Run(ctx, t)
+}
+
+// stepScript is the text of a step for the shell. In front of its first line, so that the lines of what the shell
+// complains of are right, stands what brings back directory and variables, and keeps them in the end. Variables that
+// are not exported are among them, as in cloud-init, which makes one script of all commands.
+//
+// What declare -p of bash and set of other shells print can be read again; that bash refuses to set some of its own
+// variables is no matter.
+func stepScript(text, left string) []byte {
+	const frame = `[ ! -s FILE ] || { . FILE 2>/dev/null; cd -- "$PWD" || exit; }; ` +
+		`trap '(umask 077; unset INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID; if [ "${BASH_VERSION-}" ]; then declare -p; else set; export -p; fi >|FILE)' EXIT; `
+	return []byte(strings.ReplaceAll(frame, "FILE", left) + text + "\n")
+}
+
+// maxMinutes is about as far ahead as shutdown(8) looks: a year.
+const maxMinutes = 366 * 24 * 60
+
+// TurnOff does what is wanted, if its condition holds; done says that it does. Everything that is to outlive it must be
+// on disk.
+func TurnOff(ctx context.Context, m Manager, p plan.Power, o Options) (done bool, err error) {
+	w := watch(m, o)
+	if p.Condition != "" {
+		w.steps(ctx, []plan.Step{{Name: "power-state-condition", Text: p.Condition}}, nil, Transient{
+			Description: "Condition of power_state", Environment: stepEnvironment[:], Timeout: conditionTime,
+		})
+		if len(w.result.Errs) > 0 {
+			return false, w.result.Err()
+		}
+		if !w.result.Outcomes[0].OK() {
+			return false, nil
+		}
+	}
+	program := ""
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/bin"} {
+		if _, err := os.Stat(dir + "/shutdown"); err == nil {
+			program = dir + "/shutdown"
+			break
+		}
+	}
+	command := []string{program, map[string]string{"poweroff": "-P", "reboot": "-r", "halt": "-H"}[p.Mode], "--", "now"}
+	switch {
+	case program == "" && p.DelayMinutes > 0:
+		return false, errors.New("there is no shutdown(8), which could do it later")
+	case program == "":
+		command = []string{"/usr/bin/systemctl", p.Mode}
+	case p.DelayMinutes > 0:
+		command[3] = "+" + strconv.Itoa(min(p.DelayMinutes, maxMinutes))
+	}
+	if p.Message != "" && program != "" {
+		command = append(command, p.Message)
+	}
+	return true, w.turnOff(ctx, command)
+}
+
+// conditionTime is how long a condition may take.
+const conditionTime = 5 * time.Minute
+
+func (w *Watch) turnOff(ctx context.Context, command []string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	p := pending{outcome: Outcome{Unit: "provisioner-power-state.service", Action: "run", Script: "power_state"}}
+	_ = w.manager.Reset(ctx, p.outcome.Unit)
+	p.result, p.refused = w.manager.Run(ctx, Transient{Unit: p.outcome.Unit, Description: "Act on power_state", Command: command})
+	if out, ended := w.await(ctx, p); ended && !out.OK() && out.Result != "canceled" {
+		return errors.New(out.String())
+	}
+	return nil
+}
