@@ -76,6 +76,8 @@ type computation struct {
 type claim struct {
 	want Change
 	seen *Seen
+	// parent says that nothing but what is in the directory asks for it.
+	parent bool
 	// asked is where user-data itself named the path, to report a second entry for the same place.
 	asked source.Range
 }
@@ -248,7 +250,7 @@ func (c *computation) parents(want *Change) {
 		parent.Attr.UID, parent.Attr.GID = above.UID, above.GID
 	}
 	parent.Was = *s
-	cl := &claim{want: parent, seen: s}
+	cl := &claim{want: parent, seen: s, parent: true}
 	c.claims[id] = cl
 	c.order = append(c.order, cl)
 }
@@ -262,7 +264,10 @@ func (c *computation) finish() (Plan, diag.List) {
 	for _, cl := range c.order {
 		runtime := c.Facts.Live && isRuntime(realPath(cl.want.Path, cl.seen))
 		if runtime {
-			c.plan.Kept = append(c.plan.Kept, cl.want)
+			// Whoever puts it back makes such parents by himself, and now they may be there already.
+			if !cl.parent || cl.want.Attr != (fsroot.Attr{Mode: 0o755}) {
+				c.plan.Kept = append(c.plan.Kept, cl.want)
+			}
 		} else {
 			c.plan.Owned = append(c.plan.Owned, cl.want.item())
 		}
