@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/owner"
 	"cloudconfig/provisioner/settings"
@@ -33,7 +34,12 @@ func Generate(ctx context.Context, root *fsroot.Root, words []string, dir string
 	if err != nil {
 		return err
 	}
-	if !first {
+	// What a commit that was cut short has left is undone by the first stage only: it is no configuration to start with.
+	cut, err := commit.Interrupted(root)
+	if err != nil {
+		return err
+	}
+	if !first && !cut {
 		if info, err := root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
 			return errors.Join(err, holdBack(root, dir))
 		}

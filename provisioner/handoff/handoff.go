@@ -229,8 +229,7 @@ type Watch struct {
 	result  Result
 	pending []pending
 	before  map[string]State // of the units of jobs, before they were asked for
-	enabled []string
-	request Request // its steps are run by Wait; empty if nothing was asked for
+	request Request          // its steps are run by Wait; empty if nothing was asked for
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -274,7 +273,6 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	for _, unit := range r.Agents {
 		w.join(ctx, unit)
 	}
-	w.enabled = r.Enabled
 	for i, s := range r.Scripts {
 		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
 		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
@@ -384,8 +382,9 @@ func (w *Watch) Wait(ctx context.Context) Result {
 	w.runSteps(ctx, w.request)
 	w.lookAgain(ctx)
 	w.edges(ctx)
-	for _, unit := range w.enabled {
+	for _, unit := range w.request.Enabled {
 		if ring := w.dropped(ctx, unit); ring != "" {
+			w.result.Waited = append(w.result.Waited, 0)
 			w.result.Outcomes = append(w.result.Outcomes, Outcome{Unit: unit, Action: "start", Result: "canceled", Detail: ring})
 		}
 	}

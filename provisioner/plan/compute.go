@@ -79,6 +79,8 @@ type computation struct {
 type claim struct {
 	want Change
 	seen *Seen
+	// parent says that nothing but what is in the directory asks for it.
+	parent bool
 	// asked is where user-data itself named the path, to report a second entry for the same place.
 	asked source.Range
 	// dropped says that the path is left as somebody has made it by hand.
@@ -257,7 +259,7 @@ func (c *computation) parents(want *Change) {
 		parent.Attr.UID, parent.Attr.GID = above.UID, above.GID
 	}
 	parent.Was = *s
-	cl := &claim{want: parent, seen: s}
+	cl := &claim{want: parent, seen: s, parent: true}
 	c.claims[id] = cl
 	c.order = append(c.order, cl)
 }
@@ -273,7 +275,9 @@ func (c *computation) finish() (Plan, diag.List) {
 			continue
 		}
 		runtime := c.isRuntime(cl)
-		if runtime && cl.want.Origin != OriginPrune {
+		// Whoever puts it back makes such parents by himself, and now they may be there already.
+		plain := cl.parent && cl.want.Attr == (fsroot.Attr{Mode: 0o755})
+		if runtime && !plain && cl.want.Origin != OriginPrune {
 			c.plan.Kept = append(c.plan.Kept, cl.want)
 		}
 		if cl.want.IsAlready(cl.seen) {

@@ -114,8 +114,11 @@ func (c *computation) concerned() map[string][]source.Range {
 			why[u.Name.V] = append(why[u.Name.V], u.At)
 		}
 	}
+	if s := c.Config.Update.RebootStrategy; s.V != "" && s.V != "off" {
+		why[locksmith] = append(why[locksmith], s.At) // whether or not it is to be started anew
+	}
 	for _, j := range c.plan.Jobs {
-		if j.Action != "stop" {
+		if j.Action != "stop" && j.Unit != locksmith {
 			why[j.Unit] = append(why[j.Unit], j.Why...)
 		}
 	}

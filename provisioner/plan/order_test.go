@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
 )
@@ -109,7 +112,8 @@ func TestAgentsAreOrdered(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDisk(tt.disk)
 			in := plan.Input{Config: &tt.config}
-			d.applied(t, in)
+			in.Facts.Live = true
+			first := d.applied(t, in)
 			for _, agent := range []string{"etcd", "etcd2", "etcd-member", "flanneld", "docker", "kubelet", "fleet", "locksmithd", "systemd-networkd"} {
 				got := d.content("run/systemd/system/" + agent + ".service.d/10-provisioner-order.conf")
 				want := "(none)"
@@ -122,6 +126,8 @@ func TestAgentsAreOrdered(t *testing.T) {
 			}
 			if again := d.applied(t, in); len(again.Changes)+len(again.Runtime) > 0 {
 				t.Errorf("a second plan changes %v", again.Changes)
+			} else if !cmp.Equal(first.Kept, again.Kept, cmpopts.IgnoreFields(plan.Change{}, "Was")) {
+				t.Errorf("a second plan keeps %v, the first %v", again.Kept, first.Kept)
 			}
 		})
 	}
