@@ -24,7 +24,7 @@ func (d *decoder) commands(m reader, key string) []Command {
 			line, at = im.node("command"), language.Join(at, "command")
 			c.Continue = im.word("on_error").V == "continue"
 		}
-		if d.Bad[item] || line == nil || d.Bad[line] || line.Kind == yamltree.Null {
+		if line == nil || d.Bad[line] || line.Kind == yamltree.Null {
 			continue
 		}
 		if c.Text = d.commandLine(line, at); c.Text != "" {

@@ -368,16 +368,26 @@ const maxResult = 64 << 20
 // noted is for a hand-off that nobody waits to see enqueued.
 func noted() error { return nil }
 
+// connect connects to systemd; done ends the connection.
+func (r *run) connect(ctx context.Context) (m handoff.Manager, done func(), err error) {
+	m, err = r.Manager(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to systemd: %w", err)
+	}
+	if c, ok := m.(interface{ Close() }); ok {
+		return m, c.Close, nil
+	}
+	return m, func() {}, nil
+}
+
 // handOff gives the request to systemd; enqueued is called once every job is in its queue.
 func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() error) report.State {
 	r.enter("hand off")
-	m, err := r.Manager(ctx)
+	m, done, err := r.connect(ctx)
 	if err != nil {
-		return r.degraded(fmt.Errorf("connect to systemd: %w", err))
+		return r.degraded(err)
 	}
-	if c, ok := m.(interface{ Close() }); ok {
-		defer c.Close()
-	}
+	defer done()
 	digests, often := map[string]string{}, map[string]schema.When{}
 	for _, c := range r.request.Commands {
 		digests[c.Name()] = c.Inputs

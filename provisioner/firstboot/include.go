@@ -2,7 +2,6 @@ package firstboot
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -206,14 +205,12 @@ func (r *run) runEarly(ctx context.Context, what string, count int, limit time.D
 	r.say(what, "running %d, for %s at most", count, limit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	m, err := r.Manager(ctx)
+	m, done, err := r.connect(ctx)
 	if err != nil {
-		r.failed(fmt.Errorf("connect to systemd: %w", err))
+		r.failed(err)
 		return report.Degraded
 	}
-	if c, ok := m.(interface{ Close() }); ok {
-		defer c.Close()
-	}
+	defer done()
 	return r.told(what, all(ctx, m, handoff.Options{ScriptDir: r.Scripts, Progress: func(line string) { r.say(what, "%s", line) }}))
 }
 

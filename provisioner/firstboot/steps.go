@@ -133,19 +133,17 @@ func (r *run) turnOff(ctx context.Context) {
 }
 
 func (r *run) actOnPower(ctx context.Context, p plan.Power) report.State {
-	m, err := r.Manager(ctx)
+	m, done, err := r.connect(ctx)
 	if err != nil {
-		return r.failed(fmt.Errorf("connect to systemd: %w", err))
+		return r.failed(err)
 	}
-	if c, ok := m.(interface{ Close() }); ok {
-		defer c.Close()
-	}
+	defer done()
 	r.say("power state", "%s", p.Mode)
-	done, err := handoff.TurnOff(ctx, m, p, handoff.Options{ScriptDir: r.Scripts})
+	acted, err := handoff.TurnOff(ctx, m, p, handoff.Options{ScriptDir: r.Scripts})
 	switch {
 	case err != nil:
 		return r.failed(fmt.Errorf("power state: %w", err))
-	case !done:
+	case !acted:
 		r.say("power state", "its condition does not hold")
 	}
 	return report.Done

@@ -120,7 +120,7 @@ func TestABootCommandThatFails(t *testing.T) {
 
 // A machine that goes down in the middle goes on with the next one, where the last one left off.
 func TestCommandsGoOn(t *testing.T) {
-	m := fromFile(t, "#cloud-config\nruncmd: [a, b, reboot, c]\n")
+	m := fromFile(t, "#cloud-config\nruncmd: [a, a, a, a]\n")
 	shell := filepath.Join(m.dir, "run/provisioner/scripts/shell")
 	var found []string
 	on := func(u handoff.Transient) string {
@@ -172,14 +172,14 @@ func TestPowerState(t *testing.T) {
 		"but not if it is undone": {"power_state: {mode: reboot}\nusers: [{name: a, groups: [nobody-makes-it]}]", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := fromFile(t, "#cloud-config\n"+tt.text+"\n")
+			m := fromFile(t, "#cloud-config\nfinal_message: bye\n"+tt.text+"\n")
 			m.onRun = func(u handoff.Transient) string {
 				if strings.Contains(u.Unit, "power-state.") {
 					if marks, _ := filepath.Glob(filepath.Join(m.dir, "var/lib/provisioner/instances/*/scripts.json")); len(marks) != 1 {
 						t.Error("it is not marked before it is done")
 					}
-					if !strings.Contains(m.read("run/provisioner/status.json"), `"finished"`) {
-						t.Error("the report is not written before it is done")
+					if !strings.Contains(m.read("run/provisioner/status.json"), `"finished"`) || !strings.Contains(m.console.String(), "bye\n") {
+						t.Error("the report and the message are not written before it is done")
 					}
 					return "canceled"
 				}

@@ -124,7 +124,7 @@ func (w *Watch) launchStep(ctx context.Context, t Transient, file string, text [
 // variables is no matter.
 func stepScript(text, left string) []byte {
 	const frame = `[ ! -s FILE ] || { . FILE 2>/dev/null; cd -- "$PWD" || exit; }; ` +
-		`trap '(umask 077; unset INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID; if [ "${BASH_VERSION-}" ]; then declare -p; else set; export -p; fi >|FILE)' EXIT; `
+		`trap '{ unset INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID; if [ "${BASH_VERSION-}" ]; then declare -p; else set; export -p; fi; } >|FILE' EXIT; `
 	return []byte(strings.ReplaceAll(frame, "FILE", left) + text + "\n")
 }
 
@@ -147,38 +147,38 @@ func TurnOff(ctx context.Context, m Manager, p plan.Power, o Options) (done bool
 		}
 	}
 	program := ""
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/bin"} {
-		if _, err := os.Stat(dir + "/shutdown"); err == nil {
-			program = dir + "/shutdown"
+	for _, name := range [...]string{"/usr/sbin/shutdown", "/sbin/shutdown"} {
+		if _, err := os.Stat(name); err == nil {
+			program = name
 			break
 		}
 	}
-	command := []string{program, map[string]string{"poweroff": "-P", "reboot": "-r", "halt": "-H"}[p.Mode], "--", "now"}
-	switch {
-	case program == "" && p.DelayMinutes > 0:
-		return false, errors.New("there is no shutdown(8), which could do it later")
-	case program == "":
-		command = []string{"/usr/bin/systemctl", p.Mode}
-	case p.DelayMinutes > 0:
+	if program == "" {
+		return false, errors.New("there is no shutdown(8), which would do it")
+	}
+	command := []string{program, "-P", "--", "now"}
+	switch p.Mode {
+	case "reboot":
+		command[1] = "-r"
+	case "halt":
+		command[1] = "-H"
+	}
+	if p.DelayMinutes > 0 {
 		command[3] = "+" + strconv.Itoa(min(p.DelayMinutes, maxMinutes))
 	}
-	if p.Message != "" && program != "" {
+	if p.Message != "" {
 		command = append(command, p.Message)
 	}
-	return true, w.turnOff(ctx, command)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	q := pending{outcome: Outcome{Unit: "provisioner-power-state.service", Action: "run", Script: "power_state"}}
+	_ = m.Reset(ctx, q.outcome.Unit)
+	q.result, q.refused = m.Run(ctx, Transient{Unit: q.outcome.Unit, Description: "Act on power_state", Command: command})
+	if out, ended := w.await(ctx, q); ended && !out.OK() && out.Result != "canceled" {
+		return false, errors.New(out.String())
+	}
+	return true, nil
 }
 
 // conditionTime is how long a condition may take.
 const conditionTime = 5 * time.Minute
-
-func (w *Watch) turnOff(ctx context.Context, command []string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	p := pending{outcome: Outcome{Unit: "provisioner-power-state.service", Action: "run", Script: "power_state"}}
-	_ = w.manager.Reset(ctx, p.outcome.Unit)
-	p.result, p.refused = w.manager.Run(ctx, Transient{Unit: p.outcome.Unit, Description: "Act on power_state", Command: command})
-	if out, ended := w.await(ctx, p); ended && !out.OK() && out.Result != "canceled" {
-		return errors.New(out.String())
-	}
-	return nil
-}

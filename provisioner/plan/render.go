@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -188,8 +187,10 @@ func drawing(p Plan, owners owners) Drawing {
 	for _, j := range p.Jobs {
 		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
 	}
-	for _, s := range slices.Concat(scripts(p.BootSteps, schema.PerBoot), p.Scripts, scripts(p.Steps, schema.PerInstance)) {
-		d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
+	for _, scripts := range [][]Script{scripts(p.BootSteps, schema.PerBoot), p.Scripts, scripts(p.Steps, schema.PerInstance)} {
+		for _, s := range scripts {
+			d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
+		}
 	}
 	if p.Power != nil {
 		d.PowerState = p.Power.Mode

@@ -1,7 +1,5 @@
 package language
 
-import "slices"
-
 // The settings of the whole system, under the keys of cloud-init.
 
 var keyboardFields = []field{
@@ -75,12 +73,15 @@ var publishFields = []field{
 
 // command is one of runcmd: a text for the shell, or words that the shell takes as they are. Numbers are taken among
 // the words, since cloud-init runs them all the same. A mapping is of this language alone.
-var command = append(slices.Clone(commandLine), &shape{kind: mapping, fields: []field{
-	{name: "command", required: true, shape: &shape{kind: either, either: commandLine}, doc: "A text for the shell, or a list of words that it takes as they are", example: "[apt-get, update]"},
+var command = []*shape{&commandWords, &commandText, {kind: mapping, fields: []field{
+	{name: "command", required: true, shape: &shape{kind: either, either: []*shape{&commandWords, &commandText}}, doc: "A text for the shell, or a list of words that it takes as they are", example: "[apt-get, update]"},
 	{name: "on_error", shape: &shape{kind: text, oneOf: []string{"stop", "continue"}}, doc: "Whether the commands below are run if this one fails; stop if nothing is said", example: "continue"},
-}})
+}}}
 
-var commandLine = []*shape{{kind: list, item: &shape{kind: text}}, {kind: text, strict: true}}
+var (
+	commandWords = shape{kind: list, item: &shape{kind: text}}
+	commandText  = shape{kind: text, strict: true}
+)
 
 var swapFields = []field{
 	{name: "filename", shape: &strictText, doc: "The file to make", example: "/swapfile"},

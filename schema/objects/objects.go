@@ -153,9 +153,14 @@ func (w *world) anyText(is func(string) bool) bool {
 // their quotes there.
 func (w *world) anyScript(is func(string) bool) bool {
 	matches := func(s config.Script) bool { return is(string(s.Content)) }
-	runs := func(c config.Command) bool { return is(strings.ReplaceAll(c.Text, "'", "")) }
-	return slices.ContainsFunc(w.config.Scripts, matches) || slices.ContainsFunc(w.config.Boothooks, matches) ||
-		slices.ContainsFunc(w.config.BootCommands, runs) || slices.ContainsFunc(w.config.RunCommands, runs)
+	for _, commands := range [][]config.Command{w.config.BootCommands, w.config.RunCommands} {
+		for _, c := range commands {
+			if is(strings.ReplaceAll(c.Text, "'", "")) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(w.config.Scripts, matches) || slices.ContainsFunc(w.config.Boothooks, matches)
 }
 
 func isNumeric(name string) bool {
