@@ -20,6 +20,7 @@ import (
 	"cloudconfig/datasources/metadatatest"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/report"
+	"cloudconfig/schema"
 )
 
 // What a boot waited for is in its report, with how long that took: nobody has to guess.
@@ -61,11 +62,12 @@ type listener struct {
 	*httptest.Server
 	mu     sync.Mutex
 	told   []string // path, content type and body of each
+	asked  map[string]int
 	status int
 }
 
 func listen(t *testing.T) *listener {
-	l := &listener{status: http.StatusNoContent}
+	l := &listener{status: http.StatusNoContent, asked: map[string]int{}}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -73,6 +75,7 @@ func listen(t *testing.T) *listener {
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		l.asked[r.URL.Path]++
 		if l.status < 300 {
 			l.told = append(l.told, r.Method+" "+r.URL.String()+" "+r.Header.Get("Content-Type")+"\n"+string(body))
 		}
@@ -176,6 +179,9 @@ func TestWhatIsNotHeardIsKept(t *testing.T) {
 	if r.State != report.Done || len(r.Warnings) != 2 || !strings.Contains(m.read("run/provisioner/status.json"), "the next boot tries again") {
 		t.Errorf("%s, warnings %q", r.State, r.Warnings)
 	}
+	if n := l.asked["/"]; n != 2 {
+		t.Errorf("phone_home was tried %d times, want 2", n)
+	}
 	if strings.Contains(strings.Join(r.Warnings, "")+m.console.String(), "s3cr3t") {
 		t.Error("a token is shown")
 	}
@@ -206,6 +212,19 @@ func TestWhatIsNotHeardIsKept(t *testing.T) {
 	}
 	if boot(); len(l.heard()) > 0 {
 		t.Error("it is told again")
+	}
+}
+
+// The id of the instance is the platform's word: it is put into the URL as one part of a path.
+func TestPhoneHomeIsTold(t *testing.T) {
+	l := listen(t)
+	m := fromFile(t, "#cloud-config\nfqdn: web1.example.com\nphone_home: {url: '"+l.URL+"/${INSTANCE_ID}/$INSTANCE_ID', post: [instance_id, hostname, fqdn]}\n")
+	r, _ := m.run(firstboot.Apply, func(e *firstboot.Env) {
+		e.Metadata = &schema.Metadata{Version: 1, Datasource: "file", InstanceID: "i-1/../x?y"}
+	})
+	want := "POST /i-1%2F..%2Fx%3Fy/i-1%2F..%2Fx%3Fy application/x-www-form-urlencoded\nfqdn=web1.example.com&hostname=web1&instance_id=i-1%2F..%2Fx%3Fy"
+	if told := l.heard(); r.State != report.Done || len(told) != 1 || told[0] != want {
+		t.Errorf("%s, told %q", r.State, told)
 	}
 }
 

@@ -280,6 +280,13 @@ func TestOutcomes(t *testing.T) {
 				if took := time.Since(began); took != tt.takes {
 					t.Errorf("took %s, want %s", took, tt.takes)
 				}
+				var waited time.Duration
+				for _, w := range r.Waited {
+					waited += w
+				}
+				if waited != tt.takes || len(r.Waited) != len(r.Outcomes) {
+					t.Errorf("waited %v for %d outcomes, %s in all", r.Waited, len(r.Outcomes), tt.takes)
+				}
 			})
 		})
 	}
