@@ -35,14 +35,18 @@ func TestPowerCuts(t *testing.T) {
 	w.dhcp(t)
 	card := w.plug(t)
 	var whole string         // what a machine has that was not cut
-	var window time.Duration // from its first words to the login
+	const begins, fetched = "provisioner: fetch: asking", " bytes of user-data"
+	// From its first words to the login, and within that from what it was told to what it committed.
+	var window, short time.Duration
 	t.Run("not cut", func(t *testing.T) {
 		m := w.powerOn(t, card, hardware{disk: fileCopy(t, installed(t)), writeBack: "none", drives: []string{drive}})
-		begin := m.waitFor(t, "provisioner: fetch: asking")
+		begin := m.waitFor(t, begins)
+		short = -m.waitFor(t, fetched)
+		short += m.waitFor(t, "provisioner: commit: ")
 		window = m.login(t, key, "elroy") - begin
 		m.wantConfigured(t, key, "nocloud")
 		whole = m.configured(t, key)
-		t.Logf("it begins %.1f s after power-on", begin.Seconds())
+		t.Logf("it begins %.1f s after power-on; cut within %.1f s, every other within the %.1f s before the first commit has ended", begin.Seconds(), window.Seconds(), short.Seconds())
 	})
 	if t.Failed() {
 		t.FailNow()
@@ -52,22 +56,26 @@ func TestPowerCuts(t *testing.T) {
 		t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 			disk := fileCopy(t, installed(t))
 			m := w.powerOn(t, card, hardware{disk: disk, writeBack: "none", drives: []string{drive}})
-			m.waitFor(t, "provisioner: fetch: asking")
-			after := rand.N(window)
+			mark, within := begins, window
+			if n%2 == 0 {
+				mark, within = fetched, short
+			}
+			m.waitFor(t, mark)
+			after := rand.N(within)
 			time.Sleep(after)
 			m.cut()
 			said := m.console()
 			m = w.powerOn(t, card, hardware{disk: disk, writeBack: "none", drives: []string{drive}})
 			m.wantConfigured(t, key, "nocloud")
 			if got := m.configured(t, key); got != whole {
-				t.Errorf("cut %.2f s after it began, and then it has\n%s\nnot\n%s", after.Seconds(), got, whole)
+				t.Errorf("cut %.2f s after %q, and then it has\n%s\nnot\n%s", after.Seconds(), mark, got, whole)
 			}
 			found := found(said, m.console())
 			counts[found]++
-			t.Logf("cut %.2f s after it began, %s", after.Seconds(), found)
+			t.Logf("cut %.2f s after %q, %s", after.Seconds(), mark, found)
 		})
 	}
-	t.Logf("%d cuts within %.1f s: %v", cuts, window.Seconds(), counts)
+	t.Logf("%d cuts: %v", cuts, counts)
 }
 
 // found says how far a machine had come, by what it said before and after it was cut.
