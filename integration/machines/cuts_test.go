@@ -34,15 +34,19 @@ func TestPowerCuts(t *testing.T) {
 	w := newWorld(t)
 	w.dhcp(t)
 	card := w.plug(t)
-	var whole string         // what a machine has that was not cut
-	var window time.Duration // from its first words to the login
+	var whole string // what a machine has that was not cut
+	const begins, commits = "provisioner: fetch: asking", "provisioner: commit: "
+	// From its first words to the login, and within that from the commit of the floor to that of everything.
+	var window, short time.Duration
 	t.Run("not cut", func(t *testing.T) {
 		m := w.powerOn(t, card, hardware{disk: fileCopy(t, installed(t)), writeBack: "none", drives: []string{drive}})
-		begin := m.waitFor(t, "provisioner: fetch: asking")
+		begin := m.waitFor(t, begins, 1)
+		floor := m.waitFor(t, commits, 1)
+		short = max(m.waitFor(t, commits, 2)-floor, time.Second)
 		window = m.login(t, key, "elroy") - begin
 		m.wantConfigured(t, key, "nocloud")
 		whole = m.configured(t, key)
-		t.Logf("it begins %.1f s after power-on", begin.Seconds())
+		t.Logf("it begins %.1f s after power-on; cut within %.1f s, every other within the %.1f s between two commits", begin.Seconds(), window.Seconds(), short.Seconds())
 	})
 	if t.Failed() {
 		t.FailNow()
@@ -52,22 +56,26 @@ func TestPowerCuts(t *testing.T) {
 		t.Run(fmt.Sprint(n+1), func(t *testing.T) {
 			disk := fileCopy(t, installed(t))
 			m := w.powerOn(t, card, hardware{disk: disk, writeBack: "none", drives: []string{drive}})
-			m.waitFor(t, "provisioner: fetch: asking")
-			after := rand.N(window)
+			mark, within := begins, window
+			if n%2 == 0 {
+				mark, within = commits, short
+			}
+			m.waitFor(t, mark, 1)
+			after := rand.N(within)
 			time.Sleep(after)
 			m.cut()
 			said := m.console()
 			m = w.powerOn(t, card, hardware{disk: disk, writeBack: "none", drives: []string{drive}})
 			m.wantConfigured(t, key, "nocloud")
 			if got := m.configured(t, key); got != whole {
-				t.Errorf("cut %.2f s after it began, and then it has\n%s\nnot\n%s", after.Seconds(), got, whole)
+				t.Errorf("cut %.2f s after %q, and then it has\n%s\nnot\n%s", after.Seconds(), mark, got, whole)
 			}
 			found := found(said, m.console())
 			counts[found]++
-			t.Logf("cut %.2f s after it began, %s", after.Seconds(), found)
+			t.Logf("cut %.2f s after %q, %s", after.Seconds(), mark, found)
 		})
 	}
-	t.Logf("%d cuts within %.1f s: %v", cuts, window.Seconds(), counts)
+	t.Logf("%d cuts: %v", cuts, counts)
 }
 
 // found says how far a machine had come, by what it said before and after it was cut.
@@ -110,11 +118,11 @@ find / -xdev -name "*provisioner*tmp*" -o -xdev -path "*/.provisioner*" | sort'`
 	return text
 }
 
-// waitFor waits until the machine has printed a text, and says when that was after power-on.
-func (m *machine) waitFor(t *testing.T, text string) time.Duration {
+// waitFor waits until the machine has printed a text so often, and says when that was after power-on.
+func (m *machine) waitFor(t *testing.T, text string, times int) time.Duration {
 	t.Helper()
 	for {
-		if strings.Contains(m.console(), text) {
+		if strings.Count(m.console(), text) >= times {
 			return time.Since(m.since)
 		}
 		select {

@@ -92,7 +92,7 @@ func (r root) installModules(t *testing.T) {
 func (r root) installProgram(t *testing.T, settings string) {
 	t.Helper()
 	// -o build: install what is there.
-	mustRun(t, "make", "-C", filepath.Join("..", ".."), "-o", "build", "install", "DESTDIR="+string(r))
+	mustRun(t, "make", "-C", filepath.Join("..", ".."), "-o", "build", "install-system", "DESTDIR="+string(r))
 	r.copy(t, "usr/bin/provisioner", 0o755, program())
 	mustRun(t, "systemctl", "--root="+string(r), "enable", "provisioner.target")
 	if settings != "" {
