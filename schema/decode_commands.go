@@ -38,7 +38,7 @@ func (d *decoder) commands(m reader, key string) []Command {
 // nothing.
 //
 // Source: cloud-init, cloudinit/util.py, shellify, at 26.2 (2026-08).
-func (d *decoder) commandLine(n *yamltree.Node, at string) Secret {
+func (d *decoder) commandLine(n *yamltree.Node, at string) string {
 	if n.Kind == yamltree.Scalar {
 		p := findings.Passage{Path: at, Node: n, Text: n.Value}
 		d.Slips(p, script.CheckCommand(n.Value))
@@ -47,7 +47,7 @@ func (d *decoder) commandLine(n *yamltree.Node, at string) Secret {
 			d.runsNothing(n, at)
 			return ""
 		}
-		return Secret(n.Value)
+		return n.Value
 	}
 	var words []string
 	for _, item := range n.Items {
@@ -64,7 +64,7 @@ func (d *decoder) commandLine(n *yamltree.Node, at string) Secret {
 	if program, rest, more := strings.Cut(n.Items[0].Value, " "); more && len(words) == 1 && (!strings.Contains(program, "/") || strings.HasPrefix(rest, "-")) {
 		d.ReportAt(rules.CommandWords, at+"[0]", n.Items[0].Range, "the whole of this is taken for the name of a program").Detail = "write the words as items of the list, or the command as a text without the list"
 	}
-	return Secret(strings.Join(words, " "))
+	return strings.Join(words, " ")
 }
 
 func (d *decoder) runsNothing(n *yamltree.Node, at string) {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestCommands(t *testing.T) {
-	run := func(name, text string) schema.Command { return schema.Command{Name: name, Text: schema.Secret(text)} }
+	run := func(name, text string) schema.Command { return schema.Command{Name: name, Text: text} }
 	for _, test := range []struct {
 		name, text string
 		want       schema.Config

@@ -337,7 +337,7 @@ coreos:
 		"misspelt":        {bad, "refused"},
 		"no document":     {strings.Replace(good, "passwd: ", "passwd: [", 1), "refused"},
 		"of another type": {strings.Replace(good, "content: ghp_cAnArYtOkEn0123456789", "owner: {token: ghp_cAnArYtOkEn0123456789}", 1), "refused"},
-		"commands of them": {"#cloud-config\nbootcmd: [token=cAnArY]\nruncmd: [[sh, -c, exit 3, cAnArY], [cAnArYcAnArY cAnArY]]\n" +
+		"commands of them": {"#cloud-config\nbootcmd: [token=cAnArY]\nruncmd: [[sh, -c, exit 3, cAnArY], date cAnArY]\n" +
 			"power_state: {mode: reboot, condition: test x = cAnArY}\n", "degraded"},
 		"a script of them": {"#!/bin/sh\ntoken=" + canary + "\nexit 3\n", "degraded"},
 	} {

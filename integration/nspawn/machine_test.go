@@ -61,7 +61,12 @@ func newMachine(t *testing.T) *machine {
 // newMachineIn makes a machine in a network, with nothing that says how it is set up.
 func newMachineIn(t *testing.T, n network) *machine {
 	t.Helper()
-	lower := pristine(t)
+	return newMachineOver(t, n, pristine(t))
+}
+
+// newMachineOver makes a machine over layers of an overlay, the uppermost first.
+func newMachineOver(t *testing.T, n network, lower string) *machine {
+	t.Helper()
 	sweep(t)
 	m := &machine{network: n}
 	m.name = strings.TrimSuffix(m.inside, "-in")
@@ -88,6 +93,9 @@ func newMachineIn(t *testing.T, n network) *machine {
 			_ = syscall.Unmount(m.root, syscall.MNT_DETACH) // or the files below could not be removed
 		}
 	})
+	if lower != pristine(t) {
+		return m
+	}
 	// Nothing but a boot changes the disk, and sshd is a service: without a preset Debian would enable its socket too.
 	for _, unit := range []string{"ssh.socket", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer"} {
 		m.link(t, "etc/systemd/system/"+unit, "/dev/null")

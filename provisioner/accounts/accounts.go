@@ -63,6 +63,8 @@ type Want struct {
 	Passwords []Password
 	// HashLater leaves passwords in plain text alone: to hash one costs milliseconds.
 	HashLater bool
+	// Ledger, if not nil, compares with what was applied before.
+	Ledger Ledger
 }
 
 // Password is a password for a user, or its hash.
@@ -114,7 +116,7 @@ type File struct {
 // Record is one change in an account file, in words without secrets.
 type Record struct {
 	Name   string // "user core", "group docker: member core"
-	Action string // "added" or "changed"
+	Action string // "added", "changed" or "removed"
 	Detail string // "uid 1000, home /home/core, password (secret)"
 	Why    []source.Range
 }
@@ -135,8 +137,18 @@ type Account struct {
 // become what the item says; another id, login group or home directory is a finding, because files would have
 // to move. An account that is defined outside /etc gets a line in /etc when one of its fields has to change,
 // and such a group does when it gets a member: the first definition that is found counts, and /etc is first.
+//
+// What somebody has changed by hand since it was applied, as Want.Ledger has it, stays; what was applied and is not asked
+// for any more goes if the ledger says so.
 func Edit(now State, want Want) Result {
 	e := newEditor(now)
+	if want.Ledger != nil {
+		e.ledger = want.Ledger
+	}
+	before := map[string]*string{}
+	for i := range want.Users {
+		before[want.Users[i].Name.V] = e.account(want.Users[i].Name.V)
+	}
 	for i, g := range want.Groups {
 		e.ensureGroup(i, g)
 	}
@@ -159,6 +171,9 @@ func Edit(now State, want Want) Result {
 	for i := range want.Users {
 		e.memberships(&want.Users[i])
 	}
+	e.keepUsers(want, before)
+	e.keepGroups(want)
+	e.orphans()
 	return e.result()
 }
 
@@ -194,6 +209,9 @@ func (e *editor) result() Result {
 // members puts the members of a top-level group in it.
 func (e *editor) members(index int, g schema.Group) {
 	for i, m := range g.Members {
+		if e.gone[m.V] {
+			continue
+		}
 		if !e.userExists(m.V) {
 			e.report(rules.MemberUnknown, m.At, fmt.Sprintf("groups[%d].members[%d]", index, i), "no user %q to be a member of %s", m.V, g.Name.V)
 			continue
@@ -209,9 +227,9 @@ func (e *editor) memberships(u *User) {
 		return // reported
 	}
 	groups := u.Groups
-	if len(groups) == 0 && e.isNew[name] {
+	if len(groups) == 0 {
 		for _, g := range u.NewGroups {
-			if e.groupNamed(g) != "" {
+			if e.groupNamed(g) != "" && (e.isNew[name] || e.ledger.Applied(Group, memberRecord(g, name))) {
 				e.join(name, g, u.At)
 			}
 		}

@@ -32,6 +32,10 @@ type editor struct {
 	salt       []byte
 	today      string // in days since 1970, as shadow has it; empty if the clock cannot be right
 	diags      diag.List
+	ledger     Ledger
+	newGroup   map[string]bool
+	joined     map[string]bool // groups that somebody is to be in
+	gone       map[string]bool // users whom somebody has removed by hand
 }
 
 // Numbers of fields.
@@ -56,7 +60,7 @@ func newEditor(now State) *editor {
 		gids:     newIDs(d.gidMin, d.gidMax, d.sysGIDMin, d.sysGIDMax),
 		uidOwner: map[int]string{}, gidName: map[int]string{},
 		isNew: map[string]bool{}, makeHome: map[string]bool{},
-		salt: now.Salt,
+		salt: now.Salt, ledger: noLedger{}, newGroup: map[string]bool{}, joined: map[string]bool{}, gone: map[string]bool{},
 	}
 	if !now.Now.Before(now.Built) {
 		e.today = strconv.FormatInt(now.Now.Unix()/secondsPerDay, 10)
@@ -152,7 +156,8 @@ func (e *editor) gidOf(name string, why source.Range) int {
 // addGroup makes a group.
 func (e *editor) addGroup(name string, gid int, password string, members []string, why source.Range) *line {
 	e.useGID(gid, name)
-	r := Record{Name: "group " + name, Action: "added", Detail: fmt.Sprintf("gid %d", gid), Why: places(why)}
+	e.newGroup[name] = true
+	r := Record{Name: groupRecord(name), Action: "added", Detail: fmt.Sprintf("gid %d", gid), Why: places(why)}
 	id := strconv.Itoa(gid)
 	list := strings.Join(members, ",")
 	if !e.gshadow.missing {
@@ -191,6 +196,7 @@ func (e *editor) ensureGroup(index int, g schema.Group) {
 		e.report(rules.AccountName, g.Name.At, field, "%q is not a name for a group", name)
 	case e.group.broken[name]:
 		e.report(rules.AccountFile, g.Name.At, field, "/%s has a malformed line for %s", Group, name)
+	case e.groupNamed(name) == "" && e.ledger.Applied(Group, groupRecord(name)) && !e.ledger.Hold(Group, groupRecord(name), "", nil):
 	case e.groupNamed(name) == "":
 		e.addGroup(name, e.newGID(unknownID, false, g.Name.At, field), "x", nil, g.Name.At)
 	}
@@ -206,8 +212,16 @@ func (e *editor) join(user, group string, why source.Range) bool {
 		}
 		l = e.copyGroup(group, why)
 	}
-	r := Record{Name: fmt.Sprintf("group %s: member %s", group, user), Action: "added", Why: places(why)}
-	if !e.group.join(l, user, r) {
+	r := Record{Name: memberRecord(group, user), Action: "added", Why: places(why)}
+	e.joined[group] = true
+	var found *string
+	if l.has(user) {
+		if !e.ledger.Applied(Group, r.Name) {
+			return false // it is not ours
+		}
+		found = new(string)
+	}
+	if !e.ledger.Hold(Group, r.Name, "", found) || !e.group.join(l, user, r) {
 		return false
 	}
 	if l := e.gshadow.byName[group]; l != nil {
@@ -226,7 +240,7 @@ func (e *editor) ensureUser(u *User) {
 	case e.passwd.broken[name] || e.shadow.broken[name]:
 		e.report(rules.AccountFile, u.Name.At, fieldOf(u.Path, "name"), "/%s or /%s has a malformed line for %s", Passwd, Shadow, name)
 		return
-	case !e.fieldsAreWhole(u):
+	case !e.fieldsAreWhole(u), e.isGone(name):
 		return
 	}
 	if o, outside := e.outside.users[name]; outside && e.passwd.byName[name] == nil {
@@ -295,14 +309,15 @@ func (e *editor) changeUser(l *line, u *User) {
 	var changes []string
 	var why []source.Range
 	change := func(field int, v schema.Value[string], what string) {
-		if v.Set && l.fields[field] != v.V {
+		found := l.fields[field]
+		if v.Set && e.ledger.Hold(Passwd, fieldRecord(what, u.Name.V), v.V, &found) && found != v.V {
 			e.passwd.set(l, field, v.V)
 			changes = append(changes, fmt.Sprintf("%s %s", what, v.V))
 			why = append(why, v.At)
 		}
 	}
-	change(4, u.Gecos, "gecos")
-	change(6, u.Shell, "shell")
+	change(4, u.Gecos, gecosField)
+	change(6, u.Shell, shellField)
 	if len(changes) > 0 {
 		e.passwd.records = append(e.passwd.records, Record{Name: "user " + u.Name.V, Action: "changed", Detail: strings.Join(changes, ", "), Why: why})
 	}
@@ -349,6 +364,7 @@ func (e *editor) changeShadow(l *line, u *User) {
 	fields := slices.Clone(have)
 	var details []string
 	var why []source.Range
+	u = e.holdShadow(u, have, true)
 	if hash := password(u, have[1]); hash != have[1] {
 		fields[1], fields[2] = hash, e.changed(u)
 		details, why = append(details, describePassword(u, hash)), places(u.Passwd.At, u.LockPasswd.At)
@@ -369,6 +385,30 @@ func (e *editor) changeShadow(l *line, u *User) {
 		e.passwd.set(l, 1, "x")
 		e.passwd.records = append(e.passwd.records, Record{Name: "user " + name, Action: "changed", Detail: "password moved to shadow", Why: r.Why})
 	}
+}
+
+// holdShadow takes down what an item asks of a line of shadow, and gives the item as far as it may be so. there says that the
+// line is not new.
+func (e *editor) holdShadow(u *User, have []string, there bool) *User {
+	may, want := *u, slices.Clone(have)
+	setExpiry(want, u)
+	hold := func(what, wanted string, field int) bool {
+		found := &have[field]
+		if !there {
+			found = nil
+		}
+		return e.ledger.Hold(Shadow, fieldRecord(what, u.Name.V), wanted, found)
+	}
+	if (u.Passwd.Set || u.LockPasswd.Set) && !hold(passwordField, password(u, have[1]), 1) {
+		may.Passwd, may.LockPasswd = schema.Value[schema.Secret]{}, schema.Value[bool]{}
+	}
+	if u.Inactive.Set && !hold(inactiveField, want[6], 6) {
+		may.Inactive = schema.Value[int]{}
+	}
+	if u.ExpireDate.Set && !hold(expiryField, want[7], 7) {
+		may.ExpireDate = schema.Value[string]{}
+	}
+	return &may
 }
 
 // describePassword says what password a line of shadow has, and not which.
@@ -453,7 +493,7 @@ func (e *editor) hashOf(name string) string {
 // ensurePassword sets the password of a user of whom no item of users says anything, by the last that is given.
 func (e *editor) ensurePassword(p Password, last map[string]Password, want Want) {
 	name := p.User.V
-	if slices.ContainsFunc(want.Users, func(u User) bool { return u.Name.V == name }) {
+	if e.gone[name] || slices.ContainsFunc(want.Users, func(u User) bool { return u.Name.V == name }) {
 		return
 	}
 	if !e.userExists(name) {
@@ -520,6 +560,7 @@ func (e *editor) addUser(u *User) {
 	e.makeHome[name] = !u.NoCreateHome.V && (!system || u.HomeDir.Set || u.NoCreateHome.Set)
 	fields := e.shadowFields(name, hash, system)
 	fields[2] = e.changed(u)
+	e.holdNew(u, fields)
 	secret := strings.Join(append([]string{describePassword(u, hash)}, setExpiry(fields, u)...), ", ")
 	r := Record{Name: "user " + name, Action: "added", Why: places(u.At),
 		Detail: fmt.Sprintf("uid %d, gid %d, home %s, shell %s, %s", uid, gid, home, shell, secret)}
@@ -529,6 +570,16 @@ func (e *editor) addUser(u *User) {
 	if !system && e.defs.uidMin <= uid && uid <= e.defs.uidMax {
 		e.addSubIDs(u, e.subuid, e.subUIDs)
 		e.addSubIDs(u, e.subgid, e.subGIDs)
+	}
+}
+
+// holdNew takes down what an item asks of a new account.
+func (e *editor) holdNew(u *User, shadow []string) {
+	e.holdShadow(u, shadow, false)
+	for what, v := range map[string]schema.Value[string]{gecosField: u.Gecos, shellField: u.Shell} {
+		if v.Set {
+			e.ledger.Hold(Passwd, fieldRecord(what, u.Name.V), v.V, nil)
+		}
 	}
 }
 

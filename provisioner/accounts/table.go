@@ -134,16 +134,20 @@ func (t *table) text() []byte {
 	return b.Bytes()
 }
 
-// join adds a member to an entry of group or gshadow, whose last field lists them, and says whether that is
-// new.
-func (t *table) join(l *line, user string, r Record) bool {
+// has says that a user is a member of an entry of group or gshadow, whose last field lists them.
+func (l *line) has(user string) bool {
 	if l.members == nil {
 		l.members = map[string]bool{}
 		for _, m := range strings.FieldsFunc(l.fields[len(l.fields)-1], isComma) {
 			l.members[m] = true
 		}
 	}
-	if l.members[user] {
+	return l.members[user]
+}
+
+// join adds a member to an entry of group or gshadow, and says whether that is new.
+func (t *table) join(l *line, user string, r Record) bool {
+	if l.has(user) {
 		return false
 	}
 	l.members[user] = true
@@ -151,6 +155,32 @@ func (t *table) join(l *line, user string, r Record) bool {
 	t.changed = true
 	t.records = append(t.records, r)
 	return true
+}
+
+// leave takes a member out of an entry of group or gshadow.
+func (t *table) leave(l *line, user string, r Record) {
+	if !l.has(user) {
+		return
+	}
+	delete(l.members, user)
+	is := func(m string) bool { return m == user }
+	last := len(l.fields) - 1
+	t.set(l, last, strings.Join(slices.DeleteFunc(strings.FieldsFunc(l.fields[last], isComma), is), ","))
+	l.joined = slices.DeleteFunc(l.joined, is)
+	t.records = append(t.records, r)
+}
+
+// remove takes an entry out.
+func (t *table) remove(name string, r Record) {
+	l := t.byName[name]
+	if l == nil {
+		return
+	}
+	t.lines = slices.DeleteFunc(t.lines, func(other *line) bool { return other == l })
+	delete(t.byName, name)
+	t.at = min(t.at, len(t.lines))
+	t.changed = true
+	t.records = append(t.records, r)
 }
 
 // write appends the line, without its end.

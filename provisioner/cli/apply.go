@@ -167,13 +167,25 @@ func readMetadata(path string) (schema.Metadata, error) {
 	return meta, nil
 }
 
+// again is the flags of those who apply a configuration once more.
+type again struct{ overwrite, prune bool }
+
+func (a *again) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.overwrite, "overwrite", false, "take back what was changed by hand since it was applied")
+	cmd.Flags().BoolVar(&a.prune, "prune", false, "remove what was applied and the configuration no longer has")
+}
+
 func (c *Command) apply() *cobra.Command {
 	var t target
+	var a again
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Fetch, check, plan, commit and hand off",
 		Long: `Fetch the configuration, check it, decide every change, make all of them or none, and hand off to
 systemd: the stages of a boot in a row. It needs root, unless --root names a directory of your own.
+
+What was changed by hand since it was applied is kept, and what the configuration no longer has is left;
+both are listed.
 
 Exit status: 0 done, or nothing to do; 1 the configuration is refused; 2 usage; 3 failed and rolled
 back, or failed before any change; 4 committed, but the hand-off failed.`,
@@ -189,10 +201,16 @@ back, or failed before any change; 4 committed, but the hand-off failed.`,
 			if env.Live && os.Geteuid() != 0 {
 				return c.fail(errors.New("apply to the running system needs root; --root DIR works on another"))
 			}
-			return status(firstboot.Apply(cmd.Context(), env).ExitStatus)
+			env.Overwrite, env.Prune = a.overwrite, a.prune
+			r := firstboot.Apply(cmd.Context(), env)
+			for _, line := range r.Remains() {
+				fmt.Fprintln(c.Stdout, line)
+			}
+			return status(r.ExitStatus)
 		},
 	}
 	t.flags(cmd)
+	a.flags(cmd)
 	return cmd
 }
 
@@ -206,6 +224,7 @@ func (c *Command) fail(err error) error {
 
 func (c *Command) plan() *cobra.Command {
 	var t target
+	var a again
 	var out output
 	cmd := &cobra.Command{
 		Use:   "plan",
@@ -226,6 +245,7 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 				return err
 			}
 			defer env.Root.Close()
+			env.Overwrite, env.Prune = a.overwrite, a.prune
 			made, err := firstboot.Plan(cmd.Context(), env)
 			if err != nil {
 				return c.fail(err)
@@ -243,6 +263,7 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 		},
 	}
 	t.flags(cmd)
+	a.flags(cmd)
 	out.flags(cmd, "text", "json")
 	return cmd
 }

@@ -31,6 +31,6 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JOURNAL_STREAM", "")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "mode": mode, "scratch": scratch},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "mode": mode, "scratch": scratch, "substitute": substitute, "add": add},
 	})
 }

@@ -135,6 +135,17 @@ network:
 		hold("diff", run(0, "diff", "--format", "json", sides[0], sides[1]))
 	}
 	hold("facts", run(0, "facts", "--root", "../../docs/testdata/root"))
+	golden := t.TempDir()
+	for name, text := range map[string]string{"etc/machine-id": "0123456789abcdef0123456789abcdef\n", "root/.ssh/authorized_keys": ""} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(golden, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(golden, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold("seal", run(1, "seal", "--check", "--format", "json", "--root", golden))
+	hold("seal", run(0, "seal", "--format", "json", "--root", golden))
 	hold("detect", run(0, "detect", "--format", "json", "--root", "../../docs/testdata/machine"))
 	hold("detect", run(0, "detect", "--format", "json", "--root", t.TempDir()))
 	for _, name := range image.Names() {

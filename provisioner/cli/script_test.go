@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -71,4 +73,30 @@ func scratch(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(filepath.Join(root, name), []byte(text), 0o644))
 	}
 	ts.Check(os.Chmod(filepath.Join(root, "etc/shadow"), 0o640))
+}
+
+// substitute changes a file as somebody does by hand: substitute FILE REGEXP TEXT. It must match.
+func substitute(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: substitute FILE REGEXP TEXT")
+	}
+	text := []byte(ts.ReadFile(args[0]))
+	re := regexp.MustCompile(args[1])
+	if !re.Match(text) {
+		ts.Fatalf("%s has nothing like %q:\n%s", args[0], args[1], text)
+	}
+	first := re.FindIndex(text)
+	text = slices.Concat(text[:first[0]], []byte(args[2]), text[first[1]:])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o644))
+}
+
+// add adds a line to a file: add FILE TEXT.
+func add(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: add FILE TEXT")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	ts.Check(err)
+	_, err = f.WriteString(args[1] + "\n")
+	ts.Check(errors.Join(err, f.Close()))
 }

@@ -195,16 +195,21 @@ func lose(keep func(int) bool, tear func(string) string) func(*node) {
 	}
 }
 
-// tree is everything but our own state, in words.
+// tree is everything but what a transaction makes for itself, in words.
 func (d *disk) tree() map[string]string {
 	tree := map[string]string{}
 	d.walk(".", d.root, func(p string, n *node) bool {
-		if p != "var" {
+		if below, ours := strings.CutPrefix(p, "var/lib/provisioner/"); p != "var" && !strings.HasPrefix(p, "var/") || ours && !isOwn(below) {
 			tree[p] = n.String()
 		}
-		return p != "var"
+		return true
 	})
 	return tree
+}
+
+// isOwn says that a name in our state directory is a transaction's own.
+func isOwn(name string) bool {
+	return strings.HasPrefix(name, "journal") || strings.HasPrefix(name, "stage")
 }
 
 // fingerprint is all of a disk that has been settled.

@@ -68,6 +68,12 @@ func (r *run) appliedBefore() (bool, error) {
 		if r.settings.LaterBoots == "apply" {
 			return false, nil
 		}
+		if ended, err := r.isHandedOff(m); err != nil {
+			return false, err
+		} else if !ended && !m.ByHand {
+			return false, fmt.Errorf("configuration %s was committed and not handed off to the end, and the user-data is %s now: %w",
+				short(m.Digest), short(r.digest()), ErrHalfway)
+		}
 		r.say("check", "the user-data is not what was applied; provisioner plan shows what would change, provisioner apply changes it")
 	}
 	return true, nil
@@ -102,13 +108,9 @@ func (r *run) again(ctx context.Context) report.State {
 		}
 	}
 	for _, j := range kept.Jobs {
-		switch j.Action {
-		case "restart", "reload-or-restart":
-			j.Action = "start"
-		case "reload", "try-restart", "reload-or-try-restart":
-			continue
+		if action := plan.LaterAction(j.Action); action != "" {
+			r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: action})
 		}
-		r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: j.Action})
 	}
 	for _, s := range kept.Scripts {
 		if !ended.has(plan.Digest(s.Content), s.When) {
@@ -120,10 +122,13 @@ func (r *run) again(ctx context.Context) report.State {
 	return report.Done
 }
 
-// restoreCurrent puts back what the instance that this machine was last had below /run.
+// restoreCurrent puts back what the instance that this machine was last had below /run, unless the machine is a copy.
 func restoreCurrent(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) ([]plan.Change, error) {
 	dir, err := state.CurrentDir(root)
 	if dir == "" || err != nil {
+		return nil, err
+	}
+	if copied, err := isCopy(root); copied || err != nil {
 		return nil, err
 	}
 	return restore(ctx, root, dir, wanted)
@@ -137,7 +142,7 @@ func restore(ctx context.Context, root *fsroot.Root, dir string, wanted func(pat
 	}
 	f := plan.Facts{Paths: map[string]*plan.Seen{}}
 	var missing []plan.Change
-	for _, c := range kept.Changes() {
+	for _, c := range kept.Changes(false) {
 		if !wanted(c.Path) {
 			continue
 		}
@@ -209,7 +214,7 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 		return r.Report
 	}
 	r.hurried = true
-	if dir, err := state.CurrentDir(r.Root); err != nil || dir != "" {
+	if own, err := r.isProvisioned(); err != nil || own {
 		if err != nil {
 			return r.pass(ctx, r.failed(err))
 		}
@@ -265,15 +270,14 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	if r.isLeft() {
 		return r.passOn(ctx)
 	}
-	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
+	st := worse(r.all(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)
 		if err == nil {
 			// What is committed is handed off, whatever went wrong after the commit: that is in the report, and
 			// BootHandoff ends with it.
-			r.enter("hand off")
-			return r.pass(ctx, report.Done)
+			return r.passToHandoff(ctx)
 		}
 		st = r.degraded(err)
 	}
@@ -288,7 +292,15 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 func (r *run) passOn(ctx context.Context) *report.Report {
 	r.underLock(ctx, func() report.State { return r.resume(ctx) })
 	r.networkState() // what is wrong with it is in the report, and BootHandoff ends with it
+	return r.passToHandoff(ctx)
+}
+
+// passToHandoff leaves the report to BootHandoff, if that comes.
+func (r *run) passToHandoff(ctx context.Context) *report.Report {
 	r.enter("hand off")
+	if err := r.willStart(ctx, handoffUnit); err != nil {
+		return r.pass(ctx, r.degraded(err))
+	}
 	return r.pass(ctx, report.Done)
 }
 
@@ -331,6 +343,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		return r.Report
 	}
 	r.publish(ctx)
+	r.request.Enabled = append(r.request.Enabled, "provisioner.target") // nothing else would miss it
 	st, o := report.Done, handoff.Options{Success: "provisioner-success.target"}
 	if len(r.Errors) > 0 { // of BootMain, after the commit
 		st, o.Success = report.Degraded, ""
@@ -338,6 +351,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	st = worse(st, r.handOff(ctx, o, func() error {
 		return errors.Join(r.Root.Remove(requestPath), r.endFirst(), handoff.Ready())
 	}))
+	st = worse(st, r.markHandedOff(ctx))
 	r.showKeys(ctx)
 	r.end(ctx, st)
 	r.printFinalMessage()

@@ -23,17 +23,19 @@ import (
 // at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
 // says of the default user, so that the account is made once and right.
 //
-// It is made once for each instance and each answer of the platform, and never where a configuration was applied:
+// Before it, and before all else, what another instance has left goes. It is made once for each instance and each answer of the platform, and never where a configuration was applied:
 // that has the platform's part in it. What stands in its way is told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
+	if err := r.succeed(ctx); err != nil {
+		return r.failed(err)
+	}
 	meta := r.data.Meta
 	n := r.floorNetwork()
 	if !r.settings.Floor || r.data.Routed || r.instance == "" || meta.Hostname == "" && len(meta.SSHKeys) == 0 && n == nil {
 		return report.Done
 	}
 	r.enter("access floor")
-	var applied state.Manifest
-	if known, err := state.Read(r.Root, r.instance, state.ManifestFile, &applied); known || err != nil {
+	if known, err := r.isApplied(); known || err != nil {
 		if err != nil {
 			return r.failed(err)
 		}
@@ -52,22 +54,27 @@ func (r *run) floor(ctx context.Context) report.State {
 	if _, err := state.Read(r.Root, r.instance, state.FloorFile, &have); err != nil {
 		return r.failed(err)
 	}
-	if have == want {
+	if have.Digest == want.Digest {
 		return report.Done
 	}
-	file, err := state.File(r.instance, state.FloorFile, want)
+	before, err := r.applied()
 	if err != nil {
 		return r.failed(err)
 	}
-	own := func(plan.Plan) ([]plan.Change, error) {
-		record, err := r.record()
-		return append(state.Directories(r.instance), file, record), err
+	if before != nil {
+		before.Partial = true
+	}
+	own := func(p plan.Plan) ([]plan.Change, error) {
+		want.Items = p.Owned
+		file, err1 := state.File(r.instance, state.FloorFile, want)
+		record, err2 := r.record()
+		return append(state.Directories(r.instance), file, record), errors.Join(err1, err2)
 	}
 	var found diag.List
 	for _, cfg := range r.floorConfigs() {
 		var p plan.Plan
 		var st report.State
-		if p, found, st = r.transact(ctx, cfg, own); st == report.Refused {
+		if p, found, st = r.transact(ctx, cfg, before, own); st == report.Refused {
 			continue
 		}
 		r.request.Hostname = p.Hostname
@@ -118,7 +125,14 @@ func (r *run) floorAccounts() []*schema.Config {
 // commit plans the configuration and makes it so.
 func (r *run) commit(ctx context.Context) report.State {
 	r.enter("plan")
-	p, found, st := r.transact(ctx, r.config, r.stateOf)
+	applied, err := r.applied()
+	if err != nil {
+		return r.failed(err)
+	}
+	p, found, st := r.transact(ctx, r.config, applied, func(p plan.Plan) ([]plan.Change, error) {
+		same := applied != nil && applied.Same && len(p.Changes)+len(p.Runtime) == 0
+		return r.stateOf(p, same)
+	})
 	if st == report.Refused && r.offline {
 		return st // a later stage waits for what is missing, or tells it
 	}
@@ -132,20 +146,19 @@ func (r *run) commit(ctx context.Context) report.State {
 	if err := r.takeDown(ctx, p); err != nil {
 		st = worse(st, r.degraded(err))
 	}
-	ended, err := r.scriptsEnded()
-	if err != nil {
+	if err := r.dropEnded(&p); err != nil {
 		return worse(st, r.degraded(err))
 	}
-	hostname, reload := r.request.Hostname, r.request.Reload
-	p.Scripts = slices.DeleteFunc(p.Scripts, func(s plan.Script) bool { return ended.has(plan.Digest(s.Content), s.When) })
-	r.dropEndedSteps(&p.Steps, &p.Power, ended)
+	r.tellLeft(p)
+	before := r.request
 	r.request = handoff.Of(p)
 	r.request.Keys = keysShown(r.config, r.settings.DefaultUser)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
-		r.request.Hostname = hostname
+		r.request.Hostname = before.Hostname
 	}
-	r.request.Reload = r.request.Reload || reload
+	r.request.Reload = r.request.Reload || before.Reload
+	r.request.Jobs = append(before.Jobs, r.request.Jobs...)
 	return st
 }
 
@@ -161,9 +174,9 @@ const attempts = 3
 // transact computes a plan, adds our own state to it, and commits it all; if somebody else changes what it is
 // about, it plans again. The findings of the machine come back; if one is an error, nothing was done and the
 // state is Refused.
-func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Plan) ([]plan.Change, error)) (plan.Plan, diag.List, report.State) {
+func (r *run) transact(ctx context.Context, cfg *schema.Config, applied *plan.Applied, own func(plan.Plan) ([]plan.Change, error)) (plan.Plan, diag.List, report.State) {
 	for attempt := 1; ; attempt++ {
-		p, f, found, err := r.compute(ctx, cfg)
+		p, f, found, err := r.compute(ctx, cfg, applied)
 		if err != nil {
 			return p, found, r.failed(err)
 		}
@@ -214,14 +227,15 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, own func(plan.Pl
 	}
 }
 
-// compute decides every change for a configuration, looking at the machine as often as the plan has to know
-// more.
-func (r *run) compute(ctx context.Context, cfg *schema.Config) (plan.Plan, plan.Facts, diag.List, error) {
+// compute decides every change for a configuration, given what was applied, looking at the machine as often as the plan
+// has to know more.
+func (r *run) compute(ctx context.Context, cfg *schema.Config, applied *plan.Applied) (plan.Plan, plan.Facts, diag.List, error) {
 	f, err := facts.Gather(ctx, r.Root, r.Live, r.interfaces(ctx))
 	if err != nil {
 		return plan.Plan{}, f, nil, err
 	}
-	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported}
+	in := plan.Input{Config: cfg, Meta: r.data.Meta, Facts: f, DefaultUser: r.settings.DefaultUser, Imported: r.imported,
+		Applied: applied, Overwrite: r.Overwrite, Prune: r.Prune}
 	in.Network, in.NetworkUnits = r.networkOf(cfg)
 	const rounds = 256 // each finds what the one before made it look for: directories in directories, Also= of units
 	for range rounds {
@@ -296,27 +310,27 @@ func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error 
 	return nil
 }
 
-// stateOf is what is remembered of this configuration.
-func (r *run) stateOf(p plan.Plan) ([]plan.Change, error) {
-	// What an earlier apply made and this plan finds as it should be is still ours.
-	var m state.Manifest
-	if _, err := state.Read(r.Root, r.instance, state.ManifestFile, &m); err != nil {
-		return nil, err
-	}
+// stateOf is what is remembered of this configuration. Where it was applied before and nothing is other than it says, same,
+// what was kept of how that came about stays as it is.
+func (r *run) stateOf(p plan.Plan, same bool) ([]plan.Change, error) {
 	out := state.Directories(r.instance)
-	manifest, err1 := state.File(r.instance, state.ManifestFile, m.With(r.digest(), p.Owned))
+	manifest, err1 := state.File(r.instance, state.ManifestFile, state.Manifest{Version: 1, Digest: r.digest(), ByHand: r.byHand, Items: p.Owned})
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()
 	record, err5 := r.record()
 	machine, err6 := r.machineRecord()
-	out = append(append(append(out, manifest, instance, record), origin...), machine...)
-	if r.Live {
+	out = append(append(append(out, manifest, instance), origin...), machine...)
+	if !same {
+		out = append(out, record)
+	}
+	if r.Live && !same {
 		out = append(out, runtime)
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))
 	}
+	out = append(out, plan.Change{Kind: plan.Remove, Path: state.Top + "/" + state.LeftFile, Origin: plan.OriginState})
 	return append(out, state.Link(r.instance)), errors.Join(err1, err2, err3, err4, err5, err6)
 }
 

@@ -248,7 +248,7 @@ func TryNetwork(ctx context.Context, env Env, t Try) *report.Report {
 			return r.failed(fmt.Errorf("%s describes no network", t.File.Name))
 		}
 		r.enter("plan")
-		_, found, st := r.transact(ctx, &schema.Config{Network: n}, func(plan.Plan) ([]plan.Change, error) { return nil, nil })
+		_, found, st := r.transact(ctx, &schema.Config{Network: n}, nil, func(plan.Plan) ([]plan.Change, error) { return nil, nil })
 		if r.find(found); st == report.Refused {
 			return r.refused()
 		}

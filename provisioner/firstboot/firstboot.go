@@ -78,6 +78,9 @@ type Env struct {
 	Version  string
 	// PID is our own process, for whoever reads the status while we run.
 	PID int
+	// Overwrite takes back what somebody has changed by hand since it was applied, and Prune removes what the configuration
+	// no longer has. No boot does either.
+	Overwrite, Prune bool
 }
 
 // run is one run, from the lock to the report.
@@ -112,7 +115,7 @@ type run struct {
 	later          bool // this is a later boot, on which nothing was to be applied
 	first          bool // this is the first boot of an instance
 	offline        bool // there is no network yet, and nothing is waited for that needs one
-	wholly         bool // the first stage has applied everything
+	whole          bool // the first stage has applied everything
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -126,10 +129,13 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	r.byHand = true
-	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
+	st := worse(r.all(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
+	}
+	if r.Live && (st == report.Done || st == report.Degraded) {
+		st = worse(st, r.markHandedOff(ctx))
 	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
@@ -137,9 +143,9 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	return r.Report
 }
 
-// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
-func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
+func (r *run) all(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}
@@ -362,18 +368,18 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	if err := r.importKeys(ctx); err != nil {
 		return out, err
 	}
-	p, f, found, err := r.compute(ctx, r.config)
+	applied, err := r.applied()
 	if err != nil {
 		return out, err
 	}
-	r.find(found)
-	if r.instance != "" {
-		ended, err := r.scriptsEnded()
-		if err != nil {
-			return out, err
-		}
-		r.dropEndedSteps(&p.Steps, &p.Power, ended)
+	p, f, found, err := r.compute(ctx, r.config, applied)
+	if err != nil {
+		return out, err
 	}
+	if err := r.dropEnded(&p); err != nil {
+		return out, err
+	}
+	r.find(found)
 	out.Plan, out.Facts, out.Found = p, f, r.found
 	return out, nil
 }

@@ -27,6 +27,9 @@ func Generate(ctx context.Context, root *fsroot.Root, words []string, dir string
 		return err
 	}
 	first, err := isFirst(root)
+	if err == nil && !first {
+		first, err = isCopy(root)
+	}
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ func BootLocal(ctx context.Context, env Env) *report.Report {
 	if st == report.Done || !r.request.IsEmpty() {
 		st = worse(st, r.handOffEarly(ctx))
 	}
+	if err := r.willStart(ctx, mainUnit); err != nil {
+		st = r.failed(err)
+	}
 	return r.pass(ctx, st)
 }
 
@@ -53,12 +56,13 @@ func (r *run) early(ctx context.Context) report.State {
 		return r.failed(err)
 	}
 	r.publish(ctx)
-	made, err := restoreCurrent(ctx, r.Root, func(string) bool { return true })
-	if err == nil {
-		err = r.label(ctx, made)
-	}
-	if err == nil {
-		r.first, err = isFirst(r.Root)
+	own, err := r.isProvisioned()
+	r.first = !own
+	var made []plan.Change
+	if own && err == nil {
+		if made, err = restoreCurrent(ctx, r.Root, func(string) bool { return true }); err == nil {
+			err = r.label(ctx, made)
+		}
 	}
 	marks := []plan.Change{marker}
 	if r.first {
@@ -127,13 +131,13 @@ func (r *run) applyLocal(ctx context.Context) report.State {
 		return st
 	}
 	r.conclude()
-	r.wholly = true
+	r.whole = true
 	return report.Done // what went wrong after the commit is in the report, and BootHandoff ends with it
 }
 
 // needsMore says that the configuration needs more than this machine, or that it has a program run before it is applied.
 func (r *run) needsMore() bool {
-	return r.pending > 0 || len(r.config.Boothooks)+len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
+	return r.pending > 0 || len(r.config.Boothooks) > 0 || len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
 }
 
 // handOffEarly hands off what an early stage may: the hostname, and that units are to be read again. Nothing is started.
@@ -147,7 +151,7 @@ func (r *run) handOffEarly(ctx context.Context) report.State {
 	if st == report.Done {
 		rest.Hostname, rest.Reload = "", false
 	}
-	if r.request = rest; !r.wholly {
+	if r.request = rest; !r.whole {
 		return st
 	}
 	if err := r.leave(ctx); err != nil {

@@ -60,7 +60,7 @@ func (r *run) dropEndedSteps(steps *[]plan.Step, power **plan.Power, ended ended
 		}
 	}
 	if len(left.Outcomes) > 0 {
-		r.say("hand off", "%d commands are not run: %s failed on an earlier run", len(left.Outcomes), failed)
+		r.say("hand off", "the commands after %[2]s, %[1]d in all, are not run: it failed earlier", len(left.Outcomes), failed)
 		r.HandOff(left)
 	}
 	*steps = rest

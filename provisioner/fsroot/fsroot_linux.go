@@ -23,6 +23,7 @@ import (
 // taken as 0, and an owner that they cannot give is left out, as tar does. So an image or a scratch root can
 // be made without being root.
 type Root struct {
+	name         string
 	mu           sync.Mutex
 	top          *dir
 	uid, gid     int
@@ -52,7 +53,7 @@ func Open(name string) (*Root, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open root", Path: name, Err: err}
 	}
-	r := &Root{uid: os.Geteuid(), gid: os.Getegid(), volumes: map[uint64]int{}}
+	r := &Root{name: name, uid: os.Geteuid(), gid: os.Getegid(), volumes: map[uint64]int{}}
 	st, err := statx(fd, "")
 	if err == nil && st.Mask&unix.STATX_MNT_ID == 0 {
 		err = unix.ENOSYS
@@ -76,6 +77,9 @@ func Open(name string) (*Root, error) {
 	r.unprivileged = r.uid != 0 && r.uid == r.top.uid
 	return r, nil
 }
+
+// Name is the directory as it was opened.
+func (r *Root) Name() string { return r.name }
 
 // Close gives back the descriptors of r, which must not be used any more.
 func (r *Root) Close() error {

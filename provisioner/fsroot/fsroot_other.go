@@ -18,6 +18,9 @@ func Open(dir string) (*Root, error) {
 // Close does nothing.
 func (*Root) Close() error { return nil }
 
+// Name is empty.
+func (*Root) Name() string { return "" }
+
 // Lock answers an error.
 func (*Root) Lock(path, holder string) (unlock func(), err error) {
 	return nil, fmt.Errorf("lock %s: %w", path, errors.ErrUnsupported)

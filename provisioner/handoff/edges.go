@@ -92,34 +92,58 @@ func (w *Watch) edges(ctx context.Context) {
 
 // explainCycle is "units wait for each other: a.service after b.service after a.service".
 func (w *Watch) explainCycle(ctx context.Context, unit string) string {
-	states := map[string]State{}
-	ring := w.ring(ctx, unit, states)
-	for _, needed := range states[unit].Needs {
+	o := newOrder(w)
+	ring := o.ring(ctx, unit)
+	for _, needed := range o.states[unit].Needs {
 		if ring == nil {
-			ring = w.ring(ctx, needed, states)
+			ring = o.ring(ctx, needed)
 		}
 	}
+	return ringText(ring)
+}
+
+func ringText(ring []string) string {
 	if ring == nil {
 		return ErrCycle.Error()
 	}
 	return ErrCycle.Error() + ": " + strings.Join(ring, " after ")
 }
 
-// ring is the shortest way from a unit back to itself, each unit starting after the next; nil if there is none. What
-// is asked of systemd is kept in states.
-func (w *Watch) ring(ctx context.Context, unit string, states map[string]State) []string {
+// order is the order of units, as far as systemd was asked.
+type order struct {
+	watch  *Watch
+	states map[string]State
+	// later are the units that start after one by what they say themselves. systemd forgets a unit that nobody needs, and
+	// with it that another one starts after it.
+	later map[string][]string
+}
+
+func newOrder(w *Watch) order {
+	return order{w, map[string]State{}, map[string][]string{}}
+}
+
+// after are the units that one starts after.
+func (o order) after(ctx context.Context, unit string) []string {
+	s, known := o.states[unit]
+	if !known {
+		if len(o.states) >= maxRing {
+			return nil
+		}
+		s, _ = o.watch.state(ctx, unit) // of what it says nothing, nothing follows
+		o.states[unit] = s
+		for _, b := range s.Before {
+			o.later[b] = append(o.later[b], unit)
+		}
+	}
+	return slices.Concat(s.After, o.later[unit])
+}
+
+// ring is the shortest way from a unit back to itself, each unit starting after the next; nil if there is none.
+func (o order) ring(ctx context.Context, unit string) []string {
 	came := map[string]string{}
 	for queue := []string{unit}; len(queue) > 0; queue = queue[1:] {
 		at := queue[0]
-		s, known := states[at]
-		if !known {
-			if len(states) >= maxRing {
-				return nil
-			}
-			s, _ = w.state(ctx, at) // of what it says nothing, nothing follows
-			states[at] = s
-		}
-		for _, next := range s.After {
+		for _, next := range o.after(ctx, at) {
 			if _, seen := came[next]; seen {
 				continue
 			}
@@ -152,10 +176,10 @@ func (w *Watch) dropped(ctx context.Context, unit string) string {
 		return ""
 	}
 	// What is wanted by one that was dropped goes with it, so the ring may be further up.
-	states := map[string]State{unit: s}
+	o := newOrder(w)
 	for _, u := range append([]string{unit}, s.By...) {
-		if ring := w.ring(ctx, u, states); ring != nil {
-			return ErrCycle.Error() + ": " + strings.Join(ring, " after ")
+		if ring := o.ring(ctx, u); ring != nil {
+			return ringText(ring)
 		}
 	}
 	return ""

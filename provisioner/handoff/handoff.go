@@ -61,9 +61,9 @@ type State struct {
 	Unlimited bool
 	// Queued says that a job of the unit waits or runs, Tried that one has run since the machine is up.
 	Queued, Tried bool
-	// Needs are the units without which it does not start, After those that it starts after, and By those that want
-	// it or need it.
-	Needs, After, By []string
+	// Needs are the units without which it does not start, After and Before those that it starts after and before, and By
+	// those that want it or need it.
+	Needs, After, Before, By []string
 }
 
 // ErrNoSpace is wrapped by an error of Reload if systemd refused because /run has too little space.

@@ -202,6 +202,13 @@ func TestOutcomes(t *testing.T) {
 				"sysinit.target": {Load: "loaded"}}},
 			handoff.Request{Jobs: jobs("start", etcd)},
 			[]string{"etcd2.service: start: failed (units wait for each other: etcd2.service after fleet.service after x.service after etcd2.service)"}, 0},
+		{"a ring that only the unit itself knows of, since systemd has forgotten it meanwhile",
+			recorder{refuse: map[string]error{"start etcd2.service": handoff.ErrCycle}, states: map[string]handoff.State{
+				etcd:    {Load: "loaded", After: []string{fleet}, Before: []string{flannel}},
+				fleet:   {Load: "loaded", After: []string{flannel}},
+				flannel: {Load: "loaded"}}},
+			handoff.Request{Jobs: jobs("start", etcd)},
+			[]string{"etcd2.service: start: failed (units wait for each other: etcd2.service after fleet.service after flanneld.service after etcd2.service)"}, 0},
 		{"a ring among those that it needs",
 			recorder{refuse: map[string]error{"start etcd2.service": handoff.ErrCycle}, states: map[string]handoff.State{
 				etcd:    {Load: "loaded", After: []string{fleet}, Needs: []string{fleet}},

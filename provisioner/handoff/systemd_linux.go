@@ -122,9 +122,15 @@ func (s *Systemd) Enqueue(ctx context.Context, unit, action string) (<-chan stri
 	}
 	result := make(chan string, 1) // the connection would stand still until somebody reads
 	_, err = ask(ctx, unit, "replace", result)
+	e := godbus.Error{}
+	switch errors.As(err, &e); {
 	// Source: systemd 252, src/core/transaction.c, transaction_verify_order_one.
-	if e := (godbus.Error{}); errors.As(err, &e) && e.Name == "org.freedesktop.systemd1.TransactionOrderIsCyclic" {
+	case e.Name == "org.freedesktop.systemd1.TransactionOrderIsCyclic":
 		return nil, ErrCycle
+	// Source: systemd 252, src/core/dbus-unit.c, bus_unit_queue_job.
+	case action == "stop" && e.Name == "org.freedesktop.systemd1.NoSuchUnit":
+		result <- "done" // its file is gone, and it did not run
+		return result, nil
 	}
 	if err != nil {
 		return nil, err
@@ -202,7 +208,7 @@ func (s *Systemd) State(ctx context.Context, unit string) (State, error) {
 		st.Tried = st.Tried || since != 0
 	}
 	for into, names := range map[*[]string][]string{
-		&st.Needs: {"Requires", "Requisite", "BindsTo"}, &st.After: {"After"}, &st.By: {"WantedBy", "RequiredBy"},
+		&st.Needs: {"Requires", "Requisite", "BindsTo"}, &st.After: {"After"}, &st.Before: {"Before"}, &st.By: {"WantedBy", "RequiredBy"},
 	} {
 		for _, name := range names {
 			units, _ := all[name].([]string)

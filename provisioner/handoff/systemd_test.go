@@ -64,7 +64,7 @@ func TestRealSystemd(t *testing.T) {
 		Reload:   true,
 		Jobs: jobs("restart", "t-old.service", "start", "t-late.service", "start", "t-ok.service", "start", "t-bad.service",
 			"start", "t-needs-bad.service", "start", "t-slow.service", "start", "t-condition.service",
-			"start", "t-none.service", "reload", "t-ok.service", "stop", "t-up.service"),
+			"start", "t-none.service", "reload", "t-ok.service", "stop", "t-up.service", "stop", "t-gone.service"),
 		Scripts: []handoff.Script{
 			{Name: "one", Content: []byte("#! /usr/bin/env  bash \nsleep 0.3\necho first from \"$0\" $HOME\n")},
 			{Name: "two", Content: []byte("#!/bin/sh -eu\necho second $#\nexit 7\n")},
@@ -86,6 +86,7 @@ func TestRealSystemd(t *testing.T) {
 		"t-none.service: start: failed (Unit t-none.service not found.)",
 		"t-ok.service: reload: failed (Job type reload is not applicable for unit t-ok.service.)",
 		"t-up.service: stop: done",
+		"t-gone.service: stop: done",
 		"provisioner-script-one-1.service: run: done",
 		"provisioner-script-two-2.service: run: failed (exit-code, status 7)",
 		"provisioner-script-no-home-3.service: run: done",

@@ -1,15 +1,14 @@
 package hostkeys
 
 import (
-	"crypto/ecdsa"
+	"crypto/ecdh"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/binary"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"path"
 	"slices"
 
@@ -61,51 +60,56 @@ func hostname(root fsroot.FS) string {
 	return "localhost"
 }
 
-// generate makes a private key in a form that every sshd reads: PEM of PKCS #1 and SEC 1 as before OpenSSH 7.8, and for
-// ed25519, which has no such form, OpenSSH's own.
-func generate(kind string) ([]byte, error) {
-	block := &pem.Block{}
-	switch kind {
-	case "rsa":
-		const bits = 3072 // as ssh-keygen since 8.0
-		k, err := rsa.GenerateKey(rand.Reader, bits)
-		if err != nil {
-			return nil, err
-		}
-		block.Type, block.Bytes = "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k)
-	case "ecdsa":
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		if block.Bytes, err = x509.MarshalECPrivateKey(k); err != nil {
-			return nil, err
-		}
-		block.Type = "EC PRIVATE KEY"
-	case "ed25519":
-		public, private, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		block.Type, block.Bytes = "OPENSSH PRIVATE KEY", openssh(public, private)
-	}
-	return pem.EncodeToMemory(block), nil
-}
-
-// openssh is an ed25519 key in the form of OpenSSH, without a passphrase.
+// generate makes a private key in the form of OpenSSH, without a passphrase.
 //
-// Format: PROTOCOL.key of OpenSSH 9.2. The two numbers at the front of the private part are there to find out a wrong
-// passphrase, and have only to be equal.
-func openssh(public ed25519.PublicKey, private ed25519.PrivateKey) []byte {
-	const kind = "ssh-ed25519"
-	inside := fields([]byte(kind), public)
-	secret := append(make([]byte, 8), fields([]byte(kind), public, private, nil)...)
+// Format: PROTOCOL.key of OpenSSH 9.2, and sshkey_private_serialize for what stands in it. The two numbers at the front
+// of the private part are there to find out a wrong passphrase, and have only to be equal.
+func generate(kind string) ([]byte, error) {
+	public, private, err := numbers(kind)
+	if err != nil {
+		return nil, err
+	}
+	secret := append(make([]byte, 8), fields(append(private, nil)...)...)
 	for i := byte(1); len(secret)%8 != 0; i++ {
 		secret = append(secret, i)
 	}
 	b := append([]byte("openssh-key-v1\x00"), fields([]byte("none"), []byte("none"), nil)...)
 	b = binary.BigEndian.AppendUint32(b, 1)
-	return append(b, fields(inside, secret)...)
+	b = append(b, fields(fields(public...), secret)...)
+	return pem.EncodeToMemory(&pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: b}), nil
+}
+
+// numbers makes a key: the fields of its public and of its private part, the type being the first of both.
+func numbers(kind string) (public, private [][]byte, err error) {
+	switch kind {
+	case "rsa":
+		const bits = 3072 // as ssh-keygen since 8.0
+		k, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			return nil, nil, err
+		}
+		name, e, n := []byte("ssh-rsa"), number(big.NewInt(int64(k.E))), number(k.N)
+		return [][]byte{name, e, n}, [][]byte{name, n, e, number(k.D), number(k.Precomputed.Qinv), number(k.Primes[0]), number(k.Primes[1])}, nil
+	case "ecdsa":
+		k, err := ecdh.P256().GenerateKey(rand.Reader) // the curve is the same; crypto/ecdsa would bring all of them
+		if err != nil {
+			return nil, nil, err
+		}
+		public = [][]byte{[]byte("ecdsa-sha2-nistp256"), []byte("nistp256"), k.PublicKey().Bytes()}
+		return public, append(public[:3:3], number(new(big.Int).SetBytes(k.Bytes()))), nil
+	}
+	key, secret, err := ed25519.GenerateKey(rand.Reader)
+	public = [][]byte{[]byte("ssh-ed25519"), key}
+	return public, append(public[:2:2], secret), err
+}
+
+// number is a positive number as SSH writes it: with a zero in front where it would be taken for a negative one.
+func number(n *big.Int) []byte {
+	b := n.Bytes()
+	if len(b) > 0 && b[0] >= 0x80 {
+		b = append([]byte{0}, b...)
+	}
+	return b
 }
 
 // fields are texts with their lengths in front.

@@ -57,8 +57,8 @@ func (t *userTable) load(want accounts.Want) {
 // accounts plans users and groups: the account files, the homes of new users, and their sudo rules.
 func (c *computation) accounts() {
 	c.users = userTable{c: c}
-	want := accounts.Want{Groups: c.Config.Groups, Users: c.people(), Passwords: c.passwords(), HashLater: c.hashLater}
-	if len(want.Groups)+len(want.Users)+len(want.Passwords) == 0 {
+	want := accounts.Want{Groups: c.Config.Groups, Users: c.people(), Passwords: c.passwords(), HashLater: c.hashLater, Ledger: accountLedger{c}}
+	if len(want.Groups)+len(want.Users)+len(want.Passwords) == 0 && !c.ledger.hasAccounts() {
 		return
 	}
 	c.users.load(want)
@@ -69,7 +69,9 @@ func (c *computation) accounts() {
 			change.Records = append(change.Records, Record(r))
 			change.Why = append(change.Why, r.Why...)
 		}
-		change.Why = unique(change.Why)
+		if change.Why = unique(change.Why); len(change.Why) == 0 && origin == "" {
+			change.Origin = OriginPrune
+		}
 		c.put(&change)
 	}
 	for i := range want.Users {
@@ -289,7 +291,7 @@ type newHome struct {
 func (h *newHome) put(change Change, mode uint32) {
 	change.Attr = h.attr
 	change.Attr.Mode = mode
-	change.Why, change.Origin = h.why, h.origin
+	change.Why, change.Origin, change.Given = h.why, h.origin, true
 	h.c.put(&change)
 }
 
@@ -348,7 +350,11 @@ func (c *computation) sudoers(users []accounts.User) {
 				d.Path = fmt.Sprintf("%s.sudo[%d]", u.Path, i)
 				continue
 			}
+			var found *string
 			if lines[line] {
+				found = new(string)
+			}
+			if !c.hold(sudoersFile, SudoForm, line, "", found) || found != nil {
 				continue
 			}
 			lines[line] = true

@@ -138,7 +138,7 @@ func (c *computation) rebootStrategy(strategy schema.Value[string], changed bool
 		}
 		c.put(&Change{Kind: MakeLink, Path: mask, Target: devNull, Why: why})
 		if changed || c.changes(mask) {
-			c.plan.Jobs = append(c.plan.Jobs, Job{Unit: locksmith, Action: "stop", Why: why})
+			c.plan.Jobs = append(c.plan.Jobs, Job{Unit: locksmith, Action: "stop", Once: true, Why: why})
 		}
 		return
 	}
@@ -160,7 +160,7 @@ func (c *computation) agentJob(unit, action string, at source.Range) {
 	case !f.exists():
 		c.report(rules.AgentMissing, at, "%s is not on this machine", unit)
 	case !f.masked:
-		c.plan.Jobs = append(c.plan.Jobs, Job{Unit: unit, Action: action, Why: []source.Range{at}})
+		c.plan.Jobs = append(c.plan.Jobs, Job{Unit: unit, Action: action, Once: true, Why: []source.Range{at}})
 	}
 }
 

@@ -33,7 +33,7 @@ func Compute(in Input) (Plan, diag.List) {
 }
 
 func compute(in Input, hashLater bool) (Plan, diag.List) {
-	c := &computation{Input: in, claims: map[string]*claim{}, hashLater: hashLater}
+	c := &computation{Input: in, claims: map[string]*claim{}, hashLater: hashLater, ledger: newLedger(in.Applied)}
 	c.values = c.instanceValues()
 	c.hostname()
 	c.accounts()
@@ -50,6 +50,7 @@ func compute(in Input, hashLater bool) (Plan, diag.List) {
 	c.lookUps()
 	c.files(true)
 	c.scripts()
+	c.orphans()
 	return c.finish()
 }
 
@@ -63,6 +64,7 @@ type computation struct {
 	values schema.Values
 	names  names
 	cards  cards
+	ledger ledger
 
 	order  []*claim
 	claims map[string]*claim // by real path
@@ -78,6 +80,8 @@ type claim struct {
 	seen *Seen
 	// asked is where user-data itself named the path, to report a second entry for the same place.
 	asked source.Range
+	// dropped says that the path is left as somebody has made it by hand.
+	dropped bool
 }
 
 // report adds a finding.
@@ -155,13 +159,17 @@ func (c *computation) put(want *Change) {
 	if len(want.Why) > 0 {
 		why = want.Why[0]
 	}
+	id := realPath(want.Path, s)
+	if c.ledger.kept[id] != nil || c.isByHand(want, s) {
+		c.keep(want, s)
+		return
+	}
 	if !want.IsAlready(s) && !c.writable(want, s, why) {
 		return
 	}
 	if want.Kind != Remove {
 		c.parents(want)
 	}
-	id := realPath(want.Path, s)
 	if cl := c.claims[id]; cl != nil {
 		if !cl.asked.IsZero() && !c.filing && want.Records == nil {
 			d := c.report(rules.PathTwice, why, "/%s is written by another entry too", want.Path)
@@ -190,7 +198,7 @@ func (c *computation) writable(want *Change, s *Seen, why source.Range) bool {
 		c.report(rules.TargetKernel, why, "%s is on %s, which is the kernel's", shown, s.Volume.Type)
 	case s.Kind == fsroot.Other:
 		c.report(rules.TargetKind, why, "%s is a device, socket or FIFO", shown)
-	case s.Kind == fsroot.Directory && want.Kind != MakeDirectory:
+	case s.Kind == fsroot.Directory && want.Kind != MakeDirectory && want.Origin != OriginPrune:
 		c.report(rules.TargetKind, why, "%s is a directory", shown)
 	case s.Kind != fsroot.Absent && s.Kind != fsroot.Directory && want.Kind == MakeDirectory:
 		c.report(rules.TargetKind, why, "%s is there and is not a directory", shown)
@@ -260,11 +268,12 @@ func (c *computation) finish() (Plan, diag.List) {
 		return Plan{Unseen: slices.Compact(c.unseen)}, nil
 	}
 	for _, cl := range c.order {
-		runtime := c.Facts.Live && isRuntime(realPath(cl.want.Path, cl.seen))
-		if runtime {
+		if cl.dropped {
+			continue
+		}
+		runtime := c.isRuntime(cl)
+		if runtime && cl.want.Origin != OriginPrune {
 			c.plan.Kept = append(c.plan.Kept, cl.want)
-		} else {
-			c.plan.Owned = append(c.plan.Owned, cl.want.item())
 		}
 		if cl.want.IsAlready(cl.seen) {
 			continue
@@ -281,7 +290,39 @@ func (c *computation) finish() (Plan, diag.List) {
 			c.plan.Reload = true
 		}
 	}
+	c.plan.Owned = c.owned()
+	if c.Applied != nil && c.Applied.Same && len(c.plan.Changes)+len(c.plan.Runtime) == 0 {
+		c.plan.Jobs = laterJobs(c.plan.Jobs)
+	}
 	return c.plan, c.diags
+}
+
+// laterJobs are those of a run that finds everything as it should be: nothing is restarted.
+func laterJobs(jobs []Job) []Job {
+	var out []Job
+	for _, j := range jobs {
+		if j.Action = LaterAction(j.Action); j.Action != "" && !j.Once {
+			out = append(out, j)
+		}
+	}
+	return out
+}
+
+// LaterAction is what an action is on a later boot, and where nothing changes: what does not run is started, and what
+// runs is left alone. It is "" where nothing is to be done.
+func LaterAction(action string) string {
+	switch action {
+	case "restart", "reload-or-restart":
+		return "start"
+	case "reload", "try-restart", "reload-or-try-restart":
+		return ""
+	}
+	return action
+}
+
+// isRuntime says that a change is made below the /run of a running system.
+func (c *computation) isRuntime(cl *claim) bool {
+	return c.Facts.Live && isRuntime(realPath(cl.want.Path, cl.seen))
 }
 
 func isRuntime(p string) bool { return strings.HasPrefix(p, "run/") }
@@ -307,15 +348,6 @@ func (w *Change) IsAlready(s *Seen) bool {
 		return s.Kind == fsroot.Regular && s.Attr == w.Attr && s.Size == int64(len(w.Data)) &&
 			(bytes.Equal(s.Data, w.Data) || s.SHA256 == Digest(w.Data))
 	}
-}
-
-// item is a change as the manifest keeps it.
-func (w *Change) item() Item {
-	it := Item{Kind: w.Kind, Path: w.Path, Attr: w.Attr, Target: w.Target, Shared: w.Records != nil}
-	if w.Kind == WriteFile && !it.Shared {
-		it.SHA256 = Digest(w.Data)
-	}
-	return it
 }
 
 // Digest is the SHA-256 of content, in hex.

@@ -43,7 +43,7 @@ func (c *computation) hostname() {
 		want.Data = []byte(name + "\n")
 		c.put(&want)
 	}
-	if c.Facts.Live && c.Facts.SystemHostname != name {
+	if c.Facts.Live && c.Facts.SystemHostname != name && !c.isKept(hostnameFile) {
 		c.plan.Hostname = name
 	}
 }
@@ -127,6 +127,10 @@ func (c *computation) hosts() {
 		return
 	}
 	old, attr, _ := c.shared("etc/hosts")
+	if !c.hold("etc/hosts", HostForm, ownAddress, strings.Join(own, " "), HostForm.find(Held{Name: ownAddress}, old)) {
+		c.put(&Change{Kind: WriteFile, Path: "etc/hosts", Attr: attr, Data: old, Records: []Record{}, Why: why})
+		return
+	}
 	lines, records := setHost(strings.SplitAfter(string(old), "\n"), own)
 	for i := range records {
 		records[i].Why = why
@@ -169,9 +173,12 @@ func (c *computation) ownName() string {
 	return ""
 }
 
+// ownAddress is that of the machine's own name.
+const ownAddress = "127.0.1.1"
+
 // setHost makes the line of 127.0.1.1 that of some names; lines keep their ends.
 func setHost(lines, names []string) ([]string, []Record) {
-	const own, loopback = "127.0.1.1", "127.0.0.1"
+	const own, loopback = ownAddress, "127.0.0.1"
 	if n := len(lines); lines[n-1] == "" {
 		lines = lines[:n-1]
 	} else if !strings.HasSuffix(lines[n-1], "\n") {
@@ -247,7 +254,7 @@ func (c *computation) environment() {
 		return
 	}
 	old, attr, _ := c.shared(environmentFile)
-	data, records := assign(old, want)
+	data, records := assign(old, c.holdAll(environmentFile, old, want))
 	c.put(&Change{Kind: WriteFile, Path: environmentFile, Attr: attr, Data: data, Records: records, Origin: OriginMetadata})
 }
 
@@ -255,6 +262,13 @@ func (c *computation) environment() {
 type assignment struct {
 	key, value string
 	why        []source.Range
+}
+
+// holdAll is those of some lines that may be what is wanted.
+func (c *computation) holdAll(file string, text []byte, want []assignment) []assignment {
+	return slices.DeleteFunc(slices.Clone(want), func(a assignment) bool {
+		return !c.hold(file, AssignmentForm, a.key, a.value, AssignmentForm.find(Held{Name: a.key}, text))
+	})
 }
 
 // assign sets lines KEY=value in a text: in place where the key has lines, else at the end, in the order
@@ -381,7 +395,7 @@ func (c *computation) updateConf() {
 	if !ok {
 		old, _, _ = c.shared(path.Join("usr/share/coreos", path.Base(updateFile)))
 	}
-	data, records := assign(old, want)
+	data, records := assign(old, c.holdAll(updateFile, old, want))
 	c.put(&Change{Kind: WriteFile, Path: updateFile, Attr: attr, Data: data, Records: records, Why: why})
 }
 
@@ -399,7 +413,7 @@ func (c *computation) scripts() {
 	c.plan.BootSteps, c.plan.Steps = Steps(c.Config.BootCommands), Steps(c.Config.RunCommands)
 	c.plan.FinalMessage = c.Config.FinalMessage.V
 	if p := c.Config.PowerState; p.Mode != "" {
-		c.plan.Power = &Power{Mode: p.Mode, DelayMinutes: p.DelayMinutes, Message: p.Message, Condition: p.Condition.Reveal(), Why: []source.Range{p.At}}
+		c.plan.Power = &Power{Mode: p.Mode, DelayMinutes: p.DelayMinutes, Message: p.Message, Condition: p.Condition, Why: []source.Range{p.At}}
 	}
 }
 
@@ -407,7 +421,7 @@ func (c *computation) scripts() {
 func Steps(commands []schema.Command) []Step {
 	var out []Step
 	for _, c := range commands {
-		out = append(out, Step{Name: c.Name, Text: c.Text.Reveal(), Continue: c.Continue, Why: []source.Range{c.At}})
+		out = append(out, Step{Name: c.Name, Text: c.Text, Continue: c.Continue, Why: []source.Range{c.At}})
 	}
 	return out
 }

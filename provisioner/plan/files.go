@@ -96,6 +96,9 @@ func (c *computation) appendAll(entries []*schema.File) {
 	want := Change{Kind: WriteFile, Path: relative(first.Path.V), Attr: fsroot.Attr{Mode: 0o644}}
 	s := c.see(want.Path)
 	planned := c.claims[realPath(want.Path, s)]
+	if c.isKept(want.Path) {
+		return
+	}
 	switch {
 	case planned != nil && planned.want.Kind == WriteFile:
 		want.Attr, want.Data = planned.want.Attr, planned.want.Data
@@ -128,8 +131,11 @@ func (c *computation) appendAll(entries []*schema.File) {
 	}
 	there := 0
 	if planned == nil || planned.asked.IsZero() {
+		if want.Data, there = c.tail(want.Path, want.Data, all); there < 0 {
+			return
+		}
 		for _, end := range ends {
-			if bytes.HasSuffix(want.Data, all[:end]) {
+			if end > there && bytes.HasSuffix(want.Data, all[:end]) {
 				there = end
 			}
 		}
@@ -141,6 +147,31 @@ func (c *computation) appendAll(entries []*schema.File) {
 	}
 	want.Data = append(slices.Clip(want.Data), all[there:]...)
 	c.putFile(first, want)
+}
+
+// tail compares what is to be appended with what was: it gives the text without that, or how much of all is in it
+// already; there is -1 if the text is to be left as it is. What others have appended since is no reason to append anything
+// once more.
+func (c *computation) tail(p string, text, all []byte) (rest []byte, there int) {
+	last, known := c.ledger.records[recordID{p, TailForm, tailName}]
+	wanted := string(all)
+	if known && bytes.Contains(text, all) || bytes.HasSuffix(text, all) {
+		c.hold(p, TailForm, tailName, wanted, &wanted)
+		return text, len(all)
+	}
+	var found *string
+	if known {
+		if found = TailForm.find(last, text); found != nil && Digest([]byte(*found)) != last.SHA256 {
+			found = nil
+		}
+	}
+	if !c.hold(p, TailForm, tailName, wanted, found) {
+		return text, -1
+	}
+	if found != nil {
+		text = TailForm.without(last, text)
+	}
+	return text, 0
 }
 
 // putFile puts a change and marks the path as one that the user named.

@@ -298,7 +298,7 @@ func TestAppendIsARecordOfASharedFile(t *testing.T) {
 	}
 	d.apply(p)
 	p, _ = d.compute(t, in)
-	if len(p.Owned) != 1 || !p.Owned[0].Shared {
+	if len(p.Owned) != 1 || len(p.Owned[0].Records) == 0 {
 		t.Errorf("the file is not shared any more: %+v", p.Owned)
 	}
 }

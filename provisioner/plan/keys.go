@@ -182,12 +182,13 @@ func (c *computation) authorize(set *keySet) {
 	if !c.isOwn(set, dir, uid, fsroot.Directory) || !c.isOwn(set, file, uid, fsroot.Regular) {
 		return
 	}
-	if _, there := c.attr(dir); !there {
-		c.put(&Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700, UID: uid, GID: gid}, Why: set.why(), Origin: set.origin()})
-	}
 	attr := fsroot.Attr{Mode: 0o600, UID: uid, GID: gid}
 	have, _ := c.current(file)
-	c.putKeys(set, file, attr, have, set.merge(have))
+	want := c.mergeKeys(set, file, have)
+	if _, there := c.attr(dir); !there && len(want) > 0 {
+		c.put(&Change{Kind: MakeDirectory, Path: dir, Attr: fsroot.Attr{Mode: 0o700, UID: uid, GID: gid}, Why: set.why(), Origin: set.origin()})
+	}
+	c.putKeys(set, file, attr, have, want)
 
 	if c.see(own).Kind != fsroot.Directory {
 		return
@@ -196,7 +197,7 @@ func (c *computation) authorize(set *keySet) {
 	file = path.Join(own, "provisioner")
 	if c.isOwn(set, own, uid, fsroot.Directory) && c.isOwn(set, file, uid, fsroot.Regular) {
 		have, _ := c.current(file)
-		c.putKeys(set, file, attr, have, keyBlock(set.keys))
+		c.putKeys(set, file, attr, have, keyBlock(c.keyLines(set, file, have, set.keys)))
 	}
 }
 
@@ -231,7 +232,8 @@ func (c *computation) putKeys(set *keySet, p string, attr fsroot.Attr, have, wan
 	if now, there := c.attr(p); there {
 		attr = now
 	}
-	c.put(&Change{Kind: WriteFile, Path: p, Attr: attr, Data: want, Records: set.records(have, want), Why: set.why(), Origin: set.origin()})
+	records := append([]Record{}, set.records(have, want)...) // never nil: the file is shared whatever changes
+	c.put(&Change{Kind: WriteFile, Path: p, Attr: attr, Data: want, Records: records, Why: set.why(), Origin: set.origin()})
 }
 
 // records says which keys come and go.
@@ -274,20 +276,56 @@ func (s *keySet) origin() string {
 // OriginMetadata marks what the platform asked for.
 const OriginMetadata = "metadata"
 
-// merge is a file of keys with our block as it should be: in the place of the old one, else at the end. A key
+// mergeKeys is a file of keys with our block as it should be: in the place of the old one, else at the end. A key
 // that stands outside the block already is not in it, but where it must have our options it is there alone.
 // Everything else stays, byte for byte.
-func (s *keySet) merge(have []byte) []byte {
-	_, before, after := cutBlock(have)
-	if s.options != "" {
-		before, after = s.without(before), s.without(after)
+func (c *computation) mergeKeys(set *keySet, file string, have []byte) []byte {
+	old, before, after := cutBlock(have)
+	if set.options != "" {
+		before, after = set.without(before), set.without(after)
 	}
 	others := keysIn(slices.Concat(before, after))
-	block := keyBlock(slices.DeleteFunc(slices.Clone(s.keys), func(k wantedKey) bool { return others[keyID(k.Key)] }))
+	ours := slices.DeleteFunc(slices.Clone(set.keys), func(k wantedKey) bool { return others[keyID(k.Key)] })
+	block := keyBlock(c.keyLines(set, file, have, ours))
+	if block == nil && len(keysIn(old)) == 0 {
+		block = old // emptied by hand, and left so
+	}
 	if len(block) > 0 && len(before) > 0 && before[len(before)-1] != '\n' {
 		before = append(bytes.Clone(before), '\n')
 	}
 	return slices.Concat(before, block, after)
+}
+
+// keyLines are the lines of our block: the keys that are wanted, as far as nobody has taken them out or changed them by
+// hand, and then what stays of the old block. That is what the configuration no longer has, until it is pruned, and what
+// somebody has put there since.
+func (c *computation) keyLines(set *keySet, file string, have []byte, keys []wantedKey) (lines []string) {
+	block, _, _ := cutBlock(have)
+	wanted := map[string]bool{}
+	for _, k := range set.keys {
+		wanted[keyName(k.Key)] = true
+	}
+	for _, k := range keys {
+		name := keyName(k.Key)
+		found := KeyForm.find(Held{Name: name}, have)
+		switch free := c.hold(file, KeyForm, name, k.String(), found); {
+		case free:
+			lines = append(lines, k.String())
+		case found != nil:
+			lines = append(lines, *found)
+		}
+	}
+	if c.ledger.items[file] == nil {
+		return lines // a block of which there is no record
+	}
+	for line := range strings.Lines(string(block)) {
+		name, value := KeyForm.read(line)
+		_, known := c.ledger.records[recordID{file, KeyForm, name}]
+		if name != "" && !wanted[name] && (known || !c.takes()) {
+			lines = append(lines, value)
+		}
+	}
+	return lines
 }
 
 // without is a text without the lines that are keys of the set.
@@ -302,17 +340,11 @@ func (s *keySet) without(text []byte) []byte {
 }
 
 // keyBlock is our block; nil if there is no key.
-func keyBlock(keys []wantedKey) []byte {
-	if len(keys) == 0 {
+func keyBlock(lines []string) []byte {
+	if len(lines) == 0 {
 		return nil
 	}
-	var b bytes.Buffer
-	b.WriteString(keysBegin + "\n")
-	for _, k := range keys {
-		b.WriteString(k.String() + "\n")
-	}
-	b.WriteString(keysEnd + "\n")
-	return b.Bytes()
+	return []byte(keysBegin + "\n" + strings.Join(lines, "\n") + "\n" + keysEnd + "\n")
 }
 
 // cutBlock finds our block, its two lines included. A first line without a last one encloses nothing: what

@@ -34,6 +34,9 @@ func (c *computation) network() {
 	p := newNetworkPlan(c)
 	files = slices.DeleteFunc(files, func(f networkd.File) bool { return p.isLeft(p.byID[f.Link], f) })
 	dir := p.dir()
+	if p.isByHand(dir, files) {
+		return
+	}
 	for _, f := range files {
 		p.put(dir, f)
 	}
@@ -115,8 +118,60 @@ func (p *networkPlan) dir() string {
 	return networkEtc
 }
 
-// put plans a file. Everybody may read it, but if there is a key in it only root and networkd may.
+// isByHand says that somebody has changed one of our files since it was applied. The whole network is left then: half of one
+// and half of another reach nobody.
+func (p *networkPlan) isByHand(dir string, files []networkd.File) bool {
+	touched := false
+	wanted := map[string]bool{}
+	for _, f := range files {
+		want := p.change(dir, f)
+		wanted[want.Path] = true
+		touched = p.computation.isByHand(&want, p.see(want.Path)) || touched
+	}
+	var applied []*Item
+	for _, it := range p.ledger.items {
+		if !isOurNetwork(it.Path) {
+			continue
+		}
+		applied = append(applied, it)
+		if !wanted[it.Path] {
+			touched = p.computation.isByHand(&Change{Kind: Remove, Path: it.Path}, p.see(it.Path)) || touched
+		}
+	}
+	if !touched {
+		return false
+	}
+	sort.Slice(applied, func(i, j int) bool { return applied[i].Path < applied[j].Path })
+	for _, it := range applied {
+		if s := p.see(it.Path); it.isApplied(s) {
+			p.ledger.kept[realPath(it.Path, s)] = it
+		} else {
+			p.keep(&Change{Kind: it.Kind, Path: it.Path}, s)
+		}
+	}
+	return true
+}
+
+// isOurNetwork says that a file is one of networkd's that we make.
+func isOurNetwork(file string) bool {
+	return isNetworkd(file) && strings.HasPrefix(path.Base(file), networkd.Prefix)
+}
+
+// put plans a file.
 func (p *networkPlan) put(dir string, f networkd.File) {
+	want := p.change(dir, f)
+	p.computation.put(&want)
+	if cl := p.claimAt(want.Path); cl != nil {
+		cl.asked = f.Why
+	}
+	p.wanted[want.Path], p.ids[stem(f.Name)] = true, f.Link
+	if s := p.see(want.Path); !want.IsAlready(s) {
+		p.note(f.Link, networkFile{path: want.Path, was: string(s.Data), now: f.Text})
+	}
+}
+
+// change is that of a file. Everybody may read it, but if there is a key in it only root and networkd may.
+func (p *networkPlan) change(dir string, f networkd.File) Change {
 	want := Change{
 		Kind: WriteFile, Path: path.Join(dir, f.Name), Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(f.Text),
 		Secret: f.Secret, Why: []source.Range{f.Why},
@@ -127,14 +182,7 @@ func (p *networkPlan) put(dir string, f networkd.File) {
 			want.Attr = fsroot.Attr{Mode: 0o640, GID: gid}
 		}
 	}
-	p.computation.put(&want)
-	if cl := p.claimAt(want.Path); cl != nil {
-		cl.asked = f.Why
-	}
-	p.wanted[want.Path], p.ids[stem(f.Name)] = true, f.Link
-	if s := p.see(want.Path); !want.IsAlready(s) {
-		p.note(f.Link, networkFile{path: want.Path, was: string(s.Data), now: f.Text})
-	}
+	return want
 }
 
 func (p *networkPlan) note(link string, f networkFile) { p.changed[link] = append(p.changed[link], f) }

@@ -27,6 +27,7 @@ var ladder = [...][]string{
 const (
 	networkdUnit = "systemd-networkd.service"
 	flanneld     = "flanneld.service"
+	handoffUnit  = "provisioner-handoff.service"
 )
 
 // rung is one unit of the ladder that counts.
@@ -51,12 +52,16 @@ func (c *computation) orderAgents() {
 	}
 	nodes := c.neighbours(rungs)
 	for _, r := range rungs {
-		later, after, why := unitfile.Later(nodes, r.name), "", r.why
+		later, after, why, asked := unitfile.Later(nodes, r.name), "", r.why, false
 		for _, earlier := range rungs {
 			if earlier.height < r.height && !later[earlier.name] {
 				after += " " + earlier.name
 				why = append(why, earlier.why...)
+				asked = asked || earlier.height > 0 && c.isAsked(earlier.name)
 			}
+		}
+		if asked && !later[handoffUnit] {
+			after += " " + handoffUnit
 		}
 		file := "run/systemd/system/" + r.name + ".d/" + orderFile
 		if after == "" || r.height == 0 {
@@ -72,6 +77,12 @@ func (c *computation) orderAgents() {
 			Kind: WriteFile, Path: file, Attr: fsroot.Attr{Mode: 0o644}, Data: []byte(text), Why: unique(why),
 		})
 	}
+}
+
+// isAsked says that there is a job for a unit. That one starts only when the hand-off asks for it, on every boot, so that
+// whoever comes after it has to wait for the hand-off: the boot itself may start him.
+func (c *computation) isAsked(unit string) bool {
+	return slices.ContainsFunc(c.plan.Jobs, func(j Job) bool { return j.Unit == unit && j.Action != "stop" })
 }
 
 // rungs are the units of the ladder that are on the machine and that this plan has to do with, from the bottom up.

@@ -42,7 +42,7 @@ func TestAgentsAreOrdered(t *testing.T) {
 			name: "each after all that come before it", disk: image,
 			config: schema.Config{Agents: []schema.Agent{flannel, etcd2}, Units: start("kubelet", "docker")},
 			want: map[string]string{"flanneld": "etcd2.service", "docker": "etcd2.service flanneld.service",
-				"kubelet": "etcd2.service flanneld.service docker.service"},
+				"kubelet": "etcd2.service flanneld.service docker.service provisioner-handoff.service"},
 		},
 		{name: "one alone", disk: image, config: schema.Config{Agents: []schema.Agent{etcd2}}},
 		{
@@ -63,12 +63,17 @@ func TestAgentsAreOrdered(t *testing.T) {
 		{
 			name: "the image has it the other way round",
 			disk: with("usr/lib/systemd/system/flanneld.service", "[Unit]\nAfter=docker.service\n[Service]\n"), config: schema.Config{Units: start("etcd2", "flanneld", "docker")},
-			want: map[string]string{"flanneld": "etcd2.service", "docker": "etcd2.service"},
+			want: map[string]string{"flanneld": "etcd2.service provisioner-handoff.service", "docker": "etcd2.service provisioner-handoff.service"},
 		},
 		{
 			name: "an order that ours would close to a ring",
 			disk: with("usr/lib/systemd/system/etcd2.service", "[Unit]\nAfter=docker.service\n[Service]\n"), config: schema.Config{Units: start("etcd2", "flanneld", "docker")},
-			want: map[string]string{"flanneld": "etcd2.service"},
+			want: map[string]string{"flanneld": "etcd2.service provisioner-handoff.service"},
+		},
+		{
+			name: "an agent that our own units come after",
+			disk: with("usr/lib/systemd/system/docker.service", "[Unit]\nBefore=provisioner.service\n[Service]\n"), config: schema.Config{Units: start("etcd2", "docker")},
+			want: map[string]string{"docker": "etcd2.service"},
 		},
 		{
 			name: "a unit of the user's between two agents", disk: image,
@@ -87,7 +92,7 @@ func TestAgentsAreOrdered(t *testing.T) {
 				return d
 			}(),
 			config: schema.Config{Units: start("etcd2", "flanneld", "docker")},
-			want:   map[string]string{"flanneld": "etcd2.service"},
+			want:   map[string]string{"flanneld": "etcd2.service provisioner-handoff.service"},
 		},
 		{
 			name: "the services that the configuration sets up come first", disk: image,

@@ -53,11 +53,19 @@ type Plan struct {
 	Power *Power
 	// FinalMessage is printed on the console at the end of every boot.
 	FinalMessage string
-	// Owned is everything the configuration asks for at a path, changed or not: what the manifest keeps.
+	// Owned is everything the configuration asks for, changed or not, and what of an earlier one is still there: what
+	// the manifest keeps, by path.
 	Owned []Item
+	// ByHand is what somebody has changed or removed since it was applied, and is left so.
+	ByHand []Left
+	// Orphans are what no configuration has any more, and is left.
+	Orphans []Left
 	// Kept are all changes below /run that the configuration asks for on a running system, made already or
 	// not: what later boots put back.
 	Kept []Change
+	// Stale are changes below /run of a running system that were asked for and are not any more, and stay until the next
+	// boot.
+	Stale []Change
 	// Unseen are paths that Compute had to know and Facts did not: the plan is unfinished, look at them with
 	// facts.Look and compute again. A path that ends in "/" is to be listed.
 	Unseen []string
@@ -90,8 +98,10 @@ type Change struct {
 	// Records says what changes in a file that others own lines in too (passwd, hosts, environment): such a
 	// file is shown and compared by records, never whole.
 	Records []Record
-	Was     Seen
-	Why     []source.Range // the places in the user's text that asked for it
+	// Given says that it is made and then its owner's, as a home is: no record of it is kept.
+	Given bool
+	Was   Seen
+	Why   []source.Range // the places in the user's text that asked for it
 	// Origin says who asked where nobody wrote anything: "metadata", "default user".
 	Origin string
 }
@@ -117,17 +127,6 @@ type Seen struct {
 	Volume fsroot.Volume
 	// Fault says why nothing could be learnt of this path, in words for the user; empty if all is well.
 	Fault string
-}
-
-// Item is what a configuration owns at a path.
-type Item struct {
-	Kind   Kind        `json:"kind"`
-	Path   string      `json:"path"`
-	Attr   fsroot.Attr `json:"attr"`
-	SHA256 string      `json:"sha256,omitempty"` // of a file's content
-	Target string      `json:"target,omitempty"` // of a link
-	// Shared says that others own lines of the file too, so that only records of it are ours.
-	Shared bool `json:"shared,omitempty"`
 }
 
 // MaxData is the size in bytes up to which the content of a file is read into Seen.
@@ -228,6 +227,11 @@ type Input struct {
 	// NetworkUnits are units of the configuration to whose .network files a link of Network is left, as one that the
 	// platform describes is.
 	NetworkUnits []schema.Unit
+	// Applied is what an earlier run made; nil if there is no record of any, and then what is wanted comes before what
+	// is found.
+	Applied *Applied
+	// Overwrite takes back what somebody has changed by hand; Prune removes what the configuration no longer has.
+	Overwrite, Prune bool
 }
 
 // Interface is an interface that the machine has.

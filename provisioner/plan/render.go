@@ -54,6 +54,10 @@ type Drawing struct {
 	Networkd bool `json:"networkd"`
 	// Network is what that means for each link; missing if it means nothing.
 	Network []DrawnLink `json:"network,omitempty"`
+	// Kept is what somebody has changed since it was applied, and Orphans are what the configuration no longer has; both
+	// are left as they are.
+	Kept    []DrawnLeft `json:"kept,omitempty"`
+	Orphans []DrawnLeft `json:"orphans,omitempty"`
 	// Commands, Jobs and Scripts are what comes after the commit, in order. Among the scripts are the commands of
 	// bootcmd, which come before it, and of runcmd.
 	Commands []DrawnCommand `json:"commands"`
@@ -106,6 +110,18 @@ type DrawnRecord struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// DrawnLeft is something that is left as it is.
+type DrawnLeft struct {
+	Kind Kind   `json:"kind"`
+	Path string `json:"path"` // absolute
+	// Record is what of a shared file it is.
+	Record string `json:"record,omitempty"`
+	// ByHand is "changed" or "removed" if somebody did so since it was applied.
+	ByHand string `json:"by_hand,omitempty"`
+	// Before says that something was there before it was first written, so that it is never removed.
+	Before bool `json:"before,omitempty"`
+}
+
 // DrawnCommand is a program of the distribution that is run.
 type DrawnCommand struct {
 	// Argv is the program's absolute path, then its arguments.
@@ -138,6 +154,9 @@ type Summary struct {
 	Commands int `json:"commands"`
 	Jobs     int `json:"jobs"`
 	Scripts  int `json:"scripts"`
+	// Kept and Orphans are left as they are.
+	Kept    int `json:"kept,omitempty"`
+	Orphans int `json:"orphans,omitempty"`
 }
 
 func drawing(p Plan, owners owners) Drawing {
@@ -162,6 +181,7 @@ func drawing(p Plan, owners owners) Drawing {
 	for i := range p.Network.Links {
 		d.Network = append(d.Network, *p.Network.Links[i].drawn())
 	}
+	d.Kept, d.Orphans = drawnLeft(p.ByHand), drawnLeft(p.Orphans)
 	for _, c := range p.Commands {
 		d.Commands = append(d.Commands, DrawnCommand{Argv: c.Argv, Why: reasons(c.Why, "")})
 	}
@@ -182,6 +202,13 @@ func scripts(steps []Step, when schema.When) []Script {
 	var out []Script
 	for _, s := range steps {
 		out = append(out, Script{Name: s.Name, Content: []byte(s.Text), When: when, Why: s.Why})
+	}
+	return out
+}
+
+func drawnLeft(all []Left) (out []DrawnLeft) {
+	for _, l := range all {
+		out = append(out, DrawnLeft{Kind: l.Kind, Path: "/" + l.Path, Record: l.Record, ByHand: l.ByHand, Before: l.Before})
 	}
 	return out
 }
@@ -266,9 +293,17 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	}
 	d.network(p.Network.Links)
 	d.after(p, facts)
+	for _, l := range append(p.ByHand[:len(p.ByHand):len(p.ByHand)], p.Orphans...) {
+		d.line("", "%s", l)
+	}
 	s := summarize(p)
+	left := ""
+	if s.Kept+s.Orphans > 0 {
+		left = fmt.Sprintf("; %d kept, %d left over", s.Kept, s.Orphans)
+		s.Kept, s.Orphans = 0, 0
+	}
 	if s == (Summary{}) && p.Hostname == "" && p.Power == nil {
-		d.line("", "nothing to do")
+		d.line("", "nothing to do%s", left)
 		return
 	}
 	end := fmt.Sprintf("%d to add, %d to change, %d to remove, %s", s.Added, s.Changed, s.Removed, count(s.Jobs, "job"))
@@ -278,7 +313,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 	if s.Scripts > 0 {
 		end += ", " + count(s.Scripts, "script")
 	}
-	d.line("", "%s", end)
+	d.line("", "%s%s", end, left)
 }
 
 // after draws what comes after the commit.
@@ -330,9 +365,12 @@ func (d *drawer) change(c Change) {
 	switch c.Kind {
 	case Remove:
 		words[1] = "file"
-		if c.Was.Kind == fsroot.Link {
+		switch c.Was.Kind {
+		case fsroot.Link:
 			words[1] = "link"
 			words = append(words, "-> "+c.Was.Target)
+		case fsroot.Directory:
+			words[1] = "directory"
 		}
 	case MakeLink:
 		words = append(words, "-> "+c.Target)
@@ -452,7 +490,10 @@ func isText(data []byte) bool {
 }
 
 func summarize(p Plan) Summary {
-	s := Summary{Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.BootSteps) + len(p.Scripts) + len(p.Steps)}
+	s := Summary{
+		Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.BootSteps) + len(p.Scripts) + len(p.Steps),
+		Kept: len(p.ByHand), Orphans: len(p.Orphans),
+	}
 	for _, changes := range [][]Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
 			switch c.action() {

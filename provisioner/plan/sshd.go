@@ -133,12 +133,13 @@ func (c *computation) editSSH(file, text string, settings []sshSetting) string {
 		lines := sshLines([]byte(text))
 		r := Record{Name: s.key, Action: "added", Detail: s.value, Why: []source.Range{s.at}}
 		at, end := globalEnd(text), 0
+		var found *string
 		if i := slices.IndexFunc(lines, s.is); i >= 0 {
-			if lines[i].value == s.value {
-				continue
-			}
-			at, end = lines[i].start, lines[i].end
+			found, at, end = &lines[i].value, lines[i].start, lines[i].end
 			r.Action = "changed"
+		}
+		if !c.hold(file, SSHForm, sshLine{key: s.key, value: s.value}.name(), s.value, found) || found != nil && *found == s.value {
+			continue
 		}
 		if end == 0 {
 			end = at
@@ -200,6 +201,14 @@ func globalEnd(text string) int {
 		at += len(line)
 	}
 	return at
+}
+
+// name is that of the line's record.
+func (l sshLine) name() string {
+	if strings.EqualFold(l.key, "HostCertificate") { // of which every line counts
+		return "HostCertificate " + l.value
+	}
+	return strings.ToLower(l.key)
 }
 
 // includesDir says that a line includes every .conf in sshdConfigDir.

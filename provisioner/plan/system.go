@@ -100,7 +100,7 @@ func (c *computation) locale() {
 // assign plans lines KEY=value in a file that others have lines in too.
 func (c *computation) assign(file string, want []assignment) {
 	old, attr, _ := c.shared(file)
-	data, records := assign(old, want)
+	data, records := assign(old, c.holdAll(file, old, want))
 	var why []source.Range
 	for _, a := range want {
 		why = append(why, a.why...)
@@ -237,5 +237,5 @@ func (c *computation) restart(unit, action string, why source.Range, files ...st
 	if f := c.find(unit); !f.exists() || f.masked || !slices.ContainsFunc(files, c.changes) {
 		return
 	}
-	c.plan.Jobs = append(c.plan.Jobs, Job{Unit: unit, Action: action, Why: []source.Range{why}})
+	c.plan.Jobs = append(c.plan.Jobs, Job{Unit: unit, Action: action, Once: true, Why: []source.Range{why}})
 }

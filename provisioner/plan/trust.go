@@ -106,6 +106,8 @@ func (c *computation) caCerts() {
 	if ca.RemoveDefaults.V {
 		if old, attr, there := c.shared(certsConf); there && store.dir == certsDir {
 			text, records := deselect(old, ca.RemoveDefaults.At)
+			// Which of them others had deselected is not known, so it is as if it had been there before.
+			c.hold(c.resolve(certsConf), CertificateForm, "certificates of the distribution", "", new(string))
 			add(&Change{
 				Kind: WriteFile, Path: c.resolve(certsConf), Attr: attr, Data: text, Records: records, Why: []source.Range{ca.RemoveDefaults.At},
 			})

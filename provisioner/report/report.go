@@ -203,6 +203,20 @@ type Left struct {
 	Path string `json:"path"`
 	// Record is the one of a shared file that is meant: "user core"; missing if the whole file is.
 	Record string `json:"record,omitempty"`
+	// ByHand is "changed" or "removed" if somebody did so since it was applied.
+	ByHand string `json:"by_hand,omitempty"`
+	// Before says that something was there before it was first written, so that it is never removed.
+	Before bool `json:"before,omitempty"`
+}
+
+// Remains says what was left, a line each.
+func (s *Status) Remains() []string {
+	var out []string
+	for i, l := range append(s.Kept[:len(s.Kept):len(s.Kept)], s.Orphans...) {
+		left := plan.Left{Path: strings.TrimPrefix(l.Path, "/"), Record: l.Record, ByHand: l.ByHand, Before: l.Before, Orphan: i >= len(s.Kept)}
+		out = append(out, left.String())
+	}
+	return out
 }
 
 // String is "/etc/passwd: user core".
@@ -384,7 +398,8 @@ func (r *Report) keep(list *[]string, line string) {
 func (r *Report) Leave(kept, orphans []Left) {
 	take := func(from []Left) (out []Left) {
 		for _, l := range from[:min(len(from), maxEntries)] {
-			out = append(out, Left{printable(l.Path), printable(l.Record)})
+			l.Path, l.Record = printable(l.Path), printable(l.Record)
+			out = append(out, l)
 		}
 		r.Omitted += len(from) - len(out)
 		return out

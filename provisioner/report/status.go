@@ -206,11 +206,8 @@ func WriteText(w io.Writer, s Status) error {
 	for _, c := range s.Changes {
 		t.line("%s: %s (%s)", c.Action, c.Path, c.Kind)
 	}
-	for _, l := range s.Kept {
-		t.line("kept as it is, since somebody changed it: %s", l)
-	}
-	for _, l := range s.Orphans {
-		t.line("left, and no longer asked for: %s", l)
+	for _, line := range s.Remains() {
+		t.line("%s", line)
 	}
 	if s.Omitted > 0 {
 		t.line("and %d more entries, which are not kept", s.Omitted)

@@ -2,15 +2,17 @@
 //
 //	machine.json          which machine this is, to tell a copy of its disk by
 //	scripts.json          the digests of the scripts that run a single time ever, and have ended
+//	left.json             what other instances that the machine was have made, until this one has its manifest
 //	instance              a link to the directory of the instance that this machine is
 //	instances/HASH/       one for each instance, named by a hash since an id is as hostile as user-data
 //	  manifest.json       what the configuration owns, and the digest of the configuration
-//	  floor.json          the digest of the platform's metadata that the access floor was made from
+//	  floor.json          the digest of the platform's metadata that the access floor was made from, and what it made
 //	  instance.json       the metadata, for boots on which the datasource is lost
 //	  origin.json         the datasource that was taken, and what identifies the machine
 //	  record.json         why it was taken, and everything that it answered; see package record
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
+//	  handed-off.json     the digest of the configuration whose hand-off has ended
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
 //	  scripts.json        the digests of the scripts, the steps, and of the inputs of the commands, that have ended
 //	  shell               what the shells of the steps that have ended leave for the next; gone with the last step
@@ -26,7 +28,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
@@ -53,7 +54,12 @@ const (
 	// MachineFile lies in Top: it is the machine's, whichever instance that is.
 	MachineFile = "machine.json"
 	ShellFile   = "shell"
+	HandedFile  = "handed-off.json"
 )
+
+// LeftFile is in Top, in the form of a manifest: what an instance that the machine was has made. It has no digest if that was
+// another one, and not this one by another name.
+const LeftFile = "left.json"
 
 const maxFile = 96 << 20 // 64 MiB in base64, and what stands around it
 
@@ -63,11 +69,13 @@ func Dir(datasource, id string) string {
 	return path.Join(Top, "instances", hex.EncodeToString(sum[:16]))
 }
 
-// Manifest is what was applied.
+// Manifest is what was applied, and what of earlier configurations is still there.
 type Manifest struct {
 	Version int `json:"version"`
 	// Digest is the SHA-256, in hex, of the configuration that was applied.
-	Digest string      `json:"digest"`
+	Digest string `json:"digest"`
+	// ByHand says that an administrator has applied it, so that it need not be what the datasource says.
+	ByHand bool        `json:"by_hand,omitempty"`
 	Items  []plan.Item `json:"items,omitempty"`
 }
 
@@ -91,16 +99,29 @@ type Machine struct {
 	ID      string `json:"id,omitempty"`     // of /etc/machine-id
 }
 
-// IsOther says that the hardware is known to be another than that of m.
+// IsOther says that the machine is known to be another than m was: by its hardware, and where neither has any that can be
+// told apart, by its machine-id.
 func (m Machine) IsOther(now Machine) bool {
-	if m.UUID != "" && now.UUID != "" {
+	switch {
+	case m.UUID != "" && now.UUID != "":
 		return m.UUID != now.UUID
+	case m.Serial != "" && now.Serial != "":
+		return m.Serial != now.Serial
+	case m.UUID == "" && m.Serial == "":
+		return m.ID != "" && now.ID != "" && m.ID != now.ID
 	}
-	return m.Serial != "" && now.Serial != "" && m.Serial != now.Serial
+	return false
 }
 
-// Floor is what the access floor was made from.
+// Floor is what the access floor was made from, and what it made.
 type Floor struct {
+	Version int         `json:"version"`
+	Digest  string      `json:"digest"`
+	Items   []plan.Item `json:"items,omitempty"`
+}
+
+// HandedOff is the configuration whose hand-off has ended, well or not, by its digest.
+type HandedOff struct {
 	Version int    `json:"version"`
 	Digest  string `json:"digest"`
 }
@@ -169,25 +190,8 @@ type Kept struct {
 	Attr   fsroot.Attr `json:"attr"`
 	Data   []byte      `json:"data,omitempty"`
 	Target string      `json:"target,omitempty"`
-}
-
-// With is the manifest after another configuration was applied: what it asks for takes the place of what an
-// earlier one asked for at the same path.
-func (m Manifest) With(digest string, items []plan.Item) Manifest {
-	out := Manifest{Version: 1, Digest: digest, Items: slices.Clone(m.Items)}
-	index := map[string]int{}
-	for i, item := range out.Items {
-		index[item.Path] = i
-	}
-	for _, item := range items {
-		if i, there := index[item.Path]; there {
-			out.Items[i] = item
-			continue
-		}
-		index[item.Path] = len(out.Items)
-		out.Items = append(out.Items, item)
-	}
-	return out
+	// Stale says that no configuration asks for it any more: it is not put back.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Keep is the record of a plan.
@@ -196,8 +200,10 @@ func Keep(p plan.Plan) Runtime {
 		Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts,
 		BootSteps: p.BootSteps, Steps: p.Steps, Power: p.Power, FinalMessage: p.FinalMessage,
 	}
-	for _, c := range p.Kept {
-		r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target})
+	for i, changes := range [][]plan.Change{p.Kept, p.Stale} {
+		for _, c := range changes {
+			r.Items = append(r.Items, Kept{Kind: c.Kind, Path: c.Path, Attr: c.Attr, Data: c.Data, Target: c.Target, Stale: i == 1})
+		}
 	}
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
@@ -216,10 +222,13 @@ func Keep(p plan.Plan) Runtime {
 	return r
 }
 
-// Changes are the record as changes to make again.
-func (r Runtime) Changes() []plan.Change {
+// Changes are the record as changes to make again, and what of it is stale too if that is asked for.
+func (r Runtime) Changes(stale bool) []plan.Change {
 	var out []plan.Change
 	for _, k := range r.Items {
+		if k.Stale && !stale {
+			continue
+		}
 		out = append(out, plan.Change{Kind: k.Kind, Path: k.Path, Attr: k.Attr, Data: k.Data, Target: k.Target, Secret: true, Origin: plan.OriginState})
 	}
 	return out

@@ -153,7 +153,7 @@ func (w *world) anyText(is func(string) bool) bool {
 // their quotes there.
 func (w *world) anyScript(is func(string) bool) bool {
 	matches := func(s config.Script) bool { return is(string(s.Content)) }
-	runs := func(c config.Command) bool { return is(strings.ReplaceAll(c.Text.Reveal(), "'", "")) }
+	runs := func(c config.Command) bool { return is(strings.ReplaceAll(c.Text, "'", "")) }
 	return slices.ContainsFunc(w.config.Scripts, matches) || slices.ContainsFunc(w.config.Boothooks, matches) ||
 		slices.ContainsFunc(w.config.BootCommands, runs) || slices.ContainsFunc(w.config.RunCommands, runs)
 }

@@ -283,7 +283,7 @@ func (w *world) cycle(c unitfile.Cycle, units []*unitTexts) {
 	if first.secret {
 		f.Summary = rules.UnitCycle.Title
 	}
-	byDefault := false
+	byDefault, ours := false, false
 	for i := range c.Steps[1:] {
 		s := &c.Steps[1+i]
 		if s.Node >= 0 && !units[s.Node].parts[s.Text].secret {
@@ -292,8 +292,9 @@ func (w *world) cycle(c unitfile.Cycle, units []*unitTexts) {
 	}
 	for _, s := range c.Steps {
 		byDefault = byDefault || s.Node < 0
+		ours = ours || s.Node < 0 && strings.HasPrefix(s.Unit, "provisioner")
 	}
-	if !c.Together {
+	if !c.Together && !ours { // to break such a ring, systemd may drop the start of our own unit
 		f.Severity = diag.Warning
 	}
 	if byDefault {

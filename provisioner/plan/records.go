@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"bytes"
+	"strings"
+
+	"cloudconfig/schema/sshkey"
+)
+
+// Form is how a record stands in a file that we share. Its text is in the manifest and must not change.
+type Form string
+
+// The forms. All but the first and the last two are lines, of which the name is a part.
+const (
+	AccountForm     Form = "account"     // of the account files; package accounts knows them
+	AssignmentForm  Form = "assignment"  // KEY=value, by its key
+	HostForm        Form = "host"        // of hosts(5), by its address
+	KeyForm         Form = "key"         // in our block of authorized_keys, by type and fingerprint
+	SudoForm        Form = "sudo"        // of sudoers(5), by itself
+	SSHForm         Form = "sshd"        // of sshd_config(5), by its keyword
+	TailForm        Form = "tail"        // what write_files appends to a file
+	CertificateForm Form = "certificate" // what is deselected of ca-certificates.conf
+)
+
+// tailName is the name of the one record of TailForm that a file has.
+const tailName = "end of file"
+
+// read is the name of the record that a line is, and what it says; the name is "" if it is none.
+func (f Form) read(line string) (name, value string) {
+	line = strings.TrimRight(line, "\r\n")
+	switch f {
+	case AssignmentForm:
+		if key, value, ok := strings.Cut(strings.TrimLeft(line, " \t"), "="); ok {
+			return key, value
+		}
+	case HostForm:
+		text, _, _ := strings.Cut(line, "#")
+		if fields := strings.Fields(text); len(fields) > 0 {
+			return fields[0], strings.Join(fields[1:], " ")
+		}
+	case KeyForm:
+		if k, err := sshkey.Parse(line); err == nil {
+			return keyName(k), k.String()
+		}
+	case SudoForm:
+		return line, ""
+	case SSHForm:
+		if l := sshLines([]byte(line)); len(l) > 0 {
+			return l[0].name(), l[0].value
+		}
+	}
+	return "", ""
+}
+
+// keyName is the name of a key's record.
+func keyName(k sshkey.Key) string {
+	k.Comment = ""
+	return describe(k)
+}
+
+// scope is the part of a text that records of a form can be in.
+func (f Form) scope(text []byte) (before, in, after []byte) {
+	switch f {
+	case KeyForm:
+		in, before, after = cutBlock(text)
+		return before, in, after
+	case SSHForm:
+		end := globalEnd(string(text))
+		return nil, text[:end], text[end:]
+	}
+	return nil, text, nil
+}
+
+// find is what a record of a text says; nil if it is not there.
+func (f Form) find(h Held, text []byte) *string {
+	if f == TailForm {
+		if at := len(text) - h.Size; h.Size > 0 && at >= 0 {
+			tail := string(text[at:])
+			return &tail
+		}
+		return nil
+	}
+	_, in, _ := f.scope(text)
+	for line := range bytes.Lines(in) {
+		if name, value := f.read(string(line)); name != "" && name == h.Name {
+			return &value
+		}
+	}
+	return nil
+}
+
+// without is a text without a record that it has.
+func (f Form) without(h Held, text []byte) []byte {
+	if f == TailForm {
+		return bytes.Clone(text[:len(text)-h.Size])
+	}
+	before, in, after := f.scope(text)
+	var left []byte
+	some := false
+	for line := range bytes.Lines(in) {
+		name, _ := f.read(string(line))
+		if name != "" && name == h.Name {
+			continue
+		}
+		some = some || name != ""
+		left = append(left, line...)
+	}
+	if f == KeyForm && !some {
+		left = nil // the lines that enclose it go with the last key
+	}
+	return append(append(bytes.Clone(before), left...), after...)
+}
