@@ -31,6 +31,7 @@ type (
 	NTP             = config.NTP
 	Resolver        = config.Resolver
 	CACerts         = config.CACerts
+	PhoneHome       = config.PhoneHome
 	Password        = config.Password
 	Certificate     = config.Certificate
 	CertificatePart = config.CertificatePart

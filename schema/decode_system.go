@@ -54,6 +54,22 @@ func (d *decoder) readSystem(m reader) {
 	}
 	d.readSSH(m)
 	d.readPasswords(m)
+	if n := m.node("phone_home"); n != nil {
+		pm := d.mapping(n, language.At("phone_home"))
+		p := PhoneHome{At: findings.FirstLine(n.Range), Tries: pm.integer("tries"), Post: pm.texts("post")}
+		if address := pm.text("url"); address.Set {
+			p.URL = Value[Secret]{V: Secret(address.V), At: address.At, Set: true}
+			if strings.Contains(address.V, "?") { // where people put their tokens
+				at := pm.node("url")
+				d.Secret[at] = true
+				d.Hide(at)
+			}
+		}
+		if len(p.Post) == 1 && p.Post[0].V == "all" {
+			p.Post = nil
+		}
+		s.PhoneHome = &p
+	}
 }
 
 func (d *decoder) readResolver(m reader) {

@@ -141,6 +141,26 @@ func (c *Client) Try(ctx context.Context, rawURL string) ([]byte, error) {
 	}
 }
 
+// Post tells a URL something, once. Any status of 200 to 299 says that it was heard, whatever the answer is; a redirect is
+// not followed, since what is told is for nobody else. Errors are those of Try.
+func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rawURL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the address is not a URL") // the library's text quotes it whole
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := c.do(req, hop{ours: true, outside: c.options.Outside, tells: true})
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode >= 200 && resp.StatusCode < 300:
+		return nil
+	case isRedirect(resp):
+		return fail(req, nil, "redirects to another address, which is not told")
+	}
+	return Check(resp)
+}
+
 // Do sends one request and reads its whole answer, which may have any status; the body is in memory, and need
 // not be closed. It follows no redirect. It fails, wrapping datasources.ErrNotReady, if the connection, the answer or
 // the rest of it does not come in time; if an answer lacks what Options expect; or if status 200 comes with a page
@@ -155,6 +175,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 type hop struct {
 	ours    bool // the host is that which headers and passwords are for
 	outside bool // an address of this machine or its link is refused
+	tells   bool // something is told, not asked: the answer may be anything
 }
 
 func (c *Client) do(req *http.Request, h hop) (*http.Response, error) {
@@ -270,7 +291,7 @@ func (c *Client) exchange(req *http.Request, h hop) (*http.Response, []byte, err
 		return nil, nil, broken(err)
 	case int64(len(body)) > c.options.MaxBytes:
 		return nil, nil, c.tooLarge(req)
-	case resp.StatusCode == http.StatusOK && isHTML(resp.Header.Get("Content-Type"), body):
+	case resp.StatusCode == http.StatusOK && !h.tells && isHTML(resp.Header.Get("Content-Type"), body):
 		return nil, nil, fail(req, datasources.ErrNotReady, "the answer is a page of HTML")
 	}
 	for name := range c.options.Expect {

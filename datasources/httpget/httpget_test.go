@@ -336,3 +336,45 @@ func TestRedact(t *testing.T) {
 		})
 	}
 }
+
+// What is told goes to one address, once; whatever that answers, it was heard if the status says so.
+func TestPost(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		class  error
+		text   string // of the error; "" for none
+	}{
+		{"heard", http.StatusNoContent, "", nil, ""},
+		{"heard, with a page for people", http.StatusOK, "<!DOCTYPE html><p>thanks", nil, ""},
+		{"another address", http.StatusTemporaryRedirect, "", nil, "redirects to another address, which is not told"},
+		{"later", http.StatusServiceUnavailable, "", datasources.ErrNotReady, "status 503"},
+		{"never", http.StatusBadRequest, "", nil, "status 400"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var told atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				told.Add(1)
+				if body, _ := io.ReadAll(r.Body); r.Method != http.MethodPost || string(body) != "a=b" || r.Header.Get("Content-Type") != "text/x" {
+					t.Errorf("%s %q %q", r.Method, body, r.Header)
+				}
+				w.Header().Set("Location", "/other")
+				w.WriteHeader(c.status)
+				fmt.Fprint(w, c.body)
+			}))
+			defer server.Close()
+			env, _ := quick()
+			err := httpget.New(env, httpget.Options{}).Post(t.Context(), server.URL+"/?token=s3cret", "text/x", []byte("a=b"))
+			switch {
+			case c.text == "" && err != nil, c.text != "" && (err == nil || !strings.Contains(err.Error(), c.text)):
+				t.Errorf("error %v, want %q", err, c.text)
+			case c.class != nil && !errors.Is(err, c.class), err != nil && strings.Contains(err.Error(), "s3cret"):
+				t.Errorf("error %v", err)
+			}
+			if told.Load() != 1 {
+				t.Errorf("told %d times", told.Load())
+			}
+		})
+	}
+}

@@ -55,7 +55,7 @@ func installProgram(t *testing.T, root string) {
 		return // the pristine root has it
 	}
 	// -o build: install what is there.
-	if _, err := run("make", "-C", filepath.Join("..", ".."), "-o", "build", "install", "DESTDIR="+root); err != nil {
+	if _, err := run("make", "-C", filepath.Join("..", ".."), "-o", "build", "install-system", "DESTDIR="+root); err != nil {
 		t.Fatal(err)
 	}
 	binary, err := os.ReadFile(program())
@@ -349,7 +349,8 @@ coreos:
 			// The pattern is spelt so that no command line holds what is looked for.
 			for _, where := range []string{
 				"journalctl -b -o export --all | grep -a 'cAn[A]rY'",
-				"provisioner status; provisioner status --format json",
+				"provisioner status; provisioner status --format json; provisioner status --explain",
+				"provisioner logs --output - | grep -a cAn[A]rY",
 				"provisioner plan 2>&1; provisioner plan --format json 2>&1",
 				"su -s /bin/sh nobody -c \"grep -rsaI 'cAn[A]rY' /etc /home /opt /run /srv /tmp /usr/share /var\"",
 			} {

@@ -5,25 +5,16 @@ package nspawn_test
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+
+	"cloudconfig/integration/debian"
 )
-
-// image is the name of the pristine root in the cache. Count it up when what is in it changes.
-const image = "root-bookworm-3"
-
-// inImage are the packages of the pristine root beside Debian's smallest system.
-var inImage = []string{"systemd", "systemd-sysv", "systemd-resolved", "openssh-server", "iproute2", "dbus", "udev",
-	"libnss-resolve", "systemd-timesyncd", "ca-certificates", "openssl", "curl", "iputils-ping", "kmod", "procps", "passwd", "strace", "sudo", "tzdata",
-	// And for the virtual machine, which boots machines itself.
-	"systemd-container", "dnsmasq-base"}
 
 // tools are the programs that the tests run, and the Debian packages that have them.
 var tools = []struct{ program, pkg string }{
@@ -131,42 +122,9 @@ func pristine(t *testing.T) string {
 	if os.Getenv(inVM) != "" {
 		return "/"
 	}
-	root := filepath.Join(cache(t), image)
-	lock, err := os.OpenFile(root+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	root, err := debian.Pristine(cache(t), func(path string) { t.Logf("making %s", path) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(root); err == nil {
-		return root
-	}
-	t.Logf("making %s", root)
-	unfinished := root + ".unfinished"
-	if err := os.RemoveAll(unfinished); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := run("debootstrap", "--variant=minbase", "--include="+strings.Join(inImage, ","), "bookworm", unfinished); err != nil {
-		t.Fatal(err)
-	}
-	if err := neverBooted(unfinished); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(unfinished, root); err != nil {
-		t.Fatal(err)
-	}
 	return root
-}
-
-// neverBooted removes what is different on each machine. The host keys of sshd stay: Debian makes them when the
-// package is installed, and nothing here depends on them.
-func neverBooted(root string) error {
-	for _, name := range []string{"var/lib/dbus/machine-id", "etc/hostname"} {
-		if err := os.Remove(filepath.Join(root, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return os.WriteFile(filepath.Join(root, "etc/machine-id"), []byte("uninitialized\n"), 0o444)
 }

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -109,33 +108,70 @@ func (e *editor) orphans() {
 	for _, record := range e.ledger.Orphans(Group) {
 		if group, user, ok := strings.Cut(strings.TrimPrefix(record, "group "), ": member "); ok {
 			if l := e.group.byName[group]; l != nil && l.has(user) && e.ledger.Drop(Group, record, "") {
-				e.leave(user, group)
+				e.leave(group, func(m string) bool { return m == user })
 			}
 		}
 	}
-	going := map[string]bool{}
-	for _, record := range e.ledger.Orphans(Passwd) {
-		if name, ok := strings.CutPrefix(record, "user "); ok {
-			going[name] = true
-			if found := e.account(name); found != nil && e.ledger.Drop(Passwd, record, *found) {
-				e.removeUser(name)
-			}
+	going := e.orphanUsers()
+	used := map[string]bool{} // login groups of those who stay
+	for _, u := range e.passwd.lines {
+		if u.fields != nil && !u.gone && !going[u.fields[0]] {
+			used[u.fields[3]] = true
 		}
 	}
 	for _, record := range e.ledger.Orphans(Group) {
 		if l := e.group.byName[strings.TrimPrefix(record, "group ")]; l != nil {
 			found := l.identity()
-			if e.isUsed(l, going) {
+			if used[l.fields[2]] || l.fields[3] != "" || len(l.joined) > 0 {
 				found += " and others use it"
 			}
 			if e.ledger.Drop(Group, record, found) {
-				e.removeGroup(l.fields[0])
+				r := Record{Name: record, Action: "removed"}
+				e.gshadow.remove(l.fields[0], r)
+				e.group.remove(l.fields[0], r)
 			}
 		}
 	}
 	for _, file := range []string{Passwd, Shadow} {
 		for _, record := range e.ledger.Orphans(file) {
 			e.resetField(file, record, going)
+		}
+	}
+}
+
+// orphanUsers removes the accounts that are to go, and gives those that are not asked for any more.
+func (e *editor) orphanUsers() (going map[string]bool) {
+	going = map[string]bool{}
+	gone := map[string]bool{}
+	for _, record := range e.ledger.Orphans(Passwd) {
+		if name, ok := strings.CutPrefix(record, "user "); ok {
+			going[name] = true
+			if found := e.account(name); found != nil && e.ledger.Drop(Passwd, record, *found) {
+				gone[name] = true
+				r := Record{Name: record, Action: "removed", Detail: "the home stays"}
+				e.passwd.remove(name, r)
+				r.Detail = ""
+				for _, t := range []*table{e.shadow, e.subuid, e.subgid} {
+					t.remove(name, r)
+				}
+			}
+		}
+	}
+	if len(gone) > 0 {
+		for _, l := range e.group.lines {
+			if l.fields != nil {
+				e.leave(l.fields[0], func(m string) bool { return gone[m] })
+			}
+		}
+	}
+	return going
+}
+
+// leave takes members out of a group.
+func (e *editor) leave(group string, goes func(user string) bool) {
+	for _, t := range []*table{e.group, e.gshadow} {
+		if l := t.byName[group]; l != nil {
+			t.leave(l, goes)
 		}
 	}
 }
@@ -170,43 +206,4 @@ func (e *editor) resetField(file, record string, going map[string]bool) {
 	}
 	t.set(l, field, none)
 	t.records = append(t.records, Record{Name: record, Action: "removed"})
-}
-
-// isUsed says that a group has members, or is the login group of somebody who does not go.
-func (e *editor) isUsed(l *line, going map[string]bool) bool {
-	if l.fields[3] != "" || len(l.joined) > 0 {
-		return true
-	}
-	return slices.ContainsFunc(e.passwd.lines, func(u *line) bool { return u.fields != nil && u.fields[3] == l.fields[2] && !going[u.fields[0]] })
-}
-
-// leave takes a user out of a group.
-func (e *editor) leave(user, group string) {
-	r := Record{Name: memberRecord(group, user), Action: "removed"}
-	for _, t := range []*table{e.group, e.gshadow} {
-		if l := t.byName[group]; l != nil {
-			t.leave(l, user, r)
-		}
-	}
-}
-
-// removeUser removes an account from every file.
-func (e *editor) removeUser(name string) {
-	r := Record{Name: userRecord(name), Action: "removed", Detail: "the home stays"}
-	e.passwd.remove(name, r)
-	for group, l := range e.group.byName {
-		if l.has(name) {
-			e.leave(name, group)
-		}
-	}
-	r.Detail = ""
-	e.shadow.remove(name, r)
-	e.subuid.remove(name, r)
-	e.subgid.remove(name, r)
-}
-
-func (e *editor) removeGroup(name string) {
-	r := Record{Name: groupRecord(name), Action: "removed"}
-	e.group.remove(name, r)
-	e.gshadow.remove(name, r)
 }

@@ -27,6 +27,7 @@ type line struct {
 	fields  []string
 	members map[string]bool // of a group somebody joins
 	joined  []string        // who joins it
+	gone    bool            // it is removed
 }
 
 // number is a field of an entry that was checked to be one when it was read.
@@ -126,6 +127,9 @@ func (t *table) setAll(l *line, fields []string) {
 func (t *table) text() []byte {
 	var b bytes.Buffer
 	for i, l := range t.lines {
+		if l.gone {
+			continue
+		}
 		l.write(&b)
 		if i < len(t.lines)-1 || !t.unended || t.appended {
 			b.WriteByte('\n')
@@ -157,17 +161,22 @@ func (t *table) join(l *line, user string, r Record) bool {
 	return true
 }
 
-// leave takes a member out of an entry of group or gshadow.
-func (t *table) leave(l *line, user string, r Record) {
-	if !l.has(user) {
-		return
-	}
-	delete(l.members, user)
-	is := func(m string) bool { return m == user }
+// leave takes members out of an entry of group or gshadow.
+func (t *table) leave(l *line, goes func(user string) bool) {
 	last := len(l.fields) - 1
-	t.set(l, last, strings.Join(slices.DeleteFunc(strings.FieldsFunc(l.fields[last], isComma), is), ","))
-	l.joined = slices.DeleteFunc(l.joined, is)
-	t.records = append(t.records, r)
+	members := strings.FieldsFunc(l.fields[last], isComma)
+	some := false
+	for _, m := range append(members, l.joined...) {
+		if goes(m) {
+			delete(l.members, m)
+			t.records = append(t.records, Record{Name: memberRecord(l.fields[0], m), Action: "removed"})
+			some = true
+		}
+	}
+	if some {
+		t.set(l, last, strings.Join(slices.DeleteFunc(members, goes), ","))
+		l.joined = slices.DeleteFunc(l.joined, goes)
+	}
 }
 
 // remove takes an entry out.
@@ -176,9 +185,8 @@ func (t *table) remove(name string, r Record) {
 	if l == nil {
 		return
 	}
-	t.lines = slices.DeleteFunc(t.lines, func(other *line) bool { return other == l })
+	l.gone = true
 	delete(t.byName, name)
-	t.at = min(t.at, len(t.lines))
 	t.changed = true
 	t.records = append(t.records, r)
 }

@@ -46,6 +46,8 @@ func (c *Command) Main(args []string) int {
 		return c.generate(args[1:])
 	case name == coreosName && (len(args) < 2 || args[1] != "boot"): // it took no arguments, and its hand-off does
 		return c.coreos(ctx, args[1:])
+	case name == cloudInitName:
+		return c.cloudInit(ctx, args[1:])
 	}
 	root := c.root()
 	root.SetArgs(args[1:])
@@ -102,7 +104,8 @@ before making one, make them all or none, and hand off to systemd.`,
 	root.SetIn(c.Stdin)
 	root.SetOut(c.Stdout)
 	root.SetErr(c.Stderr)
-	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.facts(), c.network(), c.seal(), c.explain(), c.schema(), c.boot(), c.version())
+	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.logs(), c.facts(), c.network(), c.seal(),
+		c.explain(), c.schema(), c.boot(), c.version())
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.CompletionOptions.DisableDescriptions = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -110,6 +113,9 @@ before making one, make them all or none, and hand off to systemd.`,
 	})
 	return root
 }
+
+// Tree is the tree of all commands, for whoever makes manual pages and completions of it.
+func (c *Command) Tree() *cobra.Command { return c.root() }
 
 func (c *Command) version() *cobra.Command {
 	return &cobra.Command{

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -33,4 +34,26 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "mode": mode, "scratch": scratch, "substitute": substitute, "add": add},
 	})
+}
+
+// By cloud-init's name the program answers how the run went, and says so of everything else.
+func TestCloudInitName(t *testing.T) {
+	for _, tt := range []struct {
+		args           []string
+		status         int
+		stdout, stderr string
+	}{
+		{[]string{"/usr/bin/cloud-init", "--version"}, 0, "cloud-init (provisioner v0.0.0)\n", ""},
+		{[]string{"cloud-init"}, 2, "", "this is provisioner"},
+		{[]string{"cloud-init", "clean", "--logs"}, 2, "", "this is provisioner"},
+		{[]string{"cloud-init", "status", "--format", "yaml"}, 2, "", "this is provisioner"},
+		{[]string{"cloud-init", "status", "extra"}, 2, "", "this is provisioner"},
+	} {
+		var stdout, stderr strings.Builder
+		c := cli.Command{Stdout: &stdout, Stderr: &stderr, Version: "v0.0.0"}
+		got := c.Main(tt.args)
+		if got != tt.status || stdout.String() != tt.stdout || !strings.Contains(stderr.String(), tt.stderr) || strings.Count(stderr.String(), "\n") > 1 {
+			t.Errorf("%q: status %d, %q, %q", tt.args, got, stdout.String(), stderr.String())
+		}
+	}
 }

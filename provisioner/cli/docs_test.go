@@ -63,12 +63,12 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-var yamlBlock = regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```yaml\n(.*?)```")
+var yamlBlock = regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```(?:yaml|json)\n(.*?)```")
 
 // TestShownYAML: what pages show of YAML is YAML, and is what the file has that it is said to be.
 func TestShownYAML(t *testing.T) {
 	t.Chdir("../..")
-	for _, name := range []string{"docs/validate.md", "docs/network.md"} {
+	for _, name := range []string{"docs/validate.md", "docs/network.md", "docs/migrate.md"} {
 		page, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

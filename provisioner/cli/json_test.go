@@ -1,7 +1,10 @@
 package cli_test
 
 import (
+	"archive/tar"
 	"bytes"
+	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"cloudconfig/provisioner/cli"
+	"cloudconfig/provisioner/report"
 	"cloudconfig/schema/image"
 )
 
@@ -125,6 +129,39 @@ network:
 		}
 	}
 	hold("status.json", run(0, "status", "--root", t.TempDir(), "--format", "json"))
+	for _, name := range []string{"status.json", "result.json"} {
+		text, err := os.ReadFile("../../docs/testdata/refused/run/provisioner/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold(name, text)
+		if name == "result.json" {
+			var r report.Report
+			if err := json.Unmarshal(text, &r); err != nil {
+				t.Fatal(err)
+			}
+			told, err := r.Tell("web1", []report.HostKey{{Type: "ssh-ed25519", Bits: 256, Fingerprint: "SHA256:x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			hold("report-url", told)
+		}
+	}
+	bundle := tar.NewReader(bytes.NewReader(run(0, "logs", "--root", "../../docs/testdata/refused", "--output", "-")))
+	for {
+		h, err := bundle.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(bundle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hold(strings.TrimPrefix(h.Name, "provisioner-logs/"), text)
+	}
 	hold("explain", run(0, "status", "--explain", "--root", t.TempDir(), "--format", "json"))
 	metadata, err := os.ReadFile("../../examples/metadata.json")
 	if err != nil {

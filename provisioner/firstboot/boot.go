@@ -285,6 +285,7 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted)) // nobody comes after us
 	}
 	r.end(ctx, st)
+	r.tell(ctx)
 	return r.Report
 }
 
@@ -340,6 +341,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	}
 	if err != nil {
 		r.end(ctx, r.degraded(err))
+		r.tell(ctx)
 		return r.Report
 	}
 	r.publish(ctx)
@@ -355,6 +357,7 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	r.showKeys(ctx)
 	r.end(ctx, st)
 	r.printFinalMessage()
+	r.tell(ctx)
 	r.turnOff(ctx)
 	return r.Report
 }
@@ -404,6 +407,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
+	r.handed = ctx.Err() == nil
 	if r.told("hand off", result) != report.Done {
 		return report.Degraded
 	}

@@ -161,7 +161,7 @@ func inInterfaces(root fsroot.FS) (string, error) {
 
 // isForGuests says that systemd ships a file for the links of virtual machines and containers, or for Wi-Fi, not for cards.
 func isForGuests(name string) bool {
-	for _, prefix := range []string{"80-container-v", "80-vm-", "80-wifi-", "80-6rd-", "80-iwd", "80-namespace-", "80-auto-link-local", "89-ethernet.network.example"} {
+	for _, prefix := range []string{"80-container-", "80-vm-", "80-wifi-", "80-6rd-", "80-iwd", "80-namespace-", "80-auto-link-local", "89-ethernet.network.example"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

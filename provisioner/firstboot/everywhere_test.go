@@ -26,6 +26,7 @@ func TestANetworkForTheSource(t *testing.T) {
 	}{
 		{name: "nothing configures the network", made: true, left: true},
 		{name: "systemd's files for guests are no configuration", files: map[string]string{"usr/lib/systemd/network/80-vm-vt.network": "[Match]\n"}, made: true, left: true},
+		{name: "nor is its file for a container's own link", files: map[string]string{"usr/lib/systemd/network/80-container-host0.network": "[Match]\nVirtualization=container\nName=host0\n"}, made: true, left: true},
 		{name: "the configuration does, from now on", userData: static, made: true},
 		{name: "it is there", online: true},
 		{name: "networkd has a file", files: map[string]string{"usr/lib/systemd/network/zz-default.network": "[Match]\n"}},

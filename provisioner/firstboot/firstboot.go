@@ -115,7 +115,8 @@ type run struct {
 	later          bool // this is a later boot, on which nothing was to be applied
 	first          bool // this is the first boot of an instance
 	offline        bool // there is no network yet, and nothing is waited for that needs one
-	whole          bool // the first stage has applied everything
+	wholly         bool // the first stage has applied everything
+	handed         bool // what was to be handed off was, and has ended
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
@@ -139,6 +140,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
+	r.tell(ctx)
 	r.turnOff(ctx)
 	return r.Report
 }
@@ -221,8 +223,12 @@ func (r *run) underLock(ctx context.Context, work func() report.State) report.St
 }
 
 // configure reads the settings of the image.
-func (r *run) configure() (err error) {
+func (r *run) configure() error {
 	r.enter("settings")
+	return r.load()
+}
+
+func (r *run) load() (err error) {
 	r.settings, err = settings.Load(r.Root)
 	if r.Legacy != nil {
 		r.settings.LaterBoots, r.settings.Trust.Insecure = "apply", true
@@ -478,6 +484,7 @@ func (r *run) end(ctx context.Context, state report.State) {
 		_, _ = io.WriteString(r.Console.W, report.Trouble(&r.Status)) // last, where it is seen
 	}
 	r.publish(ctx)
+	r.tellWaiting(ctx)
 	r.Log.Log(ctx, state.Level(), "finished: "+string(state), report.MessageIDKey, state.MessageID(),
 		"state", string(state), "exit_status", r.ExitStatus, "datasource", r.Datasource, "stage", r.FailedStage)
 }
@@ -496,7 +503,9 @@ func (r *run) publish(ctx context.Context) {
 	if r.shutOut {
 		return
 	}
-	r.Report.PID = r.Env.PID
+	if r.Report.PID = 0; r.State == report.Running {
+		r.Report.PID = r.Env.PID
+	}
 	changes, err := report.Files(r.Report)
 	if r.Live {
 		changes = append(changes, report.Issue(&r.Status)...)

@@ -25,7 +25,7 @@ func (r *run) isHandedOff(m state.Manifest) (bool, error) {
 
 // markHandedOff remembers that the hand-off of what was applied has ended. It writes nothing if that is known.
 func (r *run) markHandedOff(ctx context.Context) report.State {
-	if r.instance == "" {
+	if r.instance == "" || !r.handed && !r.request.IsEmpty() {
 		return report.Done
 	}
 	var m state.Manifest

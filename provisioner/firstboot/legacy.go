@@ -26,7 +26,7 @@ const readyTime = 2 * time.Minute
 // after the one that runs us is not waited for by us. The report it returns is still open then.
 func BootLegacy(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
-	st := worse(r.all(ctx, r.appliedBefore), r.networkState())
+	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st != report.Done && st != report.Degraded || r.request.IsEmpty() {
 		r.end(ctx, st)

@@ -137,7 +137,7 @@ func (r *run) applyLocal(ctx context.Context) report.State {
 
 // needsMore says that the configuration needs more than this machine, or that it has a program run before it is applied.
 func (r *run) needsMore() bool {
-	return r.pending > 0 || len(r.config.Boothooks) > 0 || len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
+	return r.pending > 0 || len(r.config.Boothooks)+len(r.config.BootCommands) > 0 || len(plan.Imports(r.config)) > 0 || r.data.Reporter != nil
 }
 
 // handOffEarly hands off what an early stage may: the hostname, and that units are to be read again. Nothing is started.

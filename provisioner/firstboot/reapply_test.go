@@ -4,6 +4,7 @@ package firstboot_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/schema"
 )
@@ -125,7 +127,7 @@ func TestWhatIsNoLongerAskedFor(t *testing.T) {
 	if diff := cmp.Diff(kept, remains(r)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"reload", "stop scratch.service", "stop web.service"}, units(calls)); diff != "" {
+	if diff := cmp.Diff([]string{"reload", "stop web.service", "stop scratch.service"}, units(calls)); diff != "" {
 		t.Error(diff)
 	}
 	if m.read("etc/hostname") != "web1\n" {
@@ -182,6 +184,20 @@ func TestHandOffIsResumed(t *testing.T) {
 	m.run(firstboot.BootHandoff)
 	if diff := cmp.Diff(before, m.persistent()); diff != "" {
 		t.Errorf("a later boot writes\n%s", diff)
+	}
+}
+
+// A systemd that is not to be reached has not got anything: the next boot hands off all of it.
+func TestNothingIsHandedOffWithoutSystemd(t *testing.T) {
+	m := fromFile(t, config)
+	r, _ := m.run(firstboot.Apply, func(env *firstboot.Env) {
+		env.Manager = func(context.Context) (handoff.Manager, error) { return nil, errors.New("no bus") }
+	})
+	if r.State != report.Degraded || m.isThere("var/lib/provisioner/instance/handed-off.json") {
+		t.Errorf("%s, %v", r.State, r.Errors)
+	}
+	if r, _ := m.run(firstboot.Apply); r.State != report.Done || !m.isThere("var/lib/provisioner/instance/handed-off.json") {
+		t.Errorf("%s, %v", r.State, r.Errors)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"cloudconfig/datasources"
 	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/hostkeys"
 	"cloudconfig/provisioner/plan"
@@ -148,8 +149,15 @@ func (r *run) oldRuntime(dir string, another bool) ([]plan.Change, error) {
 		return nil, err
 	}
 	var out []plan.Change
+	f := plan.Facts{}
 	for _, c := range kept.Changes(true) {
-		if c.Kind != plan.MakeDirectory && c.Kind != plan.Remove {
+		if c.Kind == plan.MakeDirectory || c.Kind == plan.Remove {
+			continue
+		}
+		if err := facts.Look(r.Root, &f, []string{c.Path}); err != nil {
+			return nil, err
+		}
+		if c.IsAlready(f.Paths[c.Path]) {
 			out = append(out, plan.Change{Kind: plan.Remove, Path: c.Path, Secret: true, Origin: "new instance"})
 		}
 	}

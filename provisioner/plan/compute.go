@@ -65,6 +65,7 @@ type computation struct {
 	names  names
 	cards  cards
 	ledger ledger
+	stops  []Job // of units that go
 
 	order  []*claim
 	claims map[string]*claim // by real path
@@ -290,6 +291,7 @@ func (c *computation) finish() (Plan, diag.List) {
 			c.plan.Reload = true
 		}
 	}
+	c.plan.Jobs = append(c.stops, c.plan.Jobs...)
 	c.plan.Owned = c.owned()
 	if c.Applied != nil && c.Applied.Same && len(c.plan.Changes)+len(c.plan.Runtime) == 0 {
 		c.plan.Jobs = laterJobs(c.plan.Jobs)

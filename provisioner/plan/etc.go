@@ -127,7 +127,7 @@ func (c *computation) hosts() {
 		return
 	}
 	old, attr, _ := c.shared("etc/hosts")
-	if !c.hold("etc/hosts", HostForm, ownAddress, strings.Join(own, " "), HostForm.find(Held{Name: ownAddress}, old)) {
+	if !c.hold("etc/hosts", HostForm, ownAddress, strings.Join(own, " "), HostForm.find(ownAddress, old)) {
 		c.put(&Change{Kind: WriteFile, Path: "etc/hosts", Attr: attr, Data: old, Records: []Record{}, Why: why})
 		return
 	}
@@ -267,7 +267,7 @@ type assignment struct {
 // holdAll is those of some lines that may be what is wanted.
 func (c *computation) holdAll(file string, text []byte, want []assignment) []assignment {
 	return slices.DeleteFunc(slices.Clone(want), func(a assignment) bool {
-		return !c.hold(file, AssignmentForm, a.key, a.value, AssignmentForm.find(Held{Name: a.key}, text))
+		return !c.hold(file, AssignmentForm, a.key, a.value, AssignmentForm.find(a.key, text))
 	})
 }
 
@@ -415,6 +415,7 @@ func (c *computation) scripts() {
 	if p := c.Config.PowerState; p.Mode != "" {
 		c.plan.Power = &Power{Mode: p.Mode, DelayMinutes: p.DelayMinutes, Message: p.Message, Condition: p.Condition, Why: []source.Range{p.At}}
 	}
+	c.phoneHome()
 }
 
 // Steps are commands as they are run.
@@ -424,4 +425,17 @@ func Steps(commands []schema.Command) []Step {
 		out = append(out, Step{Name: c.Name, Text: c.Text, Continue: c.Continue, Why: []source.Range{c.At}})
 	}
 	return out
+}
+
+// phoneHome plans whom to tell in the end that the machine is up.
+func (c *computation) phoneHome() {
+	p := c.Config.System.PhoneHome
+	if p == nil {
+		return
+	}
+	out := &PhoneHome{URL: p.URL.V.Reveal(), Tries: p.Tries.V, Names: c.ownNames(), Why: []source.Range{p.At}}
+	for _, v := range p.Post {
+		out.Post = append(out.Post, v.V)
+	}
+	c.plan.PhoneHome = out
 }

@@ -161,7 +161,7 @@ func (c *computation) tail(p string, text, all []byte) (rest []byte, there int) 
 	}
 	var found *string
 	if known {
-		if found = TailForm.find(last, text); found != nil && Digest([]byte(*found)) != last.SHA256 {
+		if found = tail(last, text); found != nil && Digest([]byte(*found)) != last.SHA256 {
 			found = nil
 		}
 	}
@@ -169,7 +169,7 @@ func (c *computation) tail(p string, text, all []byte) (rest []byte, there int) 
 		return text, -1
 	}
 	if found != nil {
-		text = TailForm.without(last, text)
+		text = slices.Clip(text[:len(text)-last.Size])
 	}
 	return text, 0
 }

@@ -305,9 +305,13 @@ func (c *computation) keyLines(set *keySet, file string, have []byte, keys []wan
 	for _, k := range set.keys {
 		wanted[keyName(k.Key)] = true
 	}
+	there := KeyForm.all(have)
 	for _, k := range keys {
 		name := keyName(k.Key)
-		found := KeyForm.find(Held{Name: name}, have)
+		var found *string
+		if line, ok := there[name]; ok {
+			found = &line
+		}
 		switch free := c.hold(file, KeyForm, name, k.String(), found); {
 		case free:
 			lines = append(lines, k.String())

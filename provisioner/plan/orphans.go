@@ -122,7 +122,7 @@ func (c *computation) stop(p string) {
 	if !slices.Contains(unitPath[:], strings.TrimSuffix(dir, "/")) || !unitfile.ValidName(name) || u.isTemplate() || c.find(name).exists() {
 		return
 	}
-	c.plan.Jobs = append([]Job{{Unit: name, Action: "stop", Once: true}}, c.plan.Jobs...)
+	c.stops = append(c.stops, Job{Unit: name, Action: "stop", Once: true})
 }
 
 // orphanDirectory is a directory that we have made: it goes if nothing is left in it, and is not worth a word
@@ -158,24 +158,46 @@ func (c *computation) orphanRecords(it *Item) {
 		return
 	}
 	text, there := c.current(it.Path)
+	if !there {
+		return
+	}
 	attr, _ := c.attr(it.Path)
 	want := Change{Kind: WriteFile, Path: it.Path, Attr: attr, Origin: OriginPrune}
 	if cl != nil {
 		want.Secret, want.Records, want.Why, want.Origin = cl.want.Secret, cl.want.Records, cl.want.Why, cl.want.Origin
 	}
-	pruned := false
+	have := map[Form]map[string]string{}
+	going := map[Form]map[string]bool{}
 	for _, h := range it.Records {
 		id := recordID{it.Path, h.Form, h.Name}
-		if _, held := c.ledger.held[id]; held || h.Form == AccountForm || !there {
+		if _, held := c.ledger.held[id]; held || h.Form == AccountForm {
 			continue
 		}
-		if found := h.Form.find(h, text); found != nil && c.drop(id, h, *found) {
-			text, pruned = h.Form.without(h, text), true
+		if have[h.Form] == nil {
+			have[h.Form], going[h.Form] = h.Form.all(text), map[string]bool{}
+		}
+		found, there := have[h.Form][h.Name]
+		if h.Form == TailForm {
+			end := tail(h, text)
+			if there = end != nil; there {
+				found = *end
+			}
+		}
+		if there && c.drop(id, h, found) {
+			going[h.Form][h.Name] = true
 			want.Records = append(want.Records, Record{Name: h.word(), Action: "removed"})
+			if h.Form == TailForm {
+				text = text[:len(text)-h.Size]
+			}
 		}
 	}
-	if !pruned {
+	if len(want.Records) == 0 || cl != nil && len(want.Records) == len(cl.want.Records) {
 		return
+	}
+	for form, names := range going {
+		if len(names) > 0 && form != TailForm {
+			text = form.without(names, text)
+		}
 	}
 	want.Data = text
 	if len(text) == 0 && !it.Before {

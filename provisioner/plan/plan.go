@@ -42,6 +42,8 @@ type Plan struct {
 	Enabled []string
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string
+	// PhoneHome is whom to tell in the end that the machine is up; nil for nobody.
+	PhoneHome *PhoneHome
 	// Scripts are run after the commit, in order.
 	Scripts []Script
 	// Boothooks have run when the plan is made, and run again on every boot.
@@ -211,6 +213,17 @@ func (p *Power) String() string {
 		s += ", if its condition holds"
 	}
 	return s
+}
+
+// PhoneHome is whom to tell that the machine is up.
+type PhoneHome struct {
+	// URL has $INSTANCE_ID in it as it is written. It may hold a token, and is never shown.
+	URL string `json:"url"`
+	// Post names what is told: "pub_key_ed25519", "hostname"; empty for everything.
+	Post  []string       `json:"post,omitempty"`
+	Tries int            `json:"tries,omitempty"` // in one boot; 0 for 10
+	Names []string       `json:"names,omitempty"` // of the machine, the full one first
+	Why   []source.Range `json:"-"`
 }
 
 // Input is all that Compute looks at.

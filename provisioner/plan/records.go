@@ -71,35 +71,35 @@ func (f Form) scope(text []byte) (before, in, after []byte) {
 	return nil, text, nil
 }
 
-// find is what a record of a text says; nil if it is not there.
-func (f Form) find(h Held, text []byte) *string {
-	if f == TailForm {
-		if at := len(text) - h.Size; h.Size > 0 && at >= 0 {
-			tail := string(text[at:])
-			return &tail
-		}
-		return nil
-	}
+// all are the records of a text, by their names, with what they say. Of several of one name the first counts.
+func (f Form) all(text []byte) map[string]string {
+	out := map[string]string{}
 	_, in, _ := f.scope(text)
 	for line := range bytes.Lines(in) {
-		if name, value := f.read(string(line)); name != "" && name == h.Name {
-			return &value
+		name, value := f.read(string(line))
+		if _, known := out[name]; !known && name != "" {
+			out[name] = value
 		}
+	}
+	return out
+}
+
+// find is what one record of a text says; nil if it is not there.
+func (f Form) find(name string, text []byte) *string {
+	if value, there := f.all(text)[name]; there {
+		return &value
 	}
 	return nil
 }
 
-// without is a text without a record that it has.
-func (f Form) without(h Held, text []byte) []byte {
-	if f == TailForm {
-		return bytes.Clone(text[:len(text)-h.Size])
-	}
+// without is a text without some records, by their names.
+func (f Form) without(names map[string]bool, text []byte) []byte {
 	before, in, after := f.scope(text)
 	var left []byte
 	some := false
 	for line := range bytes.Lines(in) {
 		name, _ := f.read(string(line))
-		if name != "" && name == h.Name {
+		if names[name] {
 			continue
 		}
 		some = some || name != ""
@@ -109,4 +109,14 @@ func (f Form) without(h Held, text []byte) []byte {
 		left = nil // the lines that enclose it go with the last key
 	}
 	return append(append(bytes.Clone(before), left...), after...)
+}
+
+// tail is the end of a text that is as long as what was appended to it.
+func tail(h Held, text []byte) *string {
+	at := len(text) - h.Size
+	if h.Size == 0 || at < 0 {
+		return nil
+	}
+	end := string(text[at:])
+	return &end
 }

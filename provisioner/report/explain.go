@@ -33,12 +33,19 @@ type Step struct {
 	Details []string `json:"details,omitempty"`
 }
 
-// stepOf is the step that a stage of a run belongs to.
-var stepOf = map[string]string{
-	"lock": "start", "restore": "start", "settings": "start",
-	"fetch": "fetch",
-	"check": "check", "include": "check", "boothooks": "check", "import keys": "check",
-	"plan": "plan", "access floor": "commit", "commit": "commit", "network": "network", "hand off": "hand off",
+// stepOf is the step that a stage of a run belongs to; "" of one that is not known.
+func stepOf(stage string) string {
+	switch stage {
+	case "lock", "restore", "settings":
+		return "start"
+	case "include", "boothooks", "bootcmd", "import keys":
+		return "check"
+	case "access floor", "new instance":
+		return "commit"
+	case "fetch", "check", "plan", "commit", "network", "hand off":
+		return stage
+	}
+	return ""
 }
 
 // Explain makes the explanation of a status, with what result.json in its directory says, if that can be read.
@@ -70,13 +77,13 @@ func Explain(s Status, dir string) Explanation {
 func (r *Report) resultOf(s Step, after bool) string {
 	entered := r.Datasource != "" && s.Name == "datasource"
 	for _, stage := range r.Stages {
-		entered = entered || stepOf[stage.Name] == s.Name
+		entered = entered || stepOf(stage.Name) == s.Name
 	}
 	entered = entered && (s.Name != "fetch" || r.Datasource != "") // nothing was fetched from nobody
 	switch {
 	case r.hasFailed(s.Name):
 		return "failed"
-	case r.State == Running && stepOf[r.Stage] == s.Name:
+	case r.State == Running && stepOf(r.Stage) == s.Name:
 		return "running"
 	case entered || len(s.Details) > 0:
 		return "ok"
@@ -108,7 +115,7 @@ func (r *Report) hasFailed(step string) bool {
 
 // failedStep is the step of the first error of the machine; "" if there is none.
 func (r *Report) failedStep() string {
-	step := stepOf[r.FailedStage]
+	step := stepOf(r.FailedStage)
 	switch {
 	case step == "fetch" && r.Datasource == "":
 		return "datasource" // none has answered
@@ -196,7 +203,7 @@ func (r *Report) details(step string) (lines []string) {
 		}
 	}
 	for _, stage := range r.Stages {
-		if stepOf[stage.Name] != step {
+		if stepOf(stage.Name) != step {
 			continue
 		}
 		for _, w := range stage.Waits {

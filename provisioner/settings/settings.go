@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +38,8 @@ type Settings struct {
 	DefaultUser string
 	// LaterBoots says what a boot does with a configuration other than the one applied: "report" or "apply".
 	LaterBoots string
+	// CloudInitCompat says whether files of cloud-init's are left for scripts that wait for them.
+	CloudInitCompat bool
 	// KeepUserData says whether user-data is kept, readable by root alone, for boots without a datasource.
 	KeepUserData bool
 	// IMDSv1 says whether version 1 of EC2's metadata service is taken where it has no session tokens.
@@ -55,6 +58,8 @@ type Settings struct {
 	NetworkCheck string
 	// Owner says who provisions this machine where another program would too; see package owner. "" leaves it undecided.
 	Owner string
+	// ReportURL is where the report of a run is posted to, which may have a secret in it; "" for nowhere.
+	ReportURL string
 }
 
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`) })
@@ -89,6 +94,9 @@ func Load(root fsroot.FS) (Settings, error) {
 			return s, fmt.Errorf("%s: %w", p.Value.Range, err)
 		}
 	}
+	if strings.HasPrefix(s.ReportURL, "http:") && !s.Trust.Insecure {
+		return s, fmt.Errorf("/%s: report-url is of http, where anybody on the way can read and answer; take https, or say insecure: yes in trust", Path)
+	}
 	return s, nil
 }
 
@@ -116,6 +124,8 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 			return errors.New("later-boots must be report or apply")
 		}
 		s.LaterBoots = n.Value
+	case "cloud-init-compat":
+		return yesOrNo(&s.CloudInitCompat, key, n)
 	case "keep-user-data":
 		return yesOrNo(&s.KeepUserData, key, n)
 	case "imdsv1":
@@ -145,8 +155,14 @@ func (s *Settings) set(key string, n *yamltree.Node, root fsroot.FS) error {
 			return err
 		}
 		s.Owner = n.Value
+	case "report-url":
+		u, err := url.Parse(n.Value)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+			return errors.New("report-url must be a URL of https or http")
+		}
+		s.ReportURL = n.Value
 	default:
-		return fmt.Errorf("unknown setting %q; known are datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, owner, removable and trust", key)
+		return fmt.Errorf("unknown setting %q; known are cloud-init-compat, datasources, default-user, floor, imdsv1, keep-user-data, later-boots, network-check, network-timeout, ntp, owner, removable, report-url and trust", key)
 	}
 	return nil
 }

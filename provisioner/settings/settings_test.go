@@ -48,6 +48,12 @@ func TestLoad(t *testing.T) {
 		{"a network that must reach a port", "network-check: \"tcp://[2001:db8::1]:22\"\n", with(func(s *settings.Settings) { s.NetworkCheck = "[2001:db8::1]:22" }), ""},
 		{"a check that takes too long", "network-timeout: 1h\n", defaults, "network-timeout must be from 5s to 8m0s"},
 		{"a check without a unit", "network-timeout: 60\n", defaults, "network-timeout must be from 5s to 8m0s"},
+		{"where reports go", "report-url: https://example.com/up?token=x\n", with(func(s *settings.Settings) { s.ReportURL = "https://example.com/up?token=x" }), ""},
+		{"reports by a way that anybody can read", "report-url: http://example.com/up\n", with(func(s *settings.Settings) { s.ReportURL = "http://example.com/up" }), "report-url is of http"},
+		{"reports by such a way that the owner wants", "report-url: http://example.com/up\ntrust: {insecure: yes}\n", with(func(s *settings.Settings) {
+			s.ReportURL, s.Trust.Insecure = "http://example.com/up", true
+		}), ""},
+		{"no URL for reports", "report-url: example.com\n", defaults, "report-url must be a URL of https or http"},
 		{"a port that is not known", "network-check: \"tcp://192.0.2.1\"\n", defaults, "it has no port"},
 		{"no URL", "network-check: mirror.example.com\n", defaults, "network-check must be a URL of http or https, or tcp://HOST:PORT: it has no host"},
 		{"another provisioner", "owner: cloud-init\n", with(func(s *settings.Settings) { s.Owner = "cloud-init" }), ""},

@@ -13,6 +13,7 @@
 //	  user-data           the configuration as fetched, unless the settings say not to keep it
 //	  runtime.json        what later boots do: everything to put back below /run, the jobs, and the scripts
 //	  handed-off.json     the digest of the configuration whose hand-off has ended
+//	  outbox.json         what others are to be told and have not heard yet; in the top directory while the instance is not known
 //	  included.json       what lists of #include-once have fetched, kept as user-data is
 //	  scripts.json        the digests of the scripts, the steps, and of the inputs of the commands, that have ended
 //	  shell               what the shells of the steps that have ended leave for the next; gone with the last step
@@ -21,6 +22,7 @@
 package state
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -55,6 +57,7 @@ const (
 	MachineFile = "machine.json"
 	ShellFile   = "shell"
 	HandedFile  = "handed-off.json"
+	OutboxFile  = "outbox.json"
 )
 
 // LeftFile is in Top, in the form of a manifest: what an instance that the machine was has made. It has no digest if that was
@@ -156,6 +159,51 @@ type Runtime struct {
 	FinalMessage string      `json:"final_message,omitempty"`
 	// Hosts are names that the agents of Jobs have to look up.
 	Hosts []string `json:"hosts,omitempty"`
+	// PhoneHome is whom to tell, once, that the machine is up; nil for nobody.
+	PhoneHome *plan.PhoneHome `json:"phone_home,omitempty"`
+}
+
+// Outbox is what others are to be told.
+type Outbox struct {
+	Version int `json:"version"`
+	// Queued has not been heard yet; it is in order.
+	Queued []Message `json:"queued,omitempty"`
+	// Told is what was queued last, by the kind of message: what is the same is not told again.
+	Told map[string]string `json:"told,omitempty"`
+}
+
+// Message is one thing to post.
+type Message struct {
+	Kind string `json:"kind"` // "report", "phone_home"
+	// URL may have a secret in it.
+	URL         string `json:"url"`
+	ContentType string `json:"content_type"`
+	Body        []byte `json:"body"`
+	// Tries is how often it is sent in one boot; 0 for as often as there is time for.
+	Tries int `json:"tries,omitempty"`
+}
+
+// IsAmong says that a message is one of others.
+func (m *Message) IsAmong(others []Message) bool {
+	for i := range others {
+		if o := &others[i]; o.Kind == m.Kind && o.URL == m.URL && bytes.Equal(o.Body, m.Body) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxQueued is how many messages wait; a new one takes the place of the oldest.
+const maxQueued = 4
+
+// Add queues a message. What it says, in short, is what was told last from now on.
+func (o *Outbox) Add(m Message, says string) {
+	if o.Told == nil {
+		o.Told = map[string]string{}
+	}
+	o.Version, o.Told[m.Kind] = 1, says
+	o.Queued = append(o.Queued, m)
+	o.Queued = o.Queued[max(0, len(o.Queued)-maxQueued):]
 }
 
 // Included is what lists of #include-once have fetched, by URL.
@@ -198,7 +246,7 @@ type Kept struct {
 func Keep(p plan.Plan) Runtime {
 	r := Runtime{
 		Version: 1, Agents: p.Agents, Enabled: p.Enabled, Hosts: p.Hosts,
-		BootSteps: p.BootSteps, Steps: p.Steps, Power: p.Power, FinalMessage: p.FinalMessage,
+		BootSteps: p.BootSteps, Steps: p.Steps, Power: p.Power, FinalMessage: p.FinalMessage, PhoneHome: p.PhoneHome,
 	}
 	for i, changes := range [][]plan.Change{p.Kept, p.Stale} {
 		for _, c := range changes {

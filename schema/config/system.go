@@ -20,10 +20,23 @@ type System struct {
 	NTP      NTP
 	Resolver Resolver
 	CACerts  CACerts
+	// PhoneHome is nil if nobody is to be told.
+	PhoneHome *PhoneHome
 	// Passwords are what plain_text_passwd, password and chpasswd give, in this order; of one user the last counts.
 	Passwords []Password
 	// ExpirePasswords says that they must be changed at the first login: true unless chpasswd says otherwise.
 	ExpirePasswords Value[bool]
+}
+
+// PhoneHome is whom to tell that the machine is up.
+type PhoneHome struct {
+	At source.Range
+	// URL is of http or https; $INSTANCE_ID in it is not put in yet. It may hold a token.
+	URL Value[Secret]
+	// Post names what is told: "pub_key_ed25519", "hostname"; empty for everything.
+	Post []Value[string]
+	// Tries is how often it is tried in one boot.
+	Tries Value[int]
 }
 
 // Keyboard is the layout of console and X11, as keyboard(5) has it.

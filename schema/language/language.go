@@ -178,7 +178,7 @@ var language = shape{kind: mapping, foreign: foreignKeys, fields: []field{
 	{name: "growpart", shape: &shape{kind: mapping, fields: growpartFields}, doc: "Grow partitions to the size of the disk", example: "{mode: auto, devices: [/]}", later: &later{instead: "use systemd-repart", unless: []string{"off", "false"}, in: "mode"}},
 	{name: "resize_rootfs", shape: &shape{kind: text, oneOf: []string{"true", "false", "noblock"}}, doc: "Grow the root file system to the size of its partition", example: "true", later: &later{instead: "use systemd-growfs, or x-systemd.growfs in fstab", unless: []string{"false"}}},
 	{name: "power_state", shape: &shape{kind: mapping, fields: powerFields}, doc: "Turn the machine off at the end of the first boot", example: "{mode: reboot}"},
-	{name: "phone_home", shape: &shape{kind: mapping, fields: phoneFields}, doc: "Tell a server that the machine is up", example: "{url: https://example.com/up}", later: &later{instead: viaUnit}},
+	{name: "phone_home", shape: &shape{kind: mapping, fields: phoneFields}, doc: "Tell a server at the end of the first boot that the machine is up", example: "{url: https://example.com/up}"},
 	{name: "final_message", shape: &strictText, doc: "What to print on the console at the end of every boot", example: "up after $uptime seconds"},
 }}
 

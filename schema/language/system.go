@@ -103,7 +103,7 @@ var powerFields = []field{
 }
 
 var phoneFields = []field{
-	{name: "url", required: true, shape: &strictText, doc: "Where to post to", example: "https://example.com/up"},
-	{name: "post", shape: &shape{kind: either, either: []*shape{{kind: text, oneOf: []string{"all"}}, {kind: list, item: &shape{kind: text, oneOf: []string{"pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"}}}}}, doc: "What to tell; all if nothing is said", example: "[hostname, instance_id]"},
-	{name: "tries", shape: &shape{kind: integer, strict: true}, doc: "How often to try", example: "10"},
+	{name: "url", required: true, shape: &shape{kind: text, strict: true, rule: isPostURL}, doc: "Where to post to; $INSTANCE_ID in it is the id of the instance", example: "https://example.com/up"},
+	{name: "post", shape: &shape{kind: either, either: []*shape{{kind: text, oneOf: []string{"all"}}, {kind: list, item: &shape{kind: text, oneOf: []string{"pub_key_dsa", "pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"}}}}}, doc: "What to tell; all if nothing is said", example: "[hostname, instance_id]"},
+	{name: "tries", shape: &shape{kind: integer, strict: true, low: 1, high: 100}, doc: "How often to try in one boot; 10 if nothing is said", example: "10"},
 }

@@ -323,6 +323,15 @@ func isKeyURL(c *Checker, path string, n *yamltree.Node) {
 	}
 }
 
+// isPostURL checks where something is posted to. It may hold a token.
+func isPostURL(c *Checker, path string, n *yamltree.Node) {
+	u, err := url.Parse(n.Value)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+		d := c.Report(rules.PostURL, path, n, "%s is not a URL of http or https", path)
+		d.Secret = true
+	}
+}
+
 func isSudoRule(c *Checker, path string, n *yamltree.Node) {
 	if v, ok := AsBoolean(n); ok && !v {
 		return // cloud-init's way to say: none

@@ -34,6 +34,9 @@ var (
 		Example: "users:\n  - name: anna\n    plain_text_passwd: ...", Instead: "users:\n  - name: anna\n    passwd: $y$j9T$..."}
 	PasswordLine = &diag.Rule{ID: "password-line", Severity: diag.Warning, Title: "a line of chpasswd that sets no password",
 		Help: "A line is a user's name, a colon and a password or its hash. This one is left out."}
+	PostURL = &diag.Rule{ID: "post-url", Severity: diag.Error, Title: "not a URL that something can be posted to",
+		Help:    "The URL has a scheme, http or https, and a host.",
+		Example: "#cloud-config\nphone_home:\n  url: example.com/up", Instead: "#cloud-config\nphone_home:\n  url: https://example.com/up"}
 	AccountExpiry = &diag.Rule{ID: "account-expiry", Severity: diag.Error, Title: "not a day",
 		Help:    "The day from which the account is disabled is written as a year, a month and a day: 2032-09-01.",
 		Example: "users:\n  - name: anna\n    expiredate: 1.9.2032", Instead: "users:\n  - name: anna\n    expiredate: \"2032-09-01\""}
@@ -41,6 +44,6 @@ var (
 
 func systemRules() []*diag.Rule {
 	return []*diag.Rule{
-		Timezone, Locale, Keyboard, HostOrAddress, Nameserver, DomainName, ResolverIdle, HostKey, HostKeyMismatch, PasswordPlaintext, PasswordLine, AccountExpiry,
+		Timezone, Locale, Keyboard, HostOrAddress, Nameserver, DomainName, ResolverIdle, HostKey, HostKeyMismatch, PasswordPlaintext, PasswordLine, PostURL, AccountExpiry,
 	}
 }
