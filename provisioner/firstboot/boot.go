@@ -270,7 +270,7 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	if r.isLeft() {
 		return r.passOn(ctx)
 	}
-	st := worse(r.all(ctx, r.appliedBefore), r.networkState())
+	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
 		err := r.leave(ctx)

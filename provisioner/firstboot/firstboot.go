@@ -130,7 +130,7 @@ func begin(env Env) *run {
 func Apply(ctx context.Context, env Env) *report.Report {
 	r := begin(env)
 	r.byHand = true
-	st := worse(r.all(ctx, func() (bool, error) { return false, nil }), r.networkState())
+	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
@@ -147,7 +147,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 
 // all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
-func (r *run) all(ctx context.Context, known func() (bool, error)) report.State {
+func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {
 		return st
 	}

@@ -131,7 +131,7 @@ func (r *run) applyLocal(ctx context.Context) report.State {
 		return st
 	}
 	r.conclude()
-	r.whole = true
+	r.wholly = true
 	return report.Done // what went wrong after the commit is in the report, and BootHandoff ends with it
 }
 
@@ -151,7 +151,7 @@ func (r *run) handOffEarly(ctx context.Context) report.State {
 	if st == report.Done {
 		rest.Hostname, rest.Reload = "", false
 	}
-	if r.request = rest; !r.whole {
+	if r.request = rest; !r.wholly {
 		return st
 	}
 	if err := r.leave(ctx); err != nil {
