@@ -41,8 +41,8 @@ func TestClone(t *testing.T) {
 	if got.machineID == original.machineID || got.hostKeys == original.hostKeys {
 		t.Error("the copy shares its machine-id or host keys with the original")
 	}
-	if want := "01:" + second.mac; got.client != want {
-		t.Errorf("the copy asks for an address as %s, not as %s", got.client, want)
+	if !strings.HasSuffix(got.client, ":"+second.mac) { // the address alone, or a DUID of it
+		t.Errorf("the copy asks for an address as %s, which is not of its card %s", got.client, second.mac)
 	}
 	if again := boot("the copy, again", "11111111-2222-4333-8444-555555555505", clone, second, false); again.machineID != got.machineID || again.hostKeys != got.hostKeys {
 		t.Error("the copy is another one at its next boot")
