@@ -60,7 +60,7 @@ var workloads = []workload{
 // sizeBudget is of the stripped, static binary with every datasource in it, in bytes. It was 11,000,000 before there were
 // templates, zstd and xz, and 11,500,000 before there was the network: its languages, checks and files, and its trial.
 // Decoders and a D-Bus of our own would take half a million from it, and are not worth their upkeep.
-const sizeBudget = 12_250_000
+const sizeBudget = 12_900_000
 
 func main() {
 	switch {

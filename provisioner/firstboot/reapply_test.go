@@ -118,7 +118,7 @@ func TestWhatIsNoLongerAskedFor(t *testing.T) {
 	m.write("etc/motd", "by hand")
 
 	r, calls = m.run(firstboot.Apply, prune)
-	for _, path := range []string{"etc/systemd/system/web.service", "etc/systemd/system/multi-user.target.wants", agentDropIn, "run/early"} {
+	for _, path := range []string{"etc/systemd/system/web.service", "etc/systemd/system/multi-user.target.wants", agentDropIn, "run/early/flag"} {
 		if m.isThere(path) {
 			t.Errorf("%s is there", path)
 		}

@@ -61,7 +61,7 @@ func (r *run) succeed(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if changes = append(changes, old...); r.Live {
+		if changes = append(changes, old...); r.Live && !r.Clone { // of a copy they are others already
 			if keys, err = hostkeys.Renew(r.Root); err != nil {
 				return err
 			}
