@@ -272,6 +272,12 @@ func IsLocal(spec string) bool {
 	return false
 }
 
+// HasMetadata says that what a spec names can tell who the machine is, and who may log in: a document alone cannot.
+func HasMetadata(spec string) bool {
+	name, _, _ := strings.Cut(spec, "=")
+	return name != "file" && name != "url" && name != "cmdline"
+}
+
 // Check says what is wrong with the first of specs that is not as it should be, as a *[SpecError]. It asks nothing.
 func Check(specs []string) error {
 	_, err := parse(datasources.Env{}, specs)

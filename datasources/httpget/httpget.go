@@ -226,6 +226,9 @@ func (c *Client) announce(req *http.Request) {
 	if deadline, ok := req.Context().Deadline(); ok {
 		overall = min(overall, time.Until(deadline))
 	}
+	if overall <= 0 {
+		return // there is no time left to ask in
+	}
 	c.env.Waiting(fmt.Sprintf("asking %s for up to %s, %s to connect and %s for an answer",
 		host, overall.Round(time.Second), c.limits.Connect, c.limits.Answer))
 }

@@ -226,5 +226,8 @@ func (f *Fetcher) announce(ctx context.Context, host string) {
 	if deadline, ok := ctx.Deadline(); ok {
 		overall = min(overall, time.Until(deadline))
 	}
+	if overall <= 0 {
+		return // there is no time left to ask in
+	}
 	f.env.Waiting(fmt.Sprintf("asking %s for up to %s, %s for an answer", httpget.Redact(host), overall.Round(time.Second), limits.Answer))
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -253,6 +254,9 @@ func (r *run) fetch(ctx context.Context) error {
 	var err error
 	if r.choice, err = r.choose(ctx); err != nil {
 		return err
+	}
+	if r.hurried && !r.offline && r.Env.Metadata == nil && !slices.ContainsFunc(r.specs, catalog.HasMetadata) {
+		return errNoFloor
 	}
 	data, err := r.ask(ctx)
 	if conflict := r.checkIdentity(r.taken, data.Meta); conflict != nil {
