@@ -178,15 +178,24 @@ var marker = plan.Change{Kind: plan.WriteFile, Path: restoredPath, Attr: fsroot.
 // continued is the run of a boot that an earlier stage has begun; if none has, it begins here.
 func continued(env Env) *run {
 	r := begin(env)
-	data, _, err := r.Root.ReadFile(path.Join(report.Dir, report.ResultFile), maxResult)
-	if err != nil {
-		return r
-	}
 	// A report that cannot be read is begun anew.
-	if kept := report.New(r.Versions, r.Now()); json.Unmarshal(data, kept) == nil && (kept.State == report.Running || kept.State == report.None) {
+	if kept := r.onDisk(); kept != nil && (kept.State == report.Running || kept.State == report.None) {
 		r.Report, r.published = kept, true
 	}
 	return r
+}
+
+// onDisk is the report that was published last; nil if none can be read.
+func (r *run) onDisk() *report.Report {
+	data, _, err := r.Root.ReadFile(path.Join(report.Dir, report.ResultFile), maxResult)
+	if err != nil {
+		return nil
+	}
+	kept := report.New(r.Versions, r.Now())
+	if json.Unmarshal(data, kept) != nil {
+		return nil
+	}
+	return kept
 }
 
 // pass leaves the report to the next stage of the boot, or ends it if this one went wrong.
@@ -364,6 +373,9 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		return errors.Join(r.Root.Remove(requestPath), r.endFirst(), handoff.Ready())
 	}))
 	st = worse(st, r.markHandedOff(ctx))
+	if later := r.onDisk(); later != nil && !later.Started.Equal(r.Started) {
+		r.shutOut = true // another run has begun since, and what is published is of that
+	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
 	r.printFinalMessage()
