@@ -92,7 +92,7 @@ func TestCost(t *testing.T) {
 	key := newSSHKey(t, "cost")
 	const pairs = 15
 	boots := []string{"first boot", "second boot"}
-	with, without := map[string][]time.Duration{}, map[string][]time.Duration{}
+	with, without, whole := map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]time.Duration{}
 	for i := range pairs {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			for _, enabled := range []bool{i%2 == 0, i%2 != 0} {
@@ -110,6 +110,7 @@ func TestCost(t *testing.T) {
 						}
 						if enabled {
 							m.wantStatus(t, "done", "nocloud")
+							whole[boot] = append(whole[boot], m.reached(t, "provisioner.target"))
 						}
 						into[boot] = append(into[boot], m.reached(t, "multi-user.target"))
 					}
@@ -122,7 +123,7 @@ func TestCost(t *testing.T) {
 		for i := range with[boot] {
 			added = append(added, with[boot][i]-without[boot][i])
 		}
-		t.Logf("%s: multi-user.target without us %s, with us %s; added %s, in %d pairs", boot, span(without[boot]), span(with[boot]), span(added), len(added))
+		t.Logf("%s: multi-user.target without us %s, with us %s; added %s, in %d pairs; provisioner.target %s", boot, span(without[boot]), span(with[boot]), span(added), len(added), span(whole[boot]))
 	}
 }
 
