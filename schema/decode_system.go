@@ -59,7 +59,7 @@ func (d *decoder) readSystem(m reader) {
 		p := PhoneHome{At: findings.FirstLine(n.Range), Tries: pm.integer("tries"), Post: pm.texts("post")}
 		if address := pm.text("url"); address.Set {
 			p.URL = Value[Secret]{V: Secret(address.V), At: address.At, Set: true}
-			if strings.Contains(address.V, "?") { // where people put their tokens
+			if strings.ContainsAny(address.V, "?@") { // where people put their tokens
 				at := pm.node("url")
 				d.Secret[at] = true
 				d.Hide(at)

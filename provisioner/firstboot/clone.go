@@ -70,12 +70,8 @@ func (r *run) settleCopy(ctx context.Context, was, now state.Machine) error {
 	if err == nil && len(changes) == 0 {
 		changes, err = hostkeys.Missing(r.Root)
 	}
-	leases, err2 := seal.Leases(r.Root)
-	if err := errors.Join(err, err2); err != nil {
+	if err != nil {
 		return err
-	}
-	for _, file := range leases {
-		changes = append(changes, plan.Change{Kind: plan.Remove, Path: file, Origin: "identity"})
 	}
 	r.Clone = true
 	said := "it gets new SSH host keys"
@@ -97,6 +93,16 @@ func (r *run) settleCopy(ctx context.Context, was, now state.Machine) error {
 	}
 	if err != nil {
 		return err
+	}
+	// Others make these, so that one which cannot be removed must not keep the rest from being done.
+	leases, err := seal.Leases(r.Root)
+	if err != nil {
+		r.say("identity", "%v", err)
+	}
+	for _, file := range leases {
+		if err := r.makeSo(ctx, []plan.Change{{Kind: plan.Remove, Path: file, Origin: "identity"}}); err != nil {
+			r.say("identity", "%v", err)
+		}
 	}
 	r.Warn("this machine is a copy of another one, which was not sealed: %s", said)
 	r.say("identity", "this machine is a copy of another one, which was not sealed: %s", said)

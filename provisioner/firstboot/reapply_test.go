@@ -102,6 +102,22 @@ kept: /etc/systemd/system/multi-user.target.wants/web.service was removed by han
 	}
 }
 
+// Of two lines of one name one is somebody else's: none goes, and with --overwrite only one.
+func TestALineOfSomebodyElse(t *testing.T) {
+	m := fromFile(t, "#cloud-config\nhostname: web1\nmanage_etc_hosts: localhost\n")
+	m.write("etc/hosts", "127.0.0.1 localhost\n")
+	m.run(firstboot.Apply)
+	ours := m.read("etc/hosts")
+	m.write("etc/hosts", ours+"127.0.1.1 alias\n")
+	m.write(oemFile, "#cloud-config\nhostname: web1\n")
+	if m.run(firstboot.Apply, prune); m.read("etc/hosts") != ours+"127.0.1.1 alias\n" {
+		t.Errorf("hosts is %q", m.read("etc/hosts"))
+	}
+	if m.run(firstboot.Apply, prune, overwrite); !strings.HasSuffix(m.read("etc/hosts"), "127.0.1.1 alias\n") || m.read("etc/hosts") == ours+"127.0.1.1 alias\n" {
+		t.Errorf("overwritten: hosts is %q", m.read("etc/hosts"))
+	}
+}
+
 func TestWhatIsNoLongerAskedFor(t *testing.T) {
 	m := fromFile(t, config)
 	m.run(firstboot.Apply)

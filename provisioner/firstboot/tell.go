@@ -142,6 +142,15 @@ func (r *run) keepBox(ctx context.Context, dir string, change func(*state.Outbox
 	return failed
 }
 
+// hostOf is a URL as it may be told to everybody: its path may be a secret, as of a web hook.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(unreadable URL)"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
 // send sends what is in a box, and takes out what was heard.
 func (r *run) send(ctx context.Context, dir string) {
 	var box state.Outbox
@@ -155,7 +164,7 @@ func (r *run) send(ctx context.Context, dir string) {
 			r.warn("%s: %v; the next boot tries again", m.Kind, err)
 			continue
 		}
-		r.say("report", "%s: told %s", m.Kind, httpget.Redact(m.URL))
+		r.say("report", "%s: told %s", m.Kind, hostOf(m.URL))
 		heard = append(heard, m)
 	}
 	if len(heard) == 0 {
@@ -190,7 +199,7 @@ func (r *run) post(ctx context.Context, m state.Message, share int) error {
 	policy := r.settings.Trust.Elsewhere()
 	client := httpget.New(env, httpget.Options{Trust: &policy, MaxBytes: 1 << 20})
 	tries := 0
-	return env.Retry(ctx, httpget.Redact(m.URL), func(ctx context.Context) error {
+	return env.Retry(ctx, hostOf(m.URL), func(ctx context.Context) error {
 		tries++
 		err := client.Post(ctx, m.URL, m.ContentType, m.Body)
 		if errors.Is(err, datasources.ErrNotReady) && tries == m.Tries {
@@ -228,7 +237,7 @@ func (r *run) phoneHome(p plan.PhoneHome) state.Message {
 		}
 		form.Set(name, value)
 	}
-	id := url.PathEscape(values["instance_id"])
+	id := strings.ReplaceAll(url.QueryEscape(values["instance_id"]), "+", "%20")
 	address := strings.NewReplacer("$INSTANCE_ID", id, "${INSTANCE_ID}", id).Replace(p.URL)
 	tries := p.Tries
 	if tries == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -92,16 +93,27 @@ func (w *Watch) step(ctx context.Context, t Transient, s plan.Step, left string)
 		return out
 	}
 	if w.options.StepEnded != nil {
-		shell, err := os.ReadFile(left)
-		if err == nil && len(shell) > maxShell {
-			err = fmt.Errorf("it is larger than %d bytes", maxShell)
-		}
+		shell, err := readShell(left)
 		if err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("keep what %s has left: %w", s.Name, err))
 		}
 		w.options.StepEnded(out, shell)
 	}
 	return out
+}
+
+// readShell reads what a step has left; what is too large is not kept.
+func readShell(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	shell, err := io.ReadAll(io.LimitReader(f, maxShell+1))
+	if err == nil && len(shell) > maxShell {
+		return nil, fmt.Errorf("it is larger than %d bytes", maxShell)
+	}
+	return shell, err
 }
 
 func (w *Watch) launchStep(ctx context.Context, t Transient, file string, text []byte) (<-chan string, error) {

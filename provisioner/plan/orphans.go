@@ -183,6 +183,9 @@ func (c *computation) orphanRecords(it *Item) {
 				found = *end
 			}
 		}
+		if h.Form != KeyForm && h.Form.count(h.Name, text) > 1 {
+			found += "\x00" // somebody has written another one, so it was changed by hand
+		}
 		if there && c.drop(id, h, found) {
 			going[h.Form][h.Name] = true
 			want.Records = append(want.Records, Record{Name: h.word(), Action: "removed"})
@@ -235,7 +238,8 @@ func (h Held) word() string {
 	case HostForm:
 		return "host " + h.Name
 	case SudoForm:
-		return "sudo rule " + h.Name
+		user, _, _ := strings.Cut(h.Name, " ")
+		return "sudo rule of " + user + " (" + Digest([]byte(h.Name))[:8] + ")" // which may hold a secret, and is not for everybody
 	}
 	return h.Name
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 
 	"cloudconfig/schema/sshkey"
@@ -92,14 +93,27 @@ func (f Form) find(name string, text []byte) *string {
 	return nil
 }
 
-// without is a text without some records, by their names.
+// count is how many records of a text have a name.
+func (f Form) count(name string, text []byte) (n int) {
+	_, in, _ := f.scope(text)
+	for line := range bytes.Lines(in) {
+		if of, _ := f.read(string(line)); of == name {
+			n++
+		}
+	}
+	return n
+}
+
+// without is a text without some records, by their names; of several of one name the first goes.
 func (f Form) without(names map[string]bool, text []byte) []byte {
 	before, in, after := f.scope(text)
 	var left []byte
 	some := false
+	names = maps.Clone(names)
 	for line := range bytes.Lines(in) {
 		name, _ := f.read(string(line))
 		if names[name] {
+			delete(names, name)
 			continue
 		}
 		some = some || name != ""

@@ -245,7 +245,8 @@ func WriteExplanation(w io.Writer, e Explanation, asJSON bool) error {
 	t.line("state: %s%s", e.State, meaning(Status{State: e.State, Stage: e.FirstFailed}))
 	for _, s := range e.Steps {
 		if s.Name == e.FirstFailed {
-			t.line("\nfailed first: %s", s.Name)
+			t.line("")
+			t.line("failed first: %s", s.Name)
 			for _, d := range s.Details {
 				t.line("  %s", d)
 			}
@@ -265,7 +266,8 @@ func WriteExplanation(w io.Writer, e Explanation, asJSON bool) error {
 		}
 	}
 	if e.Partial {
-		t.line("\nroot sees more: the datasources that were thought of, and what was fetched")
+		t.line("")
+		t.line("root sees more: the datasources that were thought of, and what was fetched")
 	}
 	return t.err
 }

@@ -481,3 +481,20 @@ func TestConsoleIsOneLine(t *testing.T) {
 		t.Errorf("got %q, want %q", got.String(), want)
 	}
 }
+
+// A status may be one that somebody else has put below another root: nothing of it acts on a terminal, and a pipe in its
+// place is not waited for.
+func TestAStatusOfSomebodyElse(t *testing.T) {
+	var out strings.Builder
+	err := report.WriteText(&out, report.Status{Version: 1, State: report.Failed, Stage: "\x1b[2J", Errors: []string{"a\nstate: done\u202e"}})
+	if err != nil || strings.ContainsAny(out.String(), "\x1b\u202e") || strings.Contains(out.String(), "\nstate: done") {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink("/dev/zero", filepath.Join(dir, report.StatusFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := report.ReadStatus(dir); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		t.Errorf("error %v", err)
+	}
+}

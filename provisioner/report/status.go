@@ -109,6 +109,12 @@ func readFile(name string) (s Status, err error) {
 }
 
 func readJSON(name string, v any) error {
+	// Below another root it is what somebody else has put there: a pipe would never end.
+	if info, err := os.Lstat(name); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -256,6 +262,6 @@ type textWriter struct {
 
 func (t *textWriter) line(format string, args ...any) {
 	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.w, format+"\n", args...)
+		_, t.err = fmt.Fprintf(t.w, "%s\n", printable(fmt.Sprintf(format, args...)))
 	}
 }

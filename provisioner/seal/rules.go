@@ -60,8 +60,8 @@ secret      file   var/lib/NetworkManager/secret_key
 
 log         tree   var/log/journal/*
 log         within var/log
-log         file   var/lib/systemd/coredump/*
-log         file   var/crash/*
+log         tree   var/lib/systemd/coredump/*
+log         tree   var/crash/*
 
 machine-id  file   var/lib/dbus/machine-id
 `

@@ -49,6 +49,7 @@ func machine() map[string]string {
 		"var/log/journal/0123456789abcdef/system.journal":      "goes",
 		"var/log/syslog":                                       "goes",
 		"var/log/nginx/access.log.1":                           "goes",
+		"var/crash/202611281200/vmcore":                        "goes",
 		"root/.ssh/authorized_keys":                            "stays",
 		"root/.bash_history":                                   "stays",
 		"home/anna/.bash_history":                              "stays",

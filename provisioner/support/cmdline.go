@@ -16,7 +16,7 @@ func commandLine(text string) (shown []string) {
 	for _, word := range strings.Fields(text) {
 		key, value, has := strings.Cut(word, "=")
 		switch {
-		case strings.Contains(harmless, " "+key+" ") && !strings.Contains(word, "://"):
+		case strings.Contains(harmless, " "+key+" ") && !strings.Contains(word, "://") && !strings.Contains(value, "@") && !strings.Contains(strings.ToLower(value), "pass"):
 			shown = append(shown, word)
 		case (key == "cloud-config-url" || key == "cloud_config_url") && has:
 			shown = append(shown, key+"="+httpget.Redact(value))
