@@ -50,6 +50,9 @@ func Block(keys []Key, s Shown) string {
 	return b.String()
 }
 
+// maxCell is how much of an option or a comment is shown, in characters: all rows are as wide as the widest.
+const maxCell = 80
+
 // Authorized is a table of the keys with which a user can log in, by their fingerprints, as tools know it from what
 // cloud-init writes to the console. Of the keys' options only the names are shown: their values may be secrets.
 //
@@ -65,6 +68,9 @@ func Authorized(user, file string, keys []sshkey.Key, hash string) string {
 		for i := range row {
 			if row[i] == "" {
 				row[i] = "-"
+			}
+			if cell := []rune(row[i]); len(cell) > maxCell && i != 1 {
+				row[i] = string(cell[:maxCell])
 			}
 		}
 		rows = append(rows, row)

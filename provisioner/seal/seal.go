@@ -297,7 +297,11 @@ func (l *look) match(r rule) ([]Item, error) {
 			if info.Kind != fsroot.Directory {
 				continue
 			}
-			if err := l.files(p, maxDepth, func(p string) { items = l.add(items, r, p) }); err != nil {
+			on, err := l.root.Volume(p)
+			if err != nil {
+				return nil, err
+			}
+			if err := l.files(p, on, maxDepth, func(p string) { items = l.add(items, r, p) }); err != nil {
 				return nil, err
 			}
 			continue
@@ -371,8 +375,8 @@ func (l *look) expand(dir string, names []string) ([]string, error) {
 	return out, nil
 }
 
-// files visits the regular files below a directory.
-func (l *look) files(dir string, depth int, visit func(p string)) error {
+// files visits the regular files below a directory that are on one file system: what is mounted there is somebody else's.
+func (l *look) files(dir string, on fsroot.Volume, depth int, visit func(p string)) error {
 	names, err := l.list(dir)
 	if err != nil {
 		return err
@@ -389,7 +393,11 @@ func (l *look) files(dir string, depth int, visit func(p string)) error {
 		case info.Kind == fsroot.Regular:
 			visit(p)
 		case info.Kind == fsroot.Directory && !l.seen[p]:
-			if err := l.files(p, depth-1, visit); err != nil {
+			v, err := l.root.Volume(p)
+			if err == nil && v.ID == on.ID {
+				err = l.files(p, on, depth-1, visit)
+			}
+			if err != nil {
 				return err
 			}
 		}
