@@ -253,12 +253,12 @@ func (m *machine) wantState(t *testing.T, want ...string) {
 			return err
 		}
 		if diff := difference(got, want); diff != "" {
-			// systemd-networkd 252 that is told of a link twice in a row may lose the lease of the first time and never
-			// finish: nobody else's doing, and there is a cure.
-			if stuck, _ := m.sh(t.Context(), "networkctl --no-legend list | awk '$5 == \"configuring\" { print $2 }'"); stuck != "" && !again && time.Since(began) > 15*time.Second {
+			// systemd-networkd 252 may have a lease before it is done with a link that has just come up, begins anew, and
+			// never sets the address that it gets once more. Only its restart helps.
+			if stuck, _ := m.sh(t.Context(), "networkctl --no-legend list | awk '$5 == \"configuring\" { print $2 }'"); stuck != "" && !again && time.Since(began) > 10*time.Second {
 				again = true
 				t.Logf("systemd-networkd is stuck with %s, which lacks\n%s", stuck, diff)
-				_, _ = m.sh(t.Context(), "networkctl reconfigure "+strings.Join(strings.Fields(stuck), " "))
+				_, _ = m.sh(t.Context(), "systemctl restart systemd-networkd")
 			}
 			return fmt.Errorf("the network is other than asked:\n%s", diff)
 		}
@@ -315,5 +315,5 @@ func (m *machine) wantNoComplaint(t *testing.T) {
 	t.Helper()
 	m.want(t, "", `journalctl -b -o cat --no-pager --cursor-file=/run/seen -u systemd-networkd -u systemd-udevd -u systemd-resolved |
 		grep -E '/systemd/network/.*:|rong|nknown|gnoring|ailed|nvalid|ould not|annot|onflict|requires|without' |
-		grep -vE 'Could not set (hostname|timezone)|Failed to (create symlink|check NRestarts)' || :`)
+		grep -vE 'Could not set (hostname|timezone)|Failed to (create symlink|check NRestarts|read .* for the interface, ignoring)' || :`)
 }

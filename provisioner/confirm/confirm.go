@@ -418,15 +418,16 @@ func (in *Input) setMTU(ctx context.Context, links []Link) error {
 	return errors.Join(errs...)
 }
 
-// reconfigure has networkd configure the links anew, and the interfaces of those numbers. One that it does not know soon it configures
-// once it does.
+// reconfigure has networkd configure anew those links that got another name, and the interfaces of those numbers; the others it
+// has begun to already, since their files are others. To tell it twice in a row may lose it a lease of DHCP that comes in
+// between, for good (systemd 252). A link that it does not know soon it configures once it does.
 func (in *Input) reconfigure(ctx context.Context, links []Link, more []int) error {
 	all, err := in.Kernel.Interfaces(ctx)
 	if err != nil {
 		return err
 	}
 	for _, l := range links {
-		if i := l.find(all); i != nil {
+		if i := l.find(all); i != nil && l.Rename {
 			more = append(more, i.Index)
 		}
 	}
