@@ -36,6 +36,7 @@ const (
 	benchUsers = 4
 	benchFiles = 20
 	benchBoots = 3
+	slowness   = 5 // how many times longer a boot with little memory may take than one with enough
 )
 
 // benchData is the same for both provisioners: the language that they share.
@@ -89,7 +90,7 @@ func TestBenchBoot(t *testing.T) {
 	for boot := range benchBoots { // in turn, so that what else runs here is shared
 		for i, p := range provisioners {
 			t.Run(fmt.Sprintf("%s/%d", p.name, boot+1), func(t *testing.T) {
-				f, err := benchBoot(t, i, disks[i], seed, 1024, probe, key)
+				f, err := benchBoot(t, i, disks[i], seed, 1024, 15*time.Minute, probe, key)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -100,9 +101,15 @@ func TestBenchBoot(t *testing.T) {
 			})
 		}
 	}
+	if t.Failed() {
+		t.FailNow()
+	}
 	smallest := make([]int, len(provisioners))
 	for i, p := range provisioners {
-		t.Run(p.name+"/smallest", func(t *testing.T) { smallest[i] = smallestMemory(t, i, disks[i], seed, probe, key) })
+		t.Run(p.name+"/smallest", func(t *testing.T) {
+			patience := slowness * time.Duration(figures[i]["Login"][0]*float64(time.Second))
+			smallest[i] = smallestMemory(t, i, disks[i], seed, patience, probe, key)
+		})
 	}
 	table := benchTable(figures, smallest)
 	t.Logf("\n%s", table)
@@ -186,7 +193,7 @@ func withCloudInit(t *testing.T) string {
 }
 
 // benchBoot boots a fresh copy of a disk, checks that it was configured, and measures.
-func benchBoot(t *testing.T, i int, disk, seed string, memoryMiB int, probe, key sshKey) (map[string]float64, error) {
+func benchBoot(t *testing.T, i int, disk, seed string, memoryMiB int, timeout time.Duration, probe, key sshKey) (map[string]float64, error) {
 	p := provisioners[i]
 	w := newWorld(t)
 	w.dhcp(t)
@@ -196,7 +203,6 @@ func benchBoot(t *testing.T, i int, disk, seed string, memoryMiB int, probe, key
 	if p.name == "none" {
 		user, with = "root", probe
 	}
-	const timeout = 15 * time.Minute
 	banner, login, err := m.tryLogin(t.Context(), timeout, with, user)
 	if err != nil {
 		return nil, err
@@ -236,11 +242,11 @@ func benchBoot(t *testing.T, i int, disk, seed string, memoryMiB int, probe, key
 	return f, nil
 }
 
-// smallestMemory looks for the least memory, in steps of 16 MiB, in which the first boot ends as it should.
-func smallestMemory(t *testing.T, i int, disk, seed string, probe, key sshKey) int {
+// smallestMemory looks for the least memory, in steps of 16 MiB, in which the first boot ends as it should in the given time.
+func smallestMemory(t *testing.T, i int, disk, seed string, patience time.Duration, probe, key sshKey) int {
 	fits := func(memoryMiB int) (ok bool) {
 		t.Run(fmt.Sprint(memoryMiB), func(t *testing.T) {
-			_, err := benchBoot(t, i, disk, seed, memoryMiB, probe, key)
+			_, err := benchBoot(t, i, disk, seed, memoryMiB, patience, probe, key)
 			t.Logf("%d MiB: %v", memoryMiB, err)
 			ok = err == nil
 		})

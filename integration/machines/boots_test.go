@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +154,25 @@ func TestNoCloud(t *testing.T) {
 	drive := iso(t, "cidata", noCloud("i-nocloud", userData(key)))
 	m := w.powerOn(t, w.plug(t), hardware{disk: overlay(t, installed(t)), drives: []string{drive}})
 	m.wantConfigured(t, key, "nocloud")
+}
+
+// TestDebianPackage has a Debian with the package and nothing else, and a disk of cloud-init's form.
+func TestDebianPackage(t *testing.T) {
+	need(t)
+	w, key := newWorld(t), newSSHKey(t, "user-data")
+	w.dhcp(t)
+	out := scratch(t)
+	mustRun(t, "make", "-C", filepath.Join("..", ".."), "packages", "OUT="+out, "ARCHES="+runtime.GOARCH, "VERSION=v1.2.3")
+	disk := filepath.Join(out, "disk")
+	withRoot(t, pristine(t), func(r root) {
+		r.copy(t, "root/provisioner.deb", 0o644, filepath.Join(out, "provisioner_1.2.3-1_"+runtime.GOARCH+".deb"))
+		mustRun(t, "chroot", string(r), "dpkg", "-i", "/root/provisioner.deb")
+		r.disk(t, disk)
+	})
+	drive := iso(t, "cidata", noCloud("i-package", userData(key)))
+	m := w.powerOn(t, w.plug(t), hardware{disk: disk, drives: []string{drive}})
+	m.wantConfigured(t, key, "nocloud")
+	m.want(t, key, "provisioner v1.2.3", "provisioner --version")
 }
 
 // noCloud are the files of a disk for nocloud, with DHCP on every card.

@@ -11,42 +11,84 @@ import (
 	"time"
 )
 
+// The machines of the tests below, as their firmware has them.
+const (
+	originalUUID = "11111111-2222-4333-8444-555555555504"
+	copyUUID     = "11111111-2222-4333-8444-555555555505"
+	otherUUID    = "11111111-2222-4333-8444-555555555506"
+)
+
 // TestClone boots the disk of a provisioned machine, which nobody sealed, in another one: the firmware has another UUID. It
 // becomes a machine of its own, says so, and has nothing left to do at its next boot.
 func TestClone(t *testing.T) {
 	need(t)
-	w, key := newWorld(t), newSSHKey(t, "user-data")
-	leases := w.dhcp(t)
-	document := userData(key)
-	w.serve(t, serverAddress+":80", newSite(document))
-	arguments := fmt.Sprintf("cloud-config-url=http://%s/cloud-config cloud-config-digest=sha256-%x", serverAddress, sha256.Sum256([]byte(document)))
-	const copied = "this machine is a copy of another one"
+	r := newRack(t)
+	first, second := r.plug(t), r.plug(t)
 	disk := overlay(t, installed(t))
-	boot := func(name, uuid, disk string, card nic, isCopy bool) identity {
-		t.Helper()
-		m := w.powerOn(t, card, hardware{disk: disk, uuid: uuid, arguments: arguments})
-		m.wantConfigured(t, key, "cmdline")
-		id := m.identity(t, key, leases)
-		if got := strings.Contains(m.console(), copied); got != isCopy {
-			t.Errorf("%s says that it is a copy: %t", name, got)
-		}
-		t.Logf("%s: %+v", name, id)
-		m.shutDown(t, key)
-		return id
-	}
-	first, second := w.plug(t), w.plug(t)
-	original := boot("the original", "11111111-2222-4333-8444-555555555504", disk, first, false)
+	original := r.boot(t, "the original", hardware{disk: disk, uuid: originalUUID}, first, false, "")
 	clone := fileCopy(t, disk)
-	got := boot("the copy", "11111111-2222-4333-8444-555555555505", clone, second, true)
+	got := r.boot(t, "the copy", hardware{disk: clone, uuid: copyUUID}, second, true, "")
 	if got.machineID == original.machineID || got.hostKeys == original.hostKeys {
 		t.Error("the copy shares its machine-id or host keys with the original")
 	}
 	if !strings.HasSuffix(got.client, ":"+second.mac) { // the address alone, or a DUID of it
 		t.Errorf("the copy asks for an address as %s, which is not of its card %s", got.client, second.mac)
 	}
-	if again := boot("the copy, again", "11111111-2222-4333-8444-555555555505", clone, second, false); again.machineID != got.machineID || again.hostKeys != got.hostKeys {
+	if again := r.boot(t, "the copy, again", hardware{disk: clone, uuid: copyUUID}, second, false, ""); again.machineID != got.machineID || again.hostKeys != got.hostKeys {
 		t.Error("the copy is another one at its next boot")
 	}
+}
+
+// TestGoldenImage seals a provisioned machine and boots two others from its disk. Each is like a new one: it says nothing of a
+// copy, and none shares anything with another.
+func TestGoldenImage(t *testing.T) {
+	need(t)
+	r := newRack(t)
+	disk := overlay(t, installed(t))
+	all := []identity{r.boot(t, "the original", hardware{disk: disk, uuid: originalUUID}, r.plug(t), false, "provisioner seal >/dev/null && provisioner seal --check && ")}
+	for n, uuid := range []string{copyUUID, otherUUID} {
+		name := fmt.Sprint("machine ", n+1)
+		got := r.boot(t, name, hardware{disk: fileCopy(t, disk), uuid: uuid}, r.plug(t), false, "")
+		for _, other := range all {
+			if got.machineID == other.machineID || got.hostKeys == other.hostKeys || got.client == other.client {
+				t.Errorf("%s shares its machine-id, host keys or DHCP client with an earlier one", name)
+			}
+		}
+		all = append(all, got)
+	}
+}
+
+// rack is a world in which every machine gets the same configuration by its kernel's arguments.
+type rack struct {
+	world
+	key               sshKey
+	arguments, leases string
+}
+
+func newRack(t *testing.T) rack {
+	t.Helper()
+	r := rack{world: newWorld(t), key: newSSHKey(t, "user-data")}
+	r.leases = r.dhcp(t)
+	document := userData(r.key)
+	r.serve(t, serverAddress+":80", newSite(document))
+	r.arguments = fmt.Sprintf("cloud-config-url=http://%s/cloud-config cloud-config-digest=sha256-%x", serverAddress, sha256.Sum256([]byte(document)))
+	return r
+}
+
+// boot boots a machine, looks at it, has it run a command as root ("" for none, else one that ends with "&&") and switches it off.
+func (r rack) boot(t *testing.T, name string, h hardware, card nic, isCopy bool, command string) identity {
+	t.Helper()
+	h.arguments = r.arguments
+	m := r.powerOn(t, card, h)
+	m.wantConfigured(t, r.key, "cmdline")
+	id := m.identity(t, r.key, r.leases)
+	if got := strings.Contains(m.console(), "this machine is a copy of another one"); got != isCopy {
+		t.Errorf("%s says that it is a copy: %t", name, got)
+	}
+	t.Logf("%s: %+v", name, id)
+	m.run(t, r.key, command+"systemctl poweroff")
+	m.waitOff(t)
+	return id
 }
 
 // identity is what no two machines may share.
@@ -73,13 +115,6 @@ func (m *machine) identity(t *testing.T, key sshKey, leases string) identity {
 		}
 	}
 	return id
-}
-
-// shutDown has the machine switch itself off, as an administrator would.
-func (m *machine) shutDown(t *testing.T, key sshKey) {
-	t.Helper()
-	m.run(t, key, "systemctl poweroff")
-	m.waitOff(t)
 }
 
 // run runs a command as root. It may be the machine's last.

@@ -19,7 +19,7 @@ import (
 // tools are the programs that the tests run, and the Debian packages that have them.
 var tools = []struct{ program, pkg string }{
 	{"debootstrap", "debootstrap"}, {"dnsmasq", "dnsmasq-base"}, {"ip", "iproute2"}, {"journalctl", "systemd"}, {"make", "make"}, {"mke2fs", "e2fsprogs"},
-	{"nsenter", "util-linux"}, {"ssh", "openssh-client"}, {"ssh-keygen", "openssh-client"},
+	{"nsenter", "util-linux"}, {"rpm", "rpm"}, {"ssh", "openssh-client"}, {"ssh-keygen", "openssh-client"},
 	{"systemctl", "systemd"}, {"systemd-nspawn", "systemd-container"},
 }
 

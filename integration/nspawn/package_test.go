@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// debianPackage makes the .deb of this machine's architecture.
-func debianPackage(t *testing.T) string {
+// packages makes the .deb and the .rpm of this machine's architecture, and returns where they are.
+func packages(t *testing.T) (deb, rpm string) {
 	t.Helper()
 	if os.Getenv(inVM) != "" {
 		t.Skip("the virtual machine has no Go")
@@ -19,7 +19,20 @@ func debianPackage(t *testing.T) string {
 	if _, err := run("make", "-C", filepath.Join("..", ".."), "packages", "OUT="+out, "ARCHES="+runtime.GOARCH, "VERSION=v1.2.3"); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(out, "provisioner_1.2.3-1_"+runtime.GOARCH+".deb")
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	return filepath.Join(out, "provisioner_1.2.3-1_"+runtime.GOARCH+".deb"), filepath.Join(out, "provisioner-1.2.3-1."+arch+".rpm")
+}
+
+// seeded writes a NoCloud seed, and what of the image its user-data is for.
+func (m *machine) seeded(t *testing.T, key sshKey) {
+	t.Helper()
+	m.write(t, "var/lib/cloud/seed/nocloud/meta-data", 0o644, "instance-id: i-1\nlocal-hostname: fromseed\n")
+	m.write(t, "var/lib/cloud/seed/nocloud/user-data", 0o644, user(key))
+	m.write(t, "etc/systemd/system/etcd2.service", 0o644, etcd)
+	m.write(t, "etc/systemd/system/witness.service", 0o644, witness)
+	if _, err := run("systemctl", "--root="+m.root, "enable", "witness.service"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestDebianPackage: a fresh Debian with the package and nothing else provisions itself from a NoCloud seed. What is known of
@@ -27,7 +40,8 @@ func debianPackage(t *testing.T) string {
 func TestDebianPackage(t *testing.T) {
 	m := newMachine(t)
 	key := newSSHKey(t, "user-data")
-	pkg, err := os.ReadFile(debianPackage(t))
+	deb, _ := packages(t)
+	pkg, err := os.ReadFile(deb)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +49,7 @@ func TestDebianPackage(t *testing.T) {
 	if out, err := run("chroot", m.root, "dpkg", "-i", "/root/provisioner.deb"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	m.write(t, "var/lib/cloud/seed/nocloud/meta-data", 0o644, "instance-id: i-1\nlocal-hostname: fromseed\n")
-	m.write(t, "var/lib/cloud/seed/nocloud/user-data", 0o644, user(key))
-	// What of the image this user-data is for.
-	m.write(t, "etc/systemd/system/etcd2.service", 0o644, etcd)
-	m.write(t, "etc/systemd/system/witness.service", 0o644, witness)
-	if _, err := run("systemctl", "--root="+m.root, "enable", "witness.service"); err != nil {
-		t.Fatal(err)
-	}
+	m.seeded(t, key)
 	m.boot(t)
 	m.wantStatus(t, "done", "nocloud")
 	m.wantConfigured(t, key)
@@ -53,6 +60,37 @@ func TestDebianPackage(t *testing.T) {
 
 	m.want(t, "kept", "dpkg -r provisioner >/dev/null 2>&1; test -d /var/lib/provisioner/instance/ && test ! -e /usr/bin/provisioner && echo kept")
 	m.want(t, "gone", "dpkg -P provisioner >/dev/null 2>&1; test ! -e /var/lib/provisioner && test ! -L /etc/systemd/system/provisioner.target && echo gone")
+}
+
+// TestRPM: the other package does the same. What it needs of systemd is not asked for, since no rpm has put it there.
+func TestRPM(t *testing.T) {
+	m := newMachine(t)
+	key := newSSHKey(t, "user-data")
+	_, rpm := packages(t)
+	if out, err := run("rpm", "--root="+m.root, "--nodeps", "-i", rpm); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m.seeded(t, key)
+	m.boot(t)
+	m.wantStatus(t, "done", "nocloud")
+	m.wantConfigured(t, key)
+	m.want(t, "enabled", "systemctl is-enabled provisioner.target")
+	m.want(t, "there", "test -s /usr/share/man/man8/provisioner.8.gz && test -s /usr/share/doc/provisioner/copyright && echo there")
+	m.halt(t)
+	if out, err := run("rpm", "--root="+m.root, "--nodeps", "-V", "provisioner"); err != nil {
+		t.Errorf("the package's files are others: %v\n%s", err, out)
+	}
+	if out, err := run("rpm", "--root="+m.root, "-e", "provisioner"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, gone := range []string{"usr/bin/provisioner", "usr/lib/systemd/system/provisioner.service", "etc/systemd/system/multi-user.target.wants/provisioner.target"} {
+		if _, err := os.Lstat(filepath.Join(m.root, gone)); !os.IsNotExist(err) {
+			t.Errorf("%s is left, or %v", gone, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(m.root, "var/lib/provisioner/instance")); err != nil {
+		t.Errorf("what is known of the machine is lost: %v", err)
+	}
 }
 
 // TestAsCloudInit: what waits for cloud-init is told that the boot has ended, once it has; later boots write nothing for that.

@@ -106,7 +106,13 @@ before making one, make them all or none, and hand off to systemd.`,
 	root.SetErr(c.Stderr)
 	root.AddCommand(c.apply(), c.plan(), c.detect(), c.validate(), c.render(), c.diff(), c.lsp(), c.status(), c.logs(), c.facts(), c.network(), c.seal(),
 		c.explain(), c.schema(), c.boot(), c.version())
-	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	version := root.Flags().Bool("version", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *version {
+			return c.printVersion()
+		}
+		return cmd.Help()
+	}
 	root.CompletionOptions.DisableDescriptions = false
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
@@ -120,9 +126,11 @@ func (c *Command) Tree() *cobra.Command { return c.root() }
 func (c *Command) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(c.Stdout, "provisioner %s\n", c.Version)
-			return err
-		},
+		RunE: func(*cobra.Command, []string) error { return c.printVersion() },
 	}
+}
+
+func (c *Command) printVersion() error {
+	_, err := fmt.Fprintf(c.Stdout, "provisioner %s\n", c.Version)
+	return err
 }
