@@ -178,7 +178,8 @@ func (in *Input) settle(ctx context.Context, m *mark) Outcome {
 		err = in.apply(ctx, m.Before, m.Wanted, m.Links)
 	}
 	var wrong []string
-	if err == nil {
+	checked := err == nil
+	if checked {
 		wrong = in.check(ctx, m)
 	} else {
 		wrong = []string{err.Error()}
@@ -187,7 +188,7 @@ func (in *Input) settle(ctx context.Context, m *mark) Outcome {
 		wrong = []string{"nobody has kept it"}
 	}
 	if len(wrong) > 0 {
-		return in.restore(ctx, m, wrong)
+		return in.restore(ctx, m, wrong, checked && ctx.Err() == nil)
 	}
 	in.dropStale(ctx, m.Links)
 	if err := m.confirm(context.WithoutCancel(ctx), in.Root); err != nil {

@@ -558,6 +558,40 @@ func TestNetworkdDoesNotListen(t *testing.T) {
 	}
 }
 
+// Where there was no network before, one of which networkd could not be told is tried again at the next boot, once.
+func TestNetworkdDidNotListen(t *testing.T) {
+	w := newWorld(t)
+	w.bus = errors.New("systemd-networkd: Reload: broken pipe")
+	w.write(map[string]string{eth0: "good"}, claim())
+	next := func(boot string) confirm.Outcome {
+		w.boot = boot
+		if _, err := confirm.Boot(t.Context(), w.root, boot); err != nil {
+			t.Fatal(err)
+		}
+		w.running = w.word()
+		return w.run()
+	}
+	if out := w.run(); out.State != confirm.Restored || w.read(eth0) != "(none)" {
+		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	}
+	if out := next("boot-2"); out.State != confirm.Restored || w.read(eth0) != "(none)" {
+		t.Errorf("the second time: %+v, the file is %q", out, w.read(eth0))
+	}
+	w.bus = nil
+	if out := next("boot-3"); out.State != confirm.Restored || w.read(eth0) != "(none)" {
+		t.Errorf("it is tried a third time: %+v, the file is %q", out, w.read(eth0))
+	}
+
+	w = newWorld(t)
+	w.bus = errors.New("systemd-networkd: Reload: broken pipe")
+	w.write(map[string]string{eth0: "good"}, claim())
+	w.run()
+	w.bus = nil
+	if out := next("boot-2"); out.State != confirm.Confirmed || w.read(eth0) != "good" {
+		t.Errorf("networkd listens again: %+v, the file is %q", out, w.read(eth0))
+	}
+}
+
 // What DHCP gives is held to the same.
 func TestDHCP(t *testing.T) {
 	for word, want := range map[string]confirm.Outcome{

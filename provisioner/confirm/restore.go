@@ -42,13 +42,16 @@ func (m *mark) steps(root fsroot.FS) []step {
 
 // restore goes back, step by step, until the machine is reachable. If ctx ends it leaves the machine with what it is at: the files
 // are put back then, networkd has a second to take them, and nothing is checked.
-func (in *Input) restore(ctx context.Context, m *mark, wrong []string) Outcome {
+//
+// checked says that the network itself was found wrong. If networkd could not even be told of it, as when systemd dies, that
+// proves nothing against it.
+func (in *Input) restore(ctx context.Context, m *mark, wrong []string, checked bool) Outcome {
 	for _, w := range wrong {
 		in.Say("the network does not work: %s", w)
 	}
 	out := Outcome{State: Restored, Failed: wrong}
 	m.State, m.Failed = failed, wrong
-	if ctx.Err() != nil && in.Keep == nil && m.mayTryAgain() {
+	if !checked && in.Keep == nil && m.mayTryAgain() {
 		m.State = cut
 	}
 	from, links := m.Wanted, undone(m.Links)
