@@ -70,6 +70,10 @@ func TestRPM(t *testing.T) {
 	if out, err := run("rpm", "--root="+m.root, "--nodeps", "-i", rpm); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	const enabled = "etc/systemd/system/multi-user.target.wants/provisioner.target"
+	if _, err := os.Lstat(filepath.Join(m.root, enabled)); err != nil { // a first boot would do so too
+		t.Errorf("the package does not enable it: %v", err)
+	}
 	m.seeded(t, key)
 	m.boot(t)
 	m.wantStatus(t, "done", "nocloud")
@@ -83,7 +87,7 @@ func TestRPM(t *testing.T) {
 	if out, err := run("rpm", "--root="+m.root, "-e", "provisioner"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for _, gone := range []string{"usr/bin/provisioner", "usr/lib/systemd/system/provisioner.service", "etc/systemd/system/multi-user.target.wants/provisioner.target"} {
+	for _, gone := range []string{"usr/bin/provisioner", "usr/lib/systemd/system/provisioner.service", enabled} {
 		if _, err := os.Lstat(filepath.Join(m.root, gone)); !os.IsNotExist(err) {
 			t.Errorf("%s is left, or %v", gone, err)
 		}
