@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"cloudconfig/datasources/machine"
-	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/hostkeys"
 	"cloudconfig/provisioner/plan"
@@ -111,19 +110,16 @@ func (r *run) settleCopy(ctx context.Context, was, now state.Machine) error {
 
 // makeSo commits changes, and says nothing if there are none.
 func (r *run) makeSo(ctx context.Context, changes []plan.Change) error {
-	var p plan.Plan
-	if err := r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, changes); err != nil || len(p.Changes) == 0 {
+	made, err := r.apply(ctx, changes)
+	if err != nil || len(made) == 0 {
 		return err
 	}
-	if _, err := commit.Apply(ctx, r.Root, p); err != nil {
-		return err
-	}
-	for _, c := range p.Changes {
+	for _, c := range made {
 		if c.Origin != plan.OriginState {
 			r.Commit([]plan.Change{c})
 		}
 	}
-	return r.label(ctx, p.Changes)
+	return r.label(ctx, made)
 }
 
 // newMachineID are the changes that give the machine another id; none if the file is a mount, as it is while systemd has

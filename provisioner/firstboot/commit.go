@@ -195,10 +195,11 @@ func (r *run) transact(ctx context.Context, cfg *schema.Config, applied *plan.Ap
 		if err != nil {
 			return p, found, r.failed(err)
 		}
-		extra = append(extra, mark...)
-		if err := r.addMissing(&p, f, extra); err != nil {
+		missing, err := facts.Missing(r.Root, &f, append(extra, mark...))
+		if err != nil {
 			return p, found, r.failed(err)
 		}
+		p.Changes = append(p.Changes, missing...)
 		r.enter("commit")
 		_, err = commit.Apply(ctx, r.Root, p)
 		if errors.Is(err, commit.ErrChanged) && attempt < attempts {
@@ -289,25 +290,13 @@ func (r *run) waitForAddress(ctx context.Context, f *plan.Facts) bool {
 	}
 }
 
-// addMissing adds changes of our own to a plan, without those that are so already.
-func (r *run) addMissing(p *plan.Plan, f plan.Facts, extra []plan.Change) error {
-	var paths []string
-	for _, c := range extra {
-		paths = append(paths, c.Path)
+// apply commits changes of our own, as far as they are not so already, and says which were made.
+func (r *run) apply(ctx context.Context, changes []plan.Change) ([]plan.Change, error) {
+	missing, err := facts.Missing(r.Root, &plan.Facts{}, changes)
+	if err == nil && len(missing) > 0 {
+		_, err = commit.Apply(ctx, r.Root, plan.Plan{Changes: missing})
 	}
-	if err := facts.Look(r.Root, &f, paths); err != nil {
-		return err
-	}
-	for _, c := range extra {
-		c.Was = *f.Paths[c.Path]
-		if c.Was.Fault != "" {
-			return fmt.Errorf("/%s: %s", c.Path, c.Was.Fault)
-		}
-		if !c.IsAlready(&c.Was) {
-			p.Changes = append(p.Changes, c)
-		}
-	}
-	return nil
+	return missing, err
 }
 
 // stateOf is what is remembered of this configuration. Where it was applied before and nothing is other than it says, same,
@@ -393,12 +382,8 @@ func (r *run) keep(ctx context.Context, file func() (plan.Change, error)) report
 func (r *run) keepAll(ctx context.Context, files func() ([]plan.Change, error)) report.State {
 	return r.underLock(ctx, func() report.State {
 		changes, err := files()
-		var p plan.Plan
 		if err == nil {
-			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, append(state.Directories(r.instance), changes...))
-		}
-		if err == nil {
-			_, err = commit.Apply(ctx, r.Root, p)
+			_, err = r.apply(ctx, append(state.Directories(r.instance), changes...))
 		}
 		if err != nil {
 			return r.failed(err)

@@ -67,15 +67,11 @@ func (r *run) succeed(ctx context.Context) error {
 			}
 		}
 	}
-	var p plan.Plan
-	if err := r.addMissing(&p, plan.Facts{}, append(changes, keys...)); err != nil {
-		return err
-	}
 	gone, err := r.oldRuntime(current, another)
 	if err != nil {
 		return err
 	}
-	if _, err := commit.Apply(ctx, r.Root, p); err != nil || !another {
+	if _, err := r.apply(ctx, append(changes, keys...)); err != nil || !another {
 		return err
 	}
 	r.say("new instance", "this machine was another instance: what was kept of that is deleted, and sshd gets new host keys")

@@ -11,7 +11,6 @@ import (
 
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/httpget"
-	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/hostkeys"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -119,7 +118,6 @@ func (r *run) keepBox(ctx context.Context, dir string, change func(*state.Outbox
 	var failed error
 	r.underLock(context.WithoutCancel(ctx), func() report.State {
 		var box state.Outbox
-		var p plan.Plan
 		_, err := state.Read(r.Root, dir, state.OutboxFile, &box)
 		var file plan.Change
 		if err == nil {
@@ -131,10 +129,7 @@ func (r *run) keepBox(ctx context.Context, dir string, change func(*state.Outbox
 			if dir != state.Top {
 				changes = append(state.Directories(dir), file)
 			}
-			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, changes)
-		}
-		if err == nil {
-			_, err = commit.Apply(ctx, r.Root, p)
+			_, err = r.apply(ctx, changes)
 		}
 		failed = err
 		return report.Done
