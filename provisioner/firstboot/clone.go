@@ -11,6 +11,7 @@ import (
 	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/hostkeys"
+	"cloudconfig/provisioner/networkd"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/seal"
 	"cloudconfig/provisioner/state"
@@ -158,8 +159,8 @@ const byMAC = "90-provisioner-copy.conf"
 func (r *run) askByMAC(ctx context.Context) {
 	changes := []plan.Change{dropIn("run/systemd/networkd.conf.d/"+byMAC, "[DHCPv4]\nDUIDType=link-layer\n\n[DHCPv6]\nDUIDType=link-layer\n")}
 	seen := map[string]bool{}
-	for _, dir := range networkDirs() {
-		names, err := list(r.Root, dir)
+	for _, dir := range networkd.Dirs() {
+		names, err := fsroot.List(r.Root, dir)
 		if err != nil {
 			r.say("identity", "%v", err)
 			continue

@@ -99,15 +99,10 @@ func configuresLink(p plan.Plan) bool {
 	return false
 }
 
-// networkDirs is where networkd looks for files.
-func networkDirs() []string {
-	return []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
-}
-
 // configuresNetwork names what on the machine configures its network; "" for nothing.
 func configuresNetwork(root fsroot.FS) (string, error) {
-	for _, dir := range networkDirs() {
-		names, err := list(root, dir)
+	for _, dir := range networkd.Dirs() {
+		names, err := fsroot.List(root, dir)
 		if err != nil {
 			return "", err
 		}
@@ -117,7 +112,7 @@ func configuresNetwork(root fsroot.FS) (string, error) {
 			}
 		}
 	}
-	names, err := list(root, "etc/netplan")
+	names, err := fsroot.List(root, "etc/netplan")
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +133,7 @@ func configuresNetwork(root fsroot.FS) (string, error) {
 // inInterfaces is a file of interfaces(5) that configures a card; "" if there is none.
 func inInterfaces(root fsroot.FS) (string, error) {
 	files := []string{"etc/network/interfaces"}
-	names, err := list(root, "etc/network/interfaces.d")
+	names, err := fsroot.List(root, "etc/network/interfaces.d")
 	if err != nil {
 		return "", err
 	}
@@ -167,12 +162,4 @@ func isForGuests(name string) bool {
 		}
 	}
 	return false
-}
-
-func list(root fsroot.FS, dir string) ([]string, error) {
-	info, err := root.Stat(dir)
-	if err != nil || info.Kind != fsroot.Directory {
-		return nil, err
-	}
-	return root.ReadDir(dir)
 }

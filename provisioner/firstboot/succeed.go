@@ -28,7 +28,7 @@ func (r *run) succeed(ctx context.Context) error {
 	if r.instance == "" || r.Legacy != nil { // of whose instances a machine may be several
 		return nil
 	}
-	others, err := list(r.Root, instances)
+	others, err := fsroot.List(r.Root, instances)
 	others = slices.DeleteFunc(others, func(name string) bool { return name == path.Base(r.instance) })
 	if err != nil || len(others) == 0 {
 		return err
