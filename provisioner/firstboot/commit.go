@@ -308,7 +308,7 @@ func (r *run) stateOf(p plan.Plan, same bool) ([]plan.Change, error) {
 	runtime, err3 := state.File(r.instance, state.RuntimeFile, state.Keep(p))
 	origin, err4 := r.origin()
 	record, err5 := r.record()
-	machine, err6 := r.machineRecord()
+	machine, err6 := r.disk().Record()
 	out = append(append(append(out, manifest, instance), origin...), machine...)
 	if !same {
 		out = append(out, record)
@@ -401,7 +401,7 @@ func (r *run) instanceDir() (string, error) {
 		return state.Dir(r.data.Meta.Datasource, id), nil
 	}
 	if r.Legacy != nil { // one of several that make up the machine, each with its own state
-		return state.Dir(r.data.Meta.Datasource, r.instanceOfMachine()+"\x00"+digestOf(r.Datasources)), nil
+		return state.Dir(r.data.Meta.Datasource, r.disk().ID()+"\x00"+digestOf(r.Datasources)), nil
 	}
 	dir, err := state.CurrentDir(r.Root)
 	if dir != "" && err == nil && r.Live {
@@ -411,5 +411,5 @@ func (r *run) instanceDir() (string, error) {
 			return dir, nil
 		}
 	}
-	return state.Dir(r.data.Meta.Datasource, r.instanceOfMachine()), err
+	return state.Dir(r.data.Meta.Datasource, r.disk().ID()), err
 }

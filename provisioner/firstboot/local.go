@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"cloudconfig/datasources"
 	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
@@ -176,4 +177,28 @@ func (r *run) endFirst() error {
 		return err
 	}
 	return nil
+}
+
+// isProvisioned says that this machine has a configuration, and is not the copy of one that has. It is not so either while
+// the first boot goes on of an instance that it became by being copied.
+func (r *run) isProvisioned() (bool, error) {
+	dir, err := state.CurrentDir(r.Root)
+	if dir == "" || err != nil {
+		return false, err
+	}
+	if info, err := r.Root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
+		return r.isLeft(), err
+	}
+	if err := r.lookAtMachine(); err != nil {
+		return false, err
+	}
+	copied, err := r.disk().IsCopy()
+	return !copied, err
+}
+
+// isCopy says that the state below a running system's root is of another machine: what that had below /run is not put back.
+func isCopy(root *fsroot.Root) (bool, error) {
+	r := run{Env: Env{Root: root, Live: true, Sources: datasources.Env{Root: root.Name()}}}
+	own, err := r.isProvisioned()
+	return !own, err
 }
