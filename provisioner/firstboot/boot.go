@@ -122,13 +122,10 @@ func (r *run) again(ctx context.Context) report.State {
 	return report.Done
 }
 
-// restoreCurrent puts back what the instance that this machine was last had below /run, unless the machine is a copy.
+// restoreCurrent puts back what the instance that this machine was last had below /run.
 func restoreCurrent(ctx context.Context, root *fsroot.Root, wanted func(path string) bool) ([]plan.Change, error) {
 	dir, err := state.CurrentDir(root)
 	if dir == "" || err != nil {
-		return nil, err
-	}
-	if copied, err := isCopy(root); copied || err != nil {
 		return nil, err
 	}
 	return restore(ctx, root, dir, wanted)
@@ -226,7 +223,7 @@ func BootFloor(ctx context.Context, env Env) *report.Report {
 		return r.Report
 	}
 	r.hurried = true
-	if own, err := r.isProvisioned(); err != nil || own {
+	if own, err := isProvisioned(r.Root, r.machine); err != nil || own {
 		if err != nil {
 			return r.pass(ctx, r.failed(err))
 		}
@@ -286,7 +283,7 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	if r.isStill() {
 		return r.Report
 	}
-	if r.isLeft() {
+	if isLeft(r.Root) {
 		return r.passOn(ctx)
 	}
 	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())

@@ -41,6 +41,12 @@ func Detect(ctx context.Context, env Env) (detect.Result, error) {
 	return detect.Detect(r.evidence(ctx, true))
 }
 
+// machine is what firmware and kernel say of the machine.
+func (r *run) machine() (*machine.Machine, error) {
+	err := r.lookAtMachine()
+	return r.host, err
+}
+
 func (r *run) lookAtMachine() (err error) {
 	if r.host == nil {
 		r.host, err = machine.Read(r.Env.Sources.Root)

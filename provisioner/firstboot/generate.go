@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/owner"
@@ -27,10 +28,7 @@ func Generate(ctx context.Context, root *fsroot.Root, words []string, dir string
 	if off, err := isOff(root, words); off || err != nil {
 		return err
 	}
-	first, err := isFirst(root)
-	if err == nil && !first {
-		first, err = isCopy(root)
-	}
+	own, err := isProvisioned(root, func() (*machine.Machine, error) { return machine.Read(root.Name()) })
 	if err != nil {
 		return err
 	}
@@ -39,7 +37,7 @@ func Generate(ctx context.Context, root *fsroot.Root, words []string, dir string
 	if err != nil {
 		return err
 	}
-	if !first && !cut {
+	if own && !cut {
 		if info, err := root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
 			return errors.Join(err, holdBack(root, dir))
 		}

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"time"
 
-	"cloudconfig/datasources"
 	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/identity"
 	"cloudconfig/provisioner/owner"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -57,7 +57,7 @@ func (r *run) early(ctx context.Context) report.State {
 		return r.failed(err)
 	}
 	r.publish(ctx)
-	own, err := r.isProvisioned()
+	own, err := isProvisioned(r.Root, r.machine)
 	r.first = !own
 	var made []plan.Change
 	if own && err == nil {
@@ -162,9 +162,9 @@ func (r *run) handOffEarly(ctx context.Context) report.State {
 }
 
 // isLeft says that the first stage of this boot has applied everything, and that what is to be handed off lies there.
-func (r *run) isLeft() bool {
+func isLeft(root fsroot.FS) bool {
 	for _, path := range []string{FirstPath, requestPath} {
-		if info, err := r.Root.Stat(path); err != nil || info.Kind != fsroot.Regular {
+		if info, err := root.Stat(path); err != nil || info.Kind != fsroot.Regular {
 			return false
 		}
 	}
@@ -180,25 +180,18 @@ func (r *run) endFirst() error {
 }
 
 // isProvisioned says that this machine has a configuration, and is not the copy of one that has. It is not so either while
-// the first boot goes on of an instance that it became by being copied.
-func (r *run) isProvisioned() (bool, error) {
-	dir, err := state.CurrentDir(r.Root)
-	if dir == "" || err != nil {
+// the first boot goes on of an instance that it became by being copied. host looks at the machine, if that is needed.
+func isProvisioned(root *fsroot.Root, host func() (*machine.Machine, error)) (bool, error) {
+	if first, err := isFirst(root); first || err != nil {
 		return false, err
 	}
-	if info, err := r.Root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
-		return r.isLeft(), err
+	if info, err := root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
+		return isLeft(root), err
 	}
-	if err := r.lookAtMachine(); err != nil {
+	now, err := host()
+	if err != nil {
 		return false, err
 	}
-	copied, err := r.disk().IsCopy()
+	copied, err := identity.Disk{Root: root, Host: now, Live: true}.IsCopy()
 	return !copied, err
-}
-
-// isCopy says that the state below a running system's root is of another machine: what that had below /run is not put back.
-func isCopy(root *fsroot.Root) (bool, error) {
-	r := run{Env: Env{Root: root, Live: true, Sources: datasources.Env{Root: root.Name()}}}
-	own, err := r.isProvisioned()
-	return !own, err
 }
