@@ -10,6 +10,7 @@ import (
 
 	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/facts"
+	"cloudconfig/provisioner/fingerprints"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -152,7 +153,7 @@ func (r *run) commit(ctx context.Context) report.State {
 	r.tellLeft(p)
 	before := r.request
 	r.request = handoff.Of(p)
-	r.request.Keys = keysShown(r.config, r.settings.DefaultUser)
+	r.request.Keys = fingerprints.Shown(r.config, r.settings.DefaultUser)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {
 		r.request.Hostname = before.Hostname
