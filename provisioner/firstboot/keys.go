@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"cloudconfig/provisioner/fingerprints"
+	"cloudconfig/provisioner/hostkeys"
 	"cloudconfig/provisioner/report"
 )
 
@@ -14,11 +15,16 @@ func (r *run) showKeys(ctx context.Context) {
 	if err != nil {
 		r.say("report", "%v", err)
 	}
-	r.HostKeys = nil
-	for _, key := range keys {
-		r.HostKeys = append(r.HostKeys, report.HostKey{Type: key.Type, Bits: key.Bits, Fingerprint: key.Fingerprint})
-	}
+	r.HostKeys = fingerprintsOf(keys)
 	if err := fingerprints.Print(r.Root, r.Terminal, k, keys); err != nil {
 		r.say("report", "the fingerprints of keys cannot be printed: %v", err)
 	}
+}
+
+// fingerprintsOf are host keys as a report has them.
+func fingerprintsOf(keys []hostkeys.Key) (out []report.HostKey) {
+	for _, k := range keys {
+		out = append(out, report.HostKey{Type: k.Type, Bits: k.Bits, Fingerprint: k.Fingerprint})
+	}
+	return out
 }
