@@ -2,7 +2,11 @@
 //
 // [Apply] does it all in a row. [Plan] goes as far as the plan, [Render] as far as the check, and [Detect] says whom
 // they would ask; they change nothing. A booting machine does the same in stages, each a unit of ours: [BootLocal],
-// [BootFloor], [BootMain] and [BootHandoff].
+// [BootFloor], [BootMain] and [BootHandoff]; before them, [Generate] is systemd's generator.
+//
+// This file has the order, in whole, and a file of its own each step: fetch.go, include.go, floor.go, commit.go, later.go,
+// handoff.go. What a step does is another package's wherever it needs no more of a run than its root; here it is said when it
+// is done, what becomes of the run if it fails, and what is told.
 package firstboot
 
 import (
@@ -134,7 +138,7 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	return r.Report
 }
 
-// all is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
+// whole is the stages from the datasource to the commit. known says, after the fetch, that this configuration was
 // applied before, so that there is less to do.
 func (r *run) whole(ctx context.Context, known func() (bool, error)) report.State {
 	if st := r.underLock(ctx, func() report.State { r.publish(ctx); return r.resume(ctx) }); st != report.Done {

@@ -20,8 +20,9 @@ import (
 // at: whatever is wrong there, somebody can log in and look. Of a configuration without errors it takes what it
 // says of the default user, so that the account is made once and right.
 //
-// Before it, and before all else, what another instance has left goes. It is made once for each instance and each answer of the platform, and never where a configuration was applied:
-// that has the platform's part in it. What stands in its way is told and stops nothing else.
+// Before it, and before all else, what another instance has left goes. It is made once for each instance and each answer of
+// the platform, and never where a configuration was applied: that has the platform's part in it. What stands in its way is
+// told and stops nothing else.
 func (r *run) floor(ctx context.Context) report.State {
 	if err := r.succeed(ctx); err != nil {
 		return r.failed(err)
