@@ -123,6 +123,28 @@ func Look(root fsroot.FS, f *plan.Facts, paths []string) error {
 	return nil
 }
 
+// Missing are those of the changes that are not so already, each with what is there now, which f then has too. A path at which
+// nothing can be written is an error.
+func Missing(root fsroot.FS, f *plan.Facts, changes []plan.Change) (missing []plan.Change, err error) {
+	var paths []string
+	for _, c := range changes {
+		paths = append(paths, c.Path)
+	}
+	if err := Look(root, f, paths); err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		c.Was = *f.Paths[c.Path]
+		if c.Was.Fault != "" {
+			return nil, fmt.Errorf("/%s: %s", c.Path, c.Was.Fault)
+		}
+		if !c.IsAlready(&c.Was) {
+			missing = append(missing, c)
+		}
+	}
+	return missing, nil
+}
+
 // look sees one path, not following a last link. above is the directory that it is in: where that is not
 // there, nothing is, and what is not there would be on the file system of its directory.
 func look(root fsroot.FS, p string, above *plan.Seen) (*plan.Seen, error) {

@@ -147,6 +147,22 @@ func TestLookKeepsWhatItSaw(t *testing.T) {
 	}
 }
 
+func TestMissing(t *testing.T) {
+	root, _ := scratch(t, map[string]string{"etc/same": "text\n", "etc/other": "text\n", "etc/loop": "->loop"})
+	file := func(name string) plan.Change {
+		return plan.Change{Kind: plan.WriteFile, Path: name, Attr: fsroot.Attr{UID: os.Getuid(), GID: os.Getgid(), Mode: 0o644}, Data: []byte("text\n")}
+	}
+	other := file("etc/other")
+	other.Data = []byte("another\n")
+	got, err := facts.Missing(root, &plan.Facts{}, []plan.Change{file("etc/same"), other, file("etc/new"), {Kind: plan.Remove, Path: "etc/none"}})
+	if err != nil || len(got) != 2 || got[0].Path != "etc/other" || got[0].Was.Size != 5 || got[1].Path != "etc/new" || got[1].Was.Kind != fsroot.Absent {
+		t.Errorf("%v %+v", err, got)
+	}
+	if got, err := facts.Missing(root, &plan.Facts{}, []plan.Change{file("etc/loop/below")}); err == nil {
+		t.Errorf("below a link to itself: %+v", got)
+	}
+}
+
 func TestUntrustedIsAFault(t *testing.T) {
 	root, dir := scratch(t, map[string]string{"home/x/keys": "1", "home/x/link": "->../../etc/shadow", "etc/shadow": "secret", "home/x/.ssh": "->/etc"})
 	if err := errors.Join(os.Chmod(filepath.Join(dir, "home/x"), 0o777),

@@ -41,6 +41,12 @@ func Detect(ctx context.Context, env Env) (detect.Result, error) {
 	return detect.Detect(r.evidence(ctx, true))
 }
 
+// machine is what firmware and kernel say of the machine.
+func (r *run) machine() (*machine.Machine, error) {
+	err := r.lookAtMachine()
+	return r.host, err
+}
+
 func (r *run) lookAtMachine() (err error) {
 	if r.host == nil {
 		r.host, err = machine.Read(r.Env.Sources.Root)
@@ -88,7 +94,7 @@ func (r *run) choose(ctx context.Context) (choice, error) {
 		named = digestOf(specsOf(naming.Candidates))
 	}
 	r.Env.Sources.Policy.Removable = e.Removable || naming.Named
-	if known && last.Machine == r.identity() && last.Named == named {
+	if known && last.Machine == r.disk().Hardware() && last.Named == named {
 		c := choice{specs: []string{last.Spec}, named: named}
 		taken, _, _ := strings.Cut(last.Spec, "=")
 		for _, name := range e.Sources {
@@ -147,7 +153,7 @@ func (r *run) checkIdentity(spec string, meta schema.Metadata) error {
 		return nil
 	}
 	last, known, err := r.lastOrigin()
-	if !known || err != nil || last.Machine != r.identity() {
+	if !known || err != nil || last.Machine != r.disk().Hardware() {
 		return err
 	}
 	dir, err := state.CurrentDir(r.Root)
@@ -165,32 +171,6 @@ func (r *run) checkIdentity(spec string, meta schema.Metadata) error {
 		"nothing is applied; if it is to be another, remove /%s", ErrIdentity, catalog.Label(spec), meta.InstanceID, was.InstanceID, state.Top)
 }
 
-// identity is a digest that is another on another machine: of what DMI says, else of the machine-id.
-func (r *run) identity() string {
-	d := r.host.DMI
-	parts := []string{d.SystemVendor, d.ProductName, r.host.UUID(), machine.Real(d.ProductSerial)}
-	if d.IsZero() {
-		parts = []string{r.instanceOfMachine()}
-	}
-	return digestOf(parts)
-}
-
-// instanceOfMachine stands in for the instance id that a datasource does not tell: "image" below another root, else the
-// UUID of the SMBIOS, else the machine-id. It names directories and is not shown: whoever may read /run must not learn
-// the machine-id (machine-id(5)).
-func (r *run) instanceOfMachine() string {
-	if !r.Live {
-		return "image"
-	}
-	if id := r.host.UUID(); id != "" {
-		return "uuid:" + id
-	}
-	if text, _, err := r.Root.ReadFile("etc/machine-id", 4096); err == nil && len(text) > 1 {
-		return "machine-id:" + strings.TrimSpace(string(text))
-	}
-	return "unknown"
-}
-
 // origin is the change that remembers where the configuration is from. What an administrator applies by hand to an
 // instance does not change where its later boots ask.
 func (r *run) origin() ([]plan.Change, error) {
@@ -201,7 +181,7 @@ func (r *run) origin() ([]plan.Change, error) {
 	if _, known, err := r.lastOrigin(); err != nil || r.taken == "" || known && current == r.instance && len(r.Datasources) > 0 {
 		return nil, err
 	}
-	file, err := state.File(r.instance, state.OriginFile, state.Origin{Version: 1, Spec: r.taken, Named: r.named, Machine: r.identity()})
+	file, err := state.File(r.instance, state.OriginFile, state.Origin{Version: 1, Spec: r.taken, Named: r.named, Machine: r.disk().Hardware()})
 	return []plan.Change{file}, err
 }
 

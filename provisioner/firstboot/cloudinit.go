@@ -8,6 +8,7 @@ import (
 
 	"cloudconfig/provisioner/cloudinit"
 	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/settings"
@@ -45,12 +46,12 @@ func (r *run) tellWaiting(ctx context.Context) {
 
 // linkForCloudInit makes what has to be on the disk, once for all boots.
 func (r *run) linkForCloudInit(ctx context.Context) error {
-	var p plan.Plan
-	if err := r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, cloudinit.Link()); err != nil || len(p.Changes) == 0 {
+	missing, err := facts.Missing(r.Root, &plan.Facts{}, cloudinit.Link())
+	if err != nil || len(missing) == 0 {
 		return err
 	}
 	if st := r.underLock(ctx, func() report.State {
-		if _, err := commit.Apply(ctx, r.Root, p); err != nil {
+		if _, err := commit.Apply(ctx, r.Root, plan.Plan{Changes: missing}); err != nil {
 			return r.failed(err)
 		}
 		return report.Done

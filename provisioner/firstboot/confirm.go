@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloudconfig/provisioner/confirm"
+	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/networkd"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -101,7 +102,7 @@ func (r *run) trying() confirm.Input {
 func (r *run) labelNetwork(ctx context.Context) error {
 	var all []plan.Change
 	for _, dir := range []string{"etc/systemd/network", "run/systemd/network"} {
-		names, err := list(r.Root, dir)
+		names, err := fsroot.List(r.Root, dir)
 		if err != nil {
 			return err
 		}

@@ -2,15 +2,14 @@ package firstboot
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 
 	"cloudconfig/datasources/catalog"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/networkd"
+	"cloudconfig/provisioner/owner"
 	"cloudconfig/provisioner/plan"
 )
 
@@ -23,7 +22,7 @@ func (r *run) bringUp(ctx context.Context) {
 	if !r.Live || r.offline || r.Online == nil || r.Online() || !r.needsNetwork() {
 		return
 	}
-	who, err := configuresNetwork(r.Root)
+	who, err := owner.OfNetwork(r.Root, path.Base(everywherePath))
 	if who != "" {
 		return
 	}
@@ -97,82 +96,4 @@ func configuresLink(p plan.Plan) bool {
 		}
 	}
 	return false
-}
-
-// networkDirs is where networkd looks for files.
-func networkDirs() []string {
-	return []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
-}
-
-// configuresNetwork names what on the machine configures its network; "" for nothing.
-func configuresNetwork(root fsroot.FS) (string, error) {
-	for _, dir := range networkDirs() {
-		names, err := list(root, dir)
-		if err != nil {
-			return "", err
-		}
-		for _, name := range names {
-			if strings.HasSuffix(name, ".network") && !isForGuests(name) && name != path.Base(everywherePath) {
-				return dir + "/" + name, nil
-			}
-		}
-	}
-	names, err := list(root, "etc/netplan")
-	if err != nil {
-		return "", err
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, ".yaml") {
-			return "etc/netplan/" + name, nil
-		}
-	}
-	for _, unit := range []string{"NetworkManager", "dhcpcd", "connman", "wicked", "network"} {
-		enabled := "etc/systemd/system/multi-user.target.wants/" + unit + ".service"
-		if info, err := root.Stat(enabled); err != nil || info.Kind != fsroot.Absent {
-			return enabled, err
-		}
-	}
-	return inInterfaces(root)
-}
-
-// inInterfaces is a file of interfaces(5) that configures a card; "" if there is none.
-func inInterfaces(root fsroot.FS) (string, error) {
-	files := []string{"etc/network/interfaces"}
-	names, err := list(root, "etc/network/interfaces.d")
-	if err != nil {
-		return "", err
-	}
-	for _, name := range names {
-		files = append(files, "etc/network/interfaces.d/"+name)
-	}
-	for _, file := range files {
-		text, _, err := root.ReadFile(file, 1<<20)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == "iface" && f[1] != "lo" {
-				return file, nil
-			}
-		}
-	}
-	return "", nil
-}
-
-// isForGuests says that systemd ships a file for the links of virtual machines and containers, or for Wi-Fi, not for cards.
-func isForGuests(name string) bool {
-	for _, prefix := range []string{"80-container-", "80-vm-", "80-wifi-", "80-6rd-", "80-iwd", "80-namespace-", "80-auto-link-local", "89-ethernet.network.example"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-func list(root fsroot.FS, dir string) ([]string, error) {
-	info, err := root.Stat(dir)
-	if err != nil || info.Kind != fsroot.Directory {
-		return nil, err
-	}
-	return root.ReadDir(dir)
 }

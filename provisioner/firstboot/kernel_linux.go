@@ -16,9 +16,6 @@ func kernel() string {
 	return unix.ByteSliceToString(name.Release[:])
 }
 
-// noTerminal opens a terminal without taking it for our own, and without waiting for whoever is to read from it.
-const noTerminal = unix.O_NOCTTY | unix.O_NONBLOCK
-
 // SetClock sets the clock of the running system.
 func SetClock(t time.Time) error {
 	tv := unix.NsecToTimeval(t.UnixNano())

@@ -10,7 +10,5 @@ import (
 // kernel is empty where nothing is applied.
 func kernel() string { return "" }
 
-const noTerminal = 0
-
 // SetClock fails where nothing is applied.
 func SetClock(time.Time) error { return errors.ErrUnsupported }

@@ -9,6 +9,7 @@ import (
 	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/identity"
 	"cloudconfig/provisioner/owner"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
@@ -56,7 +57,7 @@ func (r *run) early(ctx context.Context) report.State {
 		return r.failed(err)
 	}
 	r.publish(ctx)
-	own, err := r.isProvisioned()
+	own, err := isProvisioned(r.Root, r.machine)
 	r.first = !own
 	var made []plan.Change
 	if own && err == nil {
@@ -161,9 +162,9 @@ func (r *run) handOffEarly(ctx context.Context) report.State {
 }
 
 // isLeft says that the first stage of this boot has applied everything, and that what is to be handed off lies there.
-func (r *run) isLeft() bool {
+func isLeft(root fsroot.FS) bool {
 	for _, path := range []string{FirstPath, requestPath} {
-		if info, err := r.Root.Stat(path); err != nil || info.Kind != fsroot.Regular {
+		if info, err := root.Stat(path); err != nil || info.Kind != fsroot.Regular {
 			return false
 		}
 	}
@@ -176,4 +177,21 @@ func (r *run) endFirst() error {
 		return err
 	}
 	return nil
+}
+
+// isProvisioned says that this machine has a configuration, and is not the copy of one that has. It is not so either while
+// the first boot goes on of an instance that it became by being copied. host looks at the machine, if that is needed.
+func isProvisioned(root *fsroot.Root, host func() (*machine.Machine, error)) (bool, error) {
+	if first, err := isFirst(root); first || err != nil {
+		return false, err
+	}
+	if info, err := root.Stat(FirstPath); err != nil || info.Kind != fsroot.Absent {
+		return isLeft(root), err
+	}
+	now, err := host()
+	if err != nil {
+		return false, err
+	}
+	copied, err := identity.Disk{Root: root, Host: now, Live: true}.IsCopy()
+	return !copied, err
 }

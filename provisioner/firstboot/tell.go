@@ -2,17 +2,11 @@ package firstboot
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
-	"cloudconfig/datasources"
-	"cloudconfig/datasources/httpget"
-	"cloudconfig/provisioner/commit"
 	"cloudconfig/provisioner/hostkeys"
+	"cloudconfig/provisioner/messages"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/state"
@@ -23,12 +17,6 @@ import (
 const (
 	tellTime      = 30 * time.Second
 	tellLaterTime = 5 * time.Second
-)
-
-// The kinds of messages.
-const (
-	toldReport    = "report"
-	toldPhoneHome = "phone_home"
 )
 
 // tell tells others how a run has ended: the server of report-url in the settings, and that of phone_home. What is to be
@@ -83,21 +71,21 @@ func (r *run) queue(ctx context.Context) (fresh bool, err error) {
 		if _, err := state.Read(r.Root, dir, state.ManifestFile, &applied); err != nil {
 			return false, err
 		}
-		if says = string(r.State) + " " + applied.Digest; box.Told[toldReport] != says || r.byHand {
+		if says = string(r.State) + " " + applied.Digest; box.Told[messages.ReportKind] != says || r.byHand {
 			body, err := r.Report.Tell(r.hostname(), r.hostKeys())
 			if err != nil {
 				return false, err
 			}
-			news = append(news, state.Message{Kind: toldReport, URL: r.settings.ReportURL, ContentType: "application/json", Body: body})
+			news = append(news, state.Message{Kind: messages.ReportKind, URL: r.settings.ReportURL, ContentType: "application/json", Body: body})
 		}
 	}
-	if committed := r.State == report.Done || r.State == report.Degraded; committed && r.instance != "" && box.Told[toldPhoneHome] == "" {
+	if committed := r.State == report.Done || r.State == report.Degraded; committed && r.instance != "" && box.Told[messages.PhoneHomeKind] == "" {
 		var kept state.Runtime
 		if _, err := state.Read(r.Root, dir, state.RuntimeFile, &kept); err != nil {
 			return false, err
 		}
 		if kept.PhoneHome != nil {
-			news = append(news, r.phoneHome(*kept.PhoneHome))
+			news = append(news, messages.PhoneHome(r.Root, *kept.PhoneHome, r.instanceID()))
 		}
 	}
 	if len(news) == 0 {
@@ -106,7 +94,7 @@ func (r *run) queue(ctx context.Context) (fresh bool, err error) {
 	return true, r.keepBox(ctx, dir, func(o *state.Outbox) {
 		for _, m := range news {
 			said := says
-			if m.Kind == toldPhoneHome {
+			if m.Kind == messages.PhoneHomeKind {
 				said = "once"
 			}
 			o.Add(m, said)
@@ -119,7 +107,6 @@ func (r *run) keepBox(ctx context.Context, dir string, change func(*state.Outbox
 	var failed error
 	r.underLock(context.WithoutCancel(ctx), func() report.State {
 		var box state.Outbox
-		var p plan.Plan
 		_, err := state.Read(r.Root, dir, state.OutboxFile, &box)
 		var file plan.Change
 		if err == nil {
@@ -131,24 +118,12 @@ func (r *run) keepBox(ctx context.Context, dir string, change func(*state.Outbox
 			if dir != state.Top {
 				changes = append(state.Directories(dir), file)
 			}
-			err = r.addMissing(&p, plan.Facts{Paths: map[string]*plan.Seen{}}, changes)
-		}
-		if err == nil {
-			_, err = commit.Apply(ctx, r.Root, p)
+			_, err = r.apply(ctx, changes)
 		}
 		failed = err
 		return report.Done
 	})
 	return failed
-}
-
-// hostOf is a URL as it may be told to everybody: its path may be a secret, as of a web hook.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(unreadable URL)"
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // send sends what is in a box, and takes out what was heard.
@@ -158,13 +133,17 @@ func (r *run) send(ctx context.Context, dir string) {
 		r.warn("what is to be told cannot be read: %v", err)
 		return
 	}
+	env := r.Env.Sources
+	if r.data.Transport != nil {
+		env.Transport = nil // that of a record answers for nobody else
+	}
 	var heard []state.Message
 	for i, m := range box.Queued {
-		if err := r.post(ctx, m, len(box.Queued)-i); err != nil {
+		if err := messages.Post(ctx, env, r.settings.Trust.Elsewhere(), m, len(box.Queued)-i); err != nil {
 			r.warn("%s: %v; the next boot tries again", m.Kind, err)
 			continue
 		}
-		r.say("report", "%s: told %s", m.Kind, hostOf(m.URL))
+		r.say("report", "%s: told %s", m.Kind, messages.Host(m.URL))
 		heard = append(heard, m)
 	}
 	if len(heard) == 0 {
@@ -184,74 +163,10 @@ func (r *run) send(ctx context.Context, dir string) {
 	}
 }
 
-// post posts one message, asking again for its share of the time that is left.
-func (r *run) post(ctx context.Context, m state.Message, share int) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(share))
-		defer cancel()
-	}
-	env := r.Env.Sources
-	env.Answered = nil // it is no answer of a datasource
-	if r.data.Transport != nil {
-		env.Transport = nil // nor is it one of a record
-	}
-	policy := r.settings.Trust.Elsewhere()
-	client := httpget.New(env, httpget.Options{Trust: &policy, MaxBytes: 1 << 20})
-	tries := 0
-	return env.Retry(ctx, hostOf(m.URL), func(ctx context.Context) error {
-		tries++
-		err := client.Post(ctx, m.URL, m.ContentType, m.Body)
-		if errors.Is(err, datasources.ErrNotReady) && tries == m.Tries {
-			return fmt.Errorf("tried %d times: %v", tries, err) // it is not asked again
-		}
-		return err
-	})
-}
-
-// phoneTries is how often phone_home is tried if nothing is said.
-const phoneTries = 10
-
-// phoneHome is what phone_home posts: a form, in which what the machine does not have is "N/A".
-//
-// Source: cloud-init, cloudinit/config/cc_phone_home.py at 26.2 (2026-08).
-func (r *run) phoneHome(p plan.PhoneHome) state.Message {
-	values := map[string]string{"instance_id": r.instanceID()}
-	if len(p.Names) > 0 {
-		values["fqdn"] = p.Names[0]
-		values["hostname"], _, _ = strings.Cut(p.Names[0], ".")
-	}
-	keys, _ := hostkeys.Read(r.Root) // a key that cannot be read is one that the machine does not have
-	for _, k := range keys {
-		values["pub_key_"+k.Kind] = k.Line
-	}
-	wanted := p.Post
-	if len(wanted) == 0 {
-		wanted = []string{"pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"}
-	}
-	form := url.Values{}
-	for _, name := range wanted {
-		value := values[name]
-		if value == "" {
-			value = "N/A"
-		}
-		form.Set(name, value)
-	}
-	id := strings.ReplaceAll(url.QueryEscape(values["instance_id"]), "+", "%20")
-	address := strings.NewReplacer("$INSTANCE_ID", id, "${INSTANCE_ID}", id).Replace(p.URL)
-	tries := p.Tries
-	if tries == 0 {
-		tries = phoneTries
-	}
-	return state.Message{Kind: toldPhoneHome, URL: address, ContentType: "application/x-www-form-urlencoded", Body: []byte(form.Encode()), Tries: tries}
-}
-
-func (r *run) hostKeys() (out []report.HostKey) {
+// hostKeys are those that the machine has.
+func (r *run) hostKeys() []report.HostKey {
 	keys, _ := hostkeys.Read(r.Root) // what cannot be read is not told
-	for _, k := range keys {
-		out = append(out, report.HostKey{Type: k.Type, Bits: k.Bits, Fingerprint: k.Fingerprint})
-	}
-	return out
+	return fingerprintsOf(keys)
 }
 
 // hostname is the name that the machine has.

@@ -102,3 +102,12 @@ type FS interface {
 	// SyncVolume makes everything on the file system of a path durable (syncfs).
 	SyncVolume(path string) error
 }
+
+// List gives the names in a directory, as ReadDir does; none if there is no directory there.
+func List(root FS, dir string) ([]string, error) {
+	info, err := root.Stat(dir)
+	if err != nil || info.Kind != Directory {
+		return nil, err
+	}
+	return root.ReadDir(dir)
+}

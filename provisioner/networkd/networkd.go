@@ -239,3 +239,8 @@ func isBroad(l *network.Link) bool {
 	return l.Kind == network.Ethernet && l.Match.MAC == "" && l.Name() == "" &&
 		(len(l.Match.Names) != 1 || strings.ContainsAny(l.Match.Names[0], "*?["))
 }
+
+// Dirs are where networkd looks for files, relative to the root, those that win first.
+func Dirs() []string {
+	return []string{"etc/systemd/network", "run/systemd/network", "usr/local/lib/systemd/network", "usr/lib/systemd/network", "lib/systemd/network"}
+}

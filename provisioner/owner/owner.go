@@ -2,7 +2,7 @@
 // and files in the same boot.
 //
 // [Decide] is the thing to call. Two provisioners on one machine undo each other's work, so where another one acts and
-// the settings do not say who is to, nobody of us does anything.
+// the settings do not say who is to, nobody of us does anything. [OfNetwork] says what configures the network, if anything does.
 package owner
 
 import (

@@ -1,6 +1,10 @@
-package firstboot
+package report_test
 
-import "testing"
+import (
+	"testing"
+
+	"cloudconfig/provisioner/report"
+)
 
 func TestFinalMessageValues(t *testing.T) {
 	values := map[string]string{"uptime": "1.5", "version": "$uptime"}
@@ -15,7 +19,7 @@ func TestFinalMessageValues(t *testing.T) {
 		"## template:basic":                       "",
 		"é $uptime 日":                             "é 1.5 日",
 	} {
-		if got := finalMessage(text, values); got != want {
+		if got := report.FinalMessage(text, values); got != want {
 			t.Errorf("%q\n got %q\nwant %q", text, got, want)
 		}
 	}

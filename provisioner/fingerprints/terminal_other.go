@@ -1,0 +1,6 @@
+//go:build !linux
+
+package fingerprints
+
+// noTerminal is nothing where nothing is printed.
+const noTerminal = 0
