@@ -74,7 +74,7 @@ func (t *target) open(c *Command) (firstboot.Env, error) {
 func (t *target) environment(c *Command) (firstboot.Env, error) {
 	env := firstboot.Env{
 		Datasources: t.datasources,
-		Console:     report.Console{W: c.Stderr},
+		Console:     report.Console{W: c.Stderr, Journal: os.Getenv("JOURNAL_STREAM") != ""},
 		Log:         slog.New(report.Journal(os.Getenv("JOURNAL_STREAM"))),
 		Now:         c.now,
 		Version:     c.Version,

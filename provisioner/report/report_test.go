@@ -474,6 +474,20 @@ and 3 more entries, which are not kept
 	}
 }
 
+// A line of the user's that looks like one of ours is marked where the journal takes it, and a mark of his own is text.
+func TestTheUsersLinesAreMarkedInTheJournal(t *testing.T) {
+	for journal, want := range map[bool]string{
+		false: "provisioner: mine\n<6>provisioner: mine\n",
+		true:  "<5>provisioner: mine\n<5><6>provisioner: mine\n",
+	} {
+		var got strings.Builder
+		report.Console{W: &got, Journal: journal}.Print("provisioner: mine\n<6>provisioner: mine\n")
+		if got.String() != want {
+			t.Errorf("journal %v: %q", journal, got.String())
+		}
+	}
+}
+
 func TestConsoleIsOneLine(t *testing.T) {
 	var got strings.Builder
 	report.Console{W: &got}.Say("fetch", "%s user-data %d bytes", "ec2\n", 1234)
