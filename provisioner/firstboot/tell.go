@@ -225,12 +225,8 @@ func (r *run) phoneHome(p plan.PhoneHome) state.Message {
 	for _, k := range keys {
 		values["pub_key_"+k.Kind] = k.Line
 	}
-	wanted := p.Post
-	if len(wanted) == 0 {
-		wanted = []string{"pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"}
-	}
 	form := url.Values{}
-	for _, name := range wanted {
+	for _, name := range p.Fields() {
 		value := values[name]
 		if value == "" {
 			value = "N/A"
@@ -267,4 +263,17 @@ func (r *run) hostname() string {
 func (r *run) warn(format string, args ...any) {
 	r.Warn(format, args...)
 	r.say("report", format, args...)
+}
+
+// dropTold drops from a plan whom this instance has told already, or is about to.
+func (r *run) dropTold(p *plan.Plan) error {
+	if r.instance == "" || p.PhoneHome == nil {
+		return nil
+	}
+	var box state.Outbox
+	_, err := state.Read(r.Root, r.instance, state.OutboxFile, &box)
+	if box.Told[toldPhoneHome] != "" {
+		p.PhoneHome = nil
+	}
+	return err
 }
