@@ -180,3 +180,12 @@ runcmd:
 	m.wantStatus(t, "done", "file")
 	m.want(t, "one\ntwo", "cat /var/ran")
 }
+
+// A script that starts the machine again is not run twice: it is ended before what watches it.
+func TestRebootInAScript(t *testing.T) {
+	m := newImage(t, "datasources: [file=/usr/share/oem/cloud-config.yml]\n")
+	m.write(t, "usr/share/oem/cloud-config.yml", 0o600, "#!/bin/sh\necho one >> /var/ran\nsystemctl reboot\nsleep 60\n")
+	m.rebooted(t, 2)
+	m.wantStatus(t, "done", "file")
+	m.want(t, "one", "cat /var/ran")
+}

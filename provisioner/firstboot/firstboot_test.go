@@ -151,9 +151,15 @@ func (m *machine) call(format string, args ...any) error {
 func (m *machine) SetHostname(name string) error           { return m.call("hostname %s", name) }
 func (m *machine) Reload(context.Context) error            { return m.call("reload") }
 func (m *machine) Reset(_ context.Context, _ string) error { return nil }
+
+// never is the result of what does not end.
+const never = "never"
+
 func (m *machine) ended(result string) (<-chan string, error) {
 	done := make(chan string, 1)
-	done <- result
+	if result != never {
+		done <- result
+	}
 	return done, nil
 }
 

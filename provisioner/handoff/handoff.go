@@ -274,11 +274,16 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		w.join(ctx, unit)
 	}
 	for i, s := range r.Scripts {
-		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
-		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
+		// After the unit that watches, so that it sees what becomes of them when the machine goes down.
+		after = w.run(ctx, Transient{Unit: ScriptUnit(s.Name, i+1), Description: "Script from user-data", After: []string{watchUnit}}, s, after)
 	}
 	w.request = r
 	return w
+}
+
+// ScriptUnit is the name of the unit of script number n, from 1.
+func ScriptUnit(name string, n int) string {
+	return fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(name), n)
 }
 
 // Boothooks runs scripts one after the other, and waits for all of them. After limit systemd ends the one that runs;

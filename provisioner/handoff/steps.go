@@ -64,7 +64,7 @@ func (w *Watch) steps(ctx context.Context, steps []plan.Step, shell []byte, t Tr
 			out = w.step(ctx, t, s, left)
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
-		if stopped == "" && !out.OK() && !s.Continue {
+		if stopped == "" && (out.Result == "canceled" || !out.OK() && !s.Continue) {
 			stopped = s.Name + " did not end well"
 		}
 	}
