@@ -148,7 +148,7 @@ final_message: "provisioner: booted $datasource {{ version }}"
 	m.want(t, "one", "cat /var/ran")
 	m.want(t, "1", "journalctl -b -o cat PRIORITY=5 | grep -c '^provisioner: booted file '")
 	m.want(t, "0", "provisioner logs --output - 2>/dev/null | grep -ac 'booted file' || true")
-	m.want(t, "yes", "provisioner logs --output - 2>/dev/null | grep -aq '\"provisioner: hand off: ' && echo yes")
+	m.want(t, "yes", "provisioner logs --output - 2>/dev/null | grep -aq '\"provisioner: restore: ' && echo yes")
 	m.reboot(t)
 	m.mu.Lock()
 	boots := m.boots
