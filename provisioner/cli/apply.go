@@ -78,6 +78,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		Log:         slog.New(report.Journal(os.Getenv("JOURNAL_STREAM"))),
 		Now:         c.now,
 		Version:     c.Version,
+		Watcher:     os.Getenv(firstboot.WatcherVariable),
 		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
 	}

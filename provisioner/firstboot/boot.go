@@ -417,7 +417,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	for _, s := range r.request.Scripts {
 		digests[s.Name], often[s.Name] = plan.Digest(s.Content), s.When
 	}
-	o.ScriptDir = r.Scripts
+	o.ScriptDir, o.Watcher = r.Scripts, r.Watcher
 	o.Progress = func(line string) { r.say("hand off", "%s", line) }
 	st := report.Done
 	o.ScriptEnded = func(script handoff.Outcome) {

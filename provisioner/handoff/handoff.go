@@ -155,6 +155,8 @@ type Options struct {
 	ScriptDir string
 	// Progress, if not nil, is told what is waited for, every 15 s.
 	Progress func(line string)
+	// Watcher is the unit that watches, which is ended after every script and step; "" for provisioner-handoff.service.
+	Watcher string
 	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
 	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
@@ -275,7 +277,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	}
 	for i, s := range r.Scripts {
 		// After the unit that watches, so that it sees what becomes of them when the machine goes down.
-		after = w.run(ctx, Transient{Unit: ScriptUnit(s.Name, i+1), Description: "Script from user-data", After: []string{watchUnit}}, s, after)
+		after = w.run(ctx, Transient{Unit: ScriptUnit(s.Name, i+1), Description: "Script from user-data", After: []string{w.watcher()}}, s, after)
 	}
 	w.request = r
 	return w

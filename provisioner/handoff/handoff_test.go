@@ -507,3 +507,27 @@ func TestJobsAreAskedForInTheOrderOfTheirUnits(t *testing.T) {
 		}
 	}
 }
+
+// Whoever watches is ended after what it watches, whatever it is called.
+func TestTheWatcherIsEndedLast(t *testing.T) {
+	m := &recorder{}
+	dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+	request := handoff.Request{
+		Scripts: []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}},
+		Steps:   []plan.Step{{Name: "runcmd[0]", Text: "true"}},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		handoff.Start(t.Context(), m, request, handoff.Options{ScriptDir: dir, Watcher: "watcher.service"})
+	})
+	runs := 0
+	for _, call := range m.calls {
+		if strings.HasPrefix(call, "run ") {
+			if runs++; !strings.Contains(call, ` after ["watcher.service"`) {
+				t.Error(call)
+			}
+		}
+	}
+	if runs != 2 {
+		t.Errorf("%q", m.calls)
+	}
+}
