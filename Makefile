@@ -33,11 +33,12 @@ install: install-system share ## Install everything below DESTDIR: install-syste
 	install -d $(DESTDIR)$(PREFIX)/share
 	cp -R --no-preserve=mode,ownership bin/share/. $(DESTDIR)$(PREFIX)/share
 
-install-system: build ## Install what a machine runs below DESTDIR: the binary, its units and its generator
+install-system: build ## Install what a machine runs below DESTDIR: the binary, its units, its generator and its journal catalog
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/provisioner
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/systemd/system-generators
 	install -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset provisioner/units/50-provisioner.preset
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/lib/systemd/catalog provisioner/units/provisioner.catalog
 	ln -sf $(PREFIX)/bin/provisioner $(DESTDIR)$(PREFIX)/lib/systemd/system-generators/provisioner-generator
 
 install-compat: ## Put links below DESTDIR, by whose names the program is coreos-cloudinit and cloud-init; see docs/migrate.md

@@ -141,11 +141,14 @@ func TestPowerState(t *testing.T) {
 runcmd:
   - echo one >> /var/ran
 power_state: {mode: reboot, message: bye, condition: test -e /var/ran}
-final_message: "booted $datasource {{ version }}"
+final_message: "provisioner: booted $datasource {{ version }}"
 `)
 	m.rebooted(t, 2)
 	m.wantStatus(t, "done", "file")
 	m.want(t, "one", "cat /var/ran")
+	m.want(t, "1", "journalctl -b -o cat PRIORITY=5 | grep -c '^provisioner: booted file '")
+	m.want(t, "0", "provisioner logs --output - 2>/dev/null | grep -ac 'booted file' || true")
+	m.want(t, "yes", "provisioner logs --output - 2>/dev/null | grep -aq '\"provisioner: restore: ' && echo yes")
 	m.reboot(t)
 	m.mu.Lock()
 	boots := m.boots
@@ -176,4 +179,13 @@ runcmd:
 	m.rebooted(t, 2)
 	m.wantStatus(t, "done", "file")
 	m.want(t, "one\ntwo", "cat /var/ran")
+}
+
+// A script that starts the machine again is not run twice: it is ended before what watches it.
+func TestRebootInAScript(t *testing.T) {
+	m := newImage(t, "datasources: [file=/usr/share/oem/cloud-config.yml]\n")
+	m.write(t, "usr/share/oem/cloud-config.yml", 0o600, "#!/bin/sh\necho one >> /var/ran\nsystemctl reboot\nsleep 60\n")
+	m.rebooted(t, 2)
+	m.wantStatus(t, "done", "file")
+	m.want(t, "one", "cat /var/ran")
 }

@@ -87,6 +87,7 @@ func TestInPlaceOfCoreOS(t *testing.T) {
 		m.want(t, "image\nimage", "cat /etc/from-image; echo; cat /run/from-image")
 		m.want(t, want, "cat /etc/from-user")
 		m.want(t, "here", "cat /run/from-user")
+		m.want(t, "yes", `provisioner logs --output - 2>/dev/null | grep -aq '"MESSAGE":"provisioner: fetch: ' && echo yes`)
 		m.want(t, "fromuser", "hostname")
 		m.wantLogin(t, key, "core")
 		m.want(t, "ETCD_NAME=node1", "cat /run/etcd-started-with")

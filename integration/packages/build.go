@@ -43,7 +43,7 @@ func build(tree, out, version, arch string, date time.Time) error {
 		{Packager: deb.Default, format: "deb", needs: "systemd (>= 247)", zsh: "vendor-completions",
 			install: nfpm.Scripts{PostInstall: scripts + "deb-postinst", PostRemove: scripts + "deb-postrm"}},
 		{Packager: rpm.DefaultRPM, format: "rpm", needs: "systemd >= 247", zsh: "site-functions",
-			install: nfpm.Scripts{PostInstall: scripts + "rpm-post", PreRemove: scripts + "rpm-preun"}},
+			install: nfpm.Scripts{PostInstall: scripts + "rpm-post", PreRemove: scripts + "rpm-preun", PostRemove: scripts + "rpm-postun"}},
 	} {
 		contents, err := p.contents(tree, filepath.Join(work, p.format), version, date)
 		if err != nil {

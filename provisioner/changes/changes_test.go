@@ -140,8 +140,8 @@ func TestScript(t *testing.T) {
 }
 
 func TestCommands(t *testing.T) {
-	old := decode(t, "old", "bootcmd: [date]\nruncmd: [echo canary1, date]\npower_state: {mode: reboot}\nfinal_message: a\n")
-	items := between(t, changes.Input{Old: old, New: decode(t, "new", "bootcmd: [date]\nruncmd: [echo canary2, date, [cat, /canary]]\npower_state: {mode: reboot, delay: 1, condition: cat /canary}\n")})
+	old := decode(t, "old", "bootcmd: [date]\nruncmd: [echo canary1, date]\npower_state: {mode: reboot}\nfinal_message: a\nphone_home: {url: 'https://example.com/?t=canary3'}\n")
+	items := between(t, changes.Input{Old: old, New: decode(t, "new", "bootcmd: [date]\nruncmd: [echo canary2, date, [cat, /canary]]\npower_state: {mode: reboot, delay: 1, condition: cat /canary}\nphone_home: {url: 'https://example.com/?t=canary4', post: [fqdn]}\n")})
 	var got []string
 	for _, i := range items {
 		got = append(got, fmt.Sprint(i.Action, " ", i.Name, " ", i.Danger, ": ", i.Was, " -> ", i.Now))
@@ -149,6 +149,7 @@ func TestCommands(t *testing.T) {
 	want := []string{
 		"added runcmd[2] script:  -> 1 line", "changed runcmd[0] script:  -> ",
 		"changed power_state : reboot -> reboot in 1 minute, if its condition holds",
+		"changed phone_home : tell https://example.com/?t=..., once: pub_key_rsa, pub_key_ecdsa, pub_key_ed25519, instance_id, hostname, fqdn -> tell https://example.com/?t=..., once: fqdn",
 	}
 	slices.Sort(got)
 	slices.Sort(want)

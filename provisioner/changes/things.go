@@ -82,6 +82,9 @@ func (m *machine) things(c *schema.Config) (map[string]thing, diag.List, error) 
 	if p.Power != nil {
 		l.add(thing{kind: KindSetting, name: "power_state", state: p.Power.String(), at: first(p.Power.Why)})
 	}
+	if h := p.PhoneHome; h != nil {
+		l.add(thing{kind: KindSetting, name: "phone_home", state: h.String(), data: []byte(h.URL), secret: true, at: first(h.Why)})
+	}
 	return l.out, found, nil
 }
 

@@ -74,10 +74,11 @@ func (t *target) open(c *Command) (firstboot.Env, error) {
 func (t *target) environment(c *Command) (firstboot.Env, error) {
 	env := firstboot.Env{
 		Datasources: t.datasources,
-		Console:     report.Console{W: c.Stderr},
+		Console:     report.Console{W: c.Stderr, Journal: os.Getenv("JOURNAL_STREAM") != ""},
 		Log:         slog.New(report.Journal(os.Getenv("JOURNAL_STREAM"))),
 		Now:         c.now,
 		Version:     c.Version,
+		Watcher:     os.Getenv(firstboot.WatcherVariable),
 		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"cloudconfig/provisioner/cloudinit"
+	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/report"
 )
@@ -39,8 +40,14 @@ func (c *Command) cloudInit(ctx context.Context, args []string) int {
 	if wait {
 		look = report.Wait
 	}
+	root, err := fsroot.Open("/")
+	if err != nil {
+		fmt.Fprintf(c.Stderr, "%s: %v\n", cloudInitName, err)
+		return cloudinit.ExitError
+	}
+	defer root.Close()
 	absent := false
-	s, err := look(ctx, "/"+report.Dir, func(ctx context.Context) (bool, error) {
+	s, err := look(ctx, root, func(ctx context.Context) (bool, error) {
 		coming, err := handoff.Coming(ctx)
 		absent = err == nil && !coming
 		return coming, err

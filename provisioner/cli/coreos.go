@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/schema/diag"
+	"cloudconfig/schema/source"
 )
 
 // coreosName is the program that this one succeeds. Called so, it takes that one's command line, so that an image may
@@ -204,7 +206,7 @@ func (c *Command) coreosRun(ctx context.Context, cmd *coreosCommand) error {
 		if err != nil {
 			return err
 		}
-		if err := diag.Write(c.Stderr, looked.Found, diag.Options{Format: "text", Files: looked.Files}); err != nil {
+		if err := c.coreosEntries(looked.Found); err != nil {
 			return err
 		}
 		if looked.Found.Reaches(diag.Warning) && !cmd.ignoreFailure {
@@ -224,4 +226,29 @@ func (c *Command) coreosRun(ctx context.Context, cmd *coreosCommand) error {
 		return errors.New("failed; provisioner status says more")
 	}
 	return nil
+}
+
+// coreosEntries writes findings as that program's -validate logged them, one line each: the time, "line N: ", "error" or
+// "warning", and the text, for the scripts that read it. The rule follows; a place in another file than the first one's
+// has that file in front of the text. What is only a hint was none of its entries.
+//
+// Source: config/validate/report.go of coreos/coreos-cloudinit (2018), and Go's package log.
+func (c *Command) coreosEntries(found diag.List) error {
+	var out strings.Builder
+	for _, d := range found {
+		if d.Severity != diag.Error && d.Severity != diag.Warning {
+			continue
+		}
+		fmt.Fprintf(&out, "%s line %d: %s: ", c.now().Format("2006/01/02 15:04:05"), d.Subject.Start.Line, d.Severity)
+		text := d.Summary
+		if d.Detail != "" {
+			text += ": " + d.Detail
+		}
+		if first := found[0].Subject; d.Subject.File != first.File && d.Subject != (source.Range{}) {
+			text = d.Subject.File + ": " + text
+		}
+		out.WriteString(diag.Printable(text+" ["+d.Rule.ID+"]") + "\n")
+	}
+	_, err := io.WriteString(c.Stderr, out.String())
+	return err
 }

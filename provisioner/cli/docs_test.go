@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"cloudconfig/provisioner/cli"
 	"cloudconfig/schema/language"
@@ -17,6 +18,9 @@ import (
 )
 
 var consoleBlock = regexp.MustCompile("(?s)```console\n(.*?)```")
+
+// docsTime is when the documentation's commands are run.
+func docsTime() time.Time { return time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC) }
 
 // TestDocs runs every command that a console block of the documentation shows, from the top of the project, and
 // compares what it prints, standard error included, with what the block says.
@@ -48,7 +52,7 @@ func TestDocs(t *testing.T) {
 				default:
 					commands++
 					var printed bytes.Buffer
-					c := cli.Command{Stdin: strings.NewReader(""), Stdout: &printed, Stderr: &printed, Version: "v0.0.0"}
+					c := cli.Command{Stdin: strings.NewReader(""), Stdout: &printed, Stderr: &printed, Version: "v0.0.0", Now: docsTime}
 					last = c.Main(strings.Fields(command))
 					out.WriteString(line)
 					out.Write(printed.Bytes())

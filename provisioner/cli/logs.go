@@ -42,6 +42,7 @@ Exit status: 0 written; 2 usage; 3 it could not be written.`,
 			in := support.Input{Root: fs, Version: c.Version, Now: c.now()}
 			if isRunning(dir) {
 				in.Run, in.Interfaces = support.Run, links.Read
+				in.Program, _ = os.Executable() // without it there is nothing of what it said under another name
 			}
 			if err := c.writeTo(output, func(w io.Writer) error { return support.Write(cmd.Context(), w, in) }); err != nil {
 				return c.fail(err)

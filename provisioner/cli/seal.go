@@ -94,7 +94,7 @@ func runSeal(ctx context.Context, dir string, check bool, o seal.Options) (found
 		if os.Geteuid() != 0 {
 			return found, true, errors.New("to seal the running system needs root; --root DIR works on another")
 		}
-		s, err := report.ReadStatus(filepath.Join(dir, report.Dir))
+		s, err := report.ReadStatus(root)
 		if err == nil && s.State == report.Running {
 			err = errors.New("this machine is being provisioned: provisioner status --wait")
 		}

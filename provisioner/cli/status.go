@@ -3,11 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/report"
 )
@@ -36,7 +36,11 @@ Exit status: 0 done, or nothing ran; 1 refused; 3 failed; 4 degraded; 5 running.
 			if timeout != 0 && !wait {
 				return errors.New("--timeout is for --wait")
 			}
-			dir := filepath.Join(root, report.Dir)
+			dir, err := fsroot.Open(root)
+			if err != nil {
+				return c.fail(err)
+			}
+			defer dir.Close()
 			var coming func(context.Context) (bool, error)
 			if isRunning(root) {
 				coming = handoff.Coming
@@ -68,10 +72,10 @@ Exit status: 0 done, or nothing ran; 1 refused; 3 failed; 4 degraded; 5 running.
 	return cmd
 }
 
-func (c *Command) writeStatus(s report.Status, dir string, explain, json bool) error {
+func (c *Command) writeStatus(s report.Status, root *fsroot.Root, explain, json bool) error {
 	switch {
 	case explain:
-		return report.WriteExplanation(c.Stdout, report.Explain(s, dir), json)
+		return report.WriteExplanation(c.Stdout, report.Explain(s, root), json)
 	case json:
 		return report.WriteJSON(c.Stdout, s)
 	}

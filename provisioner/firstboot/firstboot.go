@@ -64,6 +64,8 @@ type Env struct {
 	// Restorecon is the program that sets SELinux labels; empty for the machine's own.
 	Restorecon string
 	Console    report.Console
+	// Watcher is the unit that watches the hand-off, "" for our own.
+	Watcher string
 	// Terminal is the console itself ("/dev/console"), for what must stand there as it is; "" if nothing is to be printed.
 	Terminal string
 	Log      *slog.Logger

@@ -76,6 +76,16 @@ func (m *machine) read(name string) string {
 	return string(text)
 }
 
+// status is what the last run left behind.
+func (m *machine) status() (report.Status, error) {
+	root, err := fsroot.Open(m.dir)
+	if err != nil {
+		return report.Status{}, err
+	}
+	defer root.Close()
+	return report.ReadStatus(root)
+}
+
 // run runs one stage, and gives the report and what systemd was asked meanwhile.
 func (m *machine) run(stage func(context.Context, firstboot.Env) *report.Report, change ...func(*firstboot.Env)) (*report.Report, []string) {
 	m.t.Helper()
@@ -141,9 +151,15 @@ func (m *machine) call(format string, args ...any) error {
 func (m *machine) SetHostname(name string) error           { return m.call("hostname %s", name) }
 func (m *machine) Reload(context.Context) error            { return m.call("reload") }
 func (m *machine) Reset(_ context.Context, _ string) error { return nil }
+
+// never is the result of what does not end.
+const never = "never"
+
 func (m *machine) ended(result string) (<-chan string, error) {
 	done := make(chan string, 1)
-	done <- result
+	if result != never {
+		done <- result
+	}
 	return done, nil
 }
 
@@ -234,7 +250,7 @@ func TestFirstAndLaterBoots(t *testing.T) {
 		t.Errorf("handoff: %s\n%s", r.State, diff)
 	}
 	m.write("usr/share/oem/cloud-config.yml", config)
-	if s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir)); err != nil || s.State != report.Done || len(s.Changes) == 0 {
+	if s, err := m.status(); err != nil || s.State != report.Done || len(s.Changes) == 0 {
 		t.Errorf("status %+v, %v", s, err)
 	}
 
@@ -289,7 +305,7 @@ func TestRefusedUserDataLeavesTheFloor(t *testing.T) {
 	if got := m.read("etc/hostname"); got != instance.Hostname+"\n" {
 		t.Errorf("hostname %q", got)
 	}
-	s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir))
+	s, err := m.status()
 	if err != nil || s.State != report.Refused || len(s.Diagnostics) != 1 || s.Diagnostics[0].At.Start.Line != 2 || s.Diagnostics[0].Rule != "unknown-key" {
 		t.Errorf("status %+v, %v", s, err)
 	}
@@ -304,7 +320,7 @@ func TestRefusedUserDataLeavesTheFloor(t *testing.T) {
 	if _, calls := m.run(firstboot.BootHandoff); len(calls) > 0 {
 		t.Errorf("a hand-off after a refusal: %q", calls)
 	}
-	if s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir)); err != nil || s.State != report.Refused {
+	if s, err := m.status(); err != nil || s.State != report.Refused {
 		t.Errorf("status after the hand-off: %s, %v", s.State, err)
 	}
 }
@@ -605,13 +621,12 @@ func TestTheGeneratorUndoesNothing(t *testing.T) {
 func TestARunThatWasKilledIsNotRunning(t *testing.T) {
 	m := fromFile(t, config)
 	m.run(firstboot.BootLocal, func(env *firstboot.Env) { env.PID = os.Getpid() })
-	dir := filepath.Join(m.dir, report.Dir)
-	if s, err := report.ReadStatus(dir); err != nil || s.State != report.Running {
+	if s, err := m.status(); err != nil || s.State != report.Running {
 		t.Errorf("between the stages of a boot: %s, %v", s.State, err)
 	}
 	text := strings.Replace(m.read("run/provisioner/status.json"), `"state": "running",`, `"state": "running", "pid": 4194305,`, 1)
 	m.write("run/provisioner/status.json", text)
-	if s, err := report.ReadStatus(dir); err != nil || s.State != report.Failed {
+	if s, err := m.status(); err != nil || s.State != report.Failed {
 		t.Errorf("of a process that is gone: %s, %v", s.State, err)
 	}
 }

@@ -42,7 +42,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	for _, s := range r.request.Scripts {
 		digests[s.Name], often[s.Name] = plan.Digest(s.Content), s.When
 	}
-	o.ScriptDir = r.Scripts
+	o.ScriptDir, o.Watcher = r.Scripts, r.Watcher
 	o.Progress = func(line string) { r.say("hand off", "%s", line) }
 	st := report.Done
 	o.ScriptEnded = func(script handoff.Outcome) {
@@ -59,12 +59,15 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	if err := r.loadShell(); err != nil {
 		st, r.request.Steps = r.degraded(err), nil // without it they might do anything
 	}
+	st = worse(st, r.begin(ctx))
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if err := enqueued(); err != nil {
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
-	r.handed = ctx.Err() == nil
+	if r.handed = ctx.Err() == nil; r.handed {
+		st = worse(st, r.stayedUp(ctx))
+	}
 	if r.told("hand off", result) != report.Done {
 		return report.Degraded
 	}

@@ -19,6 +19,9 @@ type Legacy struct {
 	Program string
 }
 
+// WatcherVariable is the variable of the environment in which that program finds Env.Watcher.
+const WatcherVariable = "PROVISIONER_WATCHER"
+
 // readyTime is how long a watcher may take until everything is asked for.
 const readyTime = 2 * time.Minute
 
@@ -55,9 +58,11 @@ func (r *run) watchElsewhere(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
+	unit := fmt.Sprintf("coreos-cloudinit-handoff-%d.service", r.Env.PID)
 	ready, err := m.Run(ctx, handoff.Transient{
-		Unit: fmt.Sprintf("coreos-cloudinit-handoff-%d.service", r.Env.PID), Description: "Start what this machine was provisioned for",
+		Unit: unit, Description: "Start what this machine was provisioned for",
 		Command: []string{r.Legacy.Program, "boot", "handoff"}, Notify: true, Timeout: 15 * time.Minute,
+		Environment: []string{WatcherVariable + "=" + unit},
 	})
 	if err != nil {
 		return fmt.Errorf("start the hand-off: %w", err)

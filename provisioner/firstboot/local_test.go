@@ -93,7 +93,7 @@ func TestOwner(t *testing.T) {
 			if now := m.persistent(); len(now) != len(before) {
 				t.Errorf("%d paths, there were %d", len(now), len(before))
 			}
-			if s, err := report.ReadStatus(filepath.Join(m.dir, report.Dir)); err != nil || s.State != report.None || s.Reason == "" {
+			if s, err := m.status(); err != nil || s.State != report.None || s.Reason == "" {
 				t.Errorf("status %+v, %v", s, err)
 			}
 			if n := strings.Count(m.console.String(), "provisions this machine"); n != 1 {

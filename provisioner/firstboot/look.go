@@ -54,7 +54,7 @@ func Plan(ctx context.Context, env Env) (Prepared, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := r.dropEnded(&p); err != nil {
+	if err := errors.Join(r.dropEnded(&p), r.dropTold(&p)); err != nil {
 		return out, err
 	}
 	r.find(found)

@@ -88,6 +88,9 @@ func (r *run) markEnded(ctx context.Context, digest string, when schema.When, re
 			s.Ended = map[string]string{}
 		}
 		s.Ended[digest] = result
+		if when != schema.Once {
+			r.follow(&s, digest)
+		}
 		return state.File(dir, state.ScriptsFile, s)
 	})
 }

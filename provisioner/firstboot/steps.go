@@ -113,6 +113,7 @@ func (r *run) markOf(digest, result string) (plan.Change, error) {
 		s.Ended = map[string]string{}
 	}
 	s.Ended[digest] = result
+	r.follow(&s, digest)
 	return state.File(r.instance, state.ScriptsFile, s)
 }
 

@@ -183,3 +183,16 @@ func (r *run) warn(format string, args ...any) {
 	r.Warn(format, args...)
 	r.say("report", format, args...)
 }
+
+// dropTold drops from a plan whom this instance has told already, or is about to.
+func (r *run) dropTold(p *plan.Plan) error {
+	if r.instance == "" || p.PhoneHome == nil {
+		return nil
+	}
+	var box state.Outbox
+	_, err := state.Read(r.Root, r.instance, state.OutboxFile, &box)
+	if box.Told[messages.PhoneHomeKind] != "" {
+		p.PhoneHome = nil
+	}
+	return err
+}

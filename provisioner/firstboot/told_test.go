@@ -3,6 +3,7 @@
 package firstboot_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"cloudconfig/datasources"
 	"cloudconfig/datasources/metadatatest"
 	"cloudconfig/provisioner/firstboot"
+	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/schema"
 )
@@ -219,9 +221,27 @@ func TestWhatIsNotHeardIsKept(t *testing.T) {
 func TestPhoneHomeIsTold(t *testing.T) {
 	l := listen(t)
 	m := fromFile(t, "#cloud-config\nfqdn: web1.example.com\nphone_home: {url: '"+l.URL+"/${INSTANCE_ID}/$INSTANCE_ID', post: [instance_id, hostname, fqdn]}\n")
-	r, _ := m.run(firstboot.Apply, func(e *firstboot.Env) {
+	machine := func(e *firstboot.Env) {
 		e.Metadata = &schema.Metadata{Version: 1, Datasource: "file", InstanceID: "i-1/../x?y"}
-	})
+	}
+	planned := func() (home *plan.PhoneHome) {
+		m.run(func(ctx context.Context, env firstboot.Env) *report.Report {
+			made, err := firstboot.Plan(ctx, env)
+			if err != nil {
+				t.Error(err)
+			}
+			home = made.Plan.PhoneHome
+			return nil
+		}, machine)
+		return home
+	}
+	if planned() == nil {
+		t.Error("a plan does not say whom it tells")
+	}
+	r, _ := m.run(firstboot.Apply, machine)
+	if planned() != nil {
+		t.Error("a plan says that it tells again")
+	}
 	want := "POST /i-1%2F..%2Fx%3Fy/i-1%2F..%2Fx%3Fy application/x-www-form-urlencoded\nfqdn=web1.example.com&hostname=web1&instance_id=i-1%2F..%2Fx%3Fy"
 	if told := l.heard(); r.State != report.Done || len(told) != 1 || told[0] != want {
 		t.Errorf("%s, told %q", r.State, told)

@@ -545,3 +545,22 @@ func (r *Root) Lock(p, holder string) (unlock func(), err error) {
 	}
 	return sync.OnceFunc(func() { unix.Close(fd) }), nil
 }
+
+// IsLocked says that some process holds the lock p. One that cannot be looked at counts as free.
+func (r *Root) IsLocked(p string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d, name, err := r.parent("lock", p)
+	if err != nil {
+		return false
+	}
+	defer release(d)
+	fd, _, err := r.openRegular(d, name, unix.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	l := unix.Flock_t{Type: unix.F_WRLCK}
+	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &l)
+	return err == nil && l.Type != unix.F_UNLCK
+}

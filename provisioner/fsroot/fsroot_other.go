@@ -25,3 +25,6 @@ func (*Root) Name() string { return "" }
 func (*Root) Lock(path, holder string) (unlock func(), err error) {
 	return nil, fmt.Errorf("lock %s: %w", path, errors.ErrUnsupported)
 }
+
+// IsLocked is false.
+func (*Root) IsLocked(string) bool { return false }

@@ -155,6 +155,8 @@ type Options struct {
 	ScriptDir string
 	// Progress, if not nil, is told what is waited for, every 15 s.
 	Progress func(line string)
+	// Watcher is the unit that watches, which is ended after every script and step; "" for provisioner-handoff.service.
+	Watcher string
 	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
 	// given up, or that could not be started.
 	ScriptEnded func(Outcome)
@@ -274,11 +276,16 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		w.join(ctx, unit)
 	}
 	for i, s := range r.Scripts {
-		unit := fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), i+1)
-		after = w.run(ctx, Transient{Unit: unit, Description: "Script from user-data"}, s, after)
+		// After the unit that watches, so that it sees what becomes of them when the machine goes down.
+		after = w.run(ctx, Transient{Unit: ScriptUnit(s.Name, i+1), Description: "Script from user-data", After: []string{w.watcher()}}, s, after)
 	}
 	w.request = r
 	return w
+}
+
+// ScriptUnit is the name of the unit of script number n, from 1.
+func ScriptUnit(name string, n int) string {
+	return fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(name), n)
 }
 
 // Boothooks runs scripts one after the other, and waits for all of them. After limit systemd ends the one that runs;

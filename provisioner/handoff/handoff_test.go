@@ -115,16 +115,16 @@ func TestOrderOfAHandOff(t *testing.T) {
 				`run provisioner-command-true-2.service after ["provisioner-command-update-ca-certificates-1.service"] before ["docker.service" "etcd2.service" "fleet.service"]: ["/bin/true" "--x"]`,
 				"start etcd2.service", "restart etcd2.service", "start fleet.service",
 				"reset " + script,
-				"run " + script + ` after ["provisioner-command-true-2.service"]: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`}},
+				"run " + script + ` after ["provisioner-handoff.service" "provisioner-command-true-2.service"]: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`}},
 		{"scripts come last, one after the other",
 			handoff.Request{Jobs: jobs("stop", etcd), Scripts: []handoff.Script{
 				{Name: "user-data", Content: []byte("#!/bin/sh\necho 1\n")},
 				{Name: "user-data part 3: Ünit%s/..", Content: []byte("#! /bin/sh  -e -x \necho 2\n")}}},
 			[]string{"stop etcd2.service",
 				"reset " + script,
-				"run " + script + ` after []: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\necho 1\n"`,
+				"run " + script + ` after ["provisioner-handoff.service"]: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\necho 1\n"`,
 				"reset provisioner-script-user-data-part-3-nit-s-2.service",
-				"run provisioner-script-user-data-part-3-nit-s-2.service after [\"" + script + `"]: ["/bin/sh" "-e -x" "provisioner-script-user-data-part-3-nit-s-2"]: "#! /bin/sh  -e -x \necho 2\n"`}},
+				"run provisioner-script-user-data-part-3-nit-s-2.service after [\"provisioner-handoff.service\" \"" + script + `"]: ["/bin/sh" "-e -x" "provisioner-script-user-data-part-3-nit-s-2"]: "#! /bin/sh  -e -x \necho 2\n"`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -393,7 +393,7 @@ func TestScript(t *testing.T) {
 		{"a first line that the kernel would cut", "#!/bin/sh " + strings.Repeat("x", 300) + "\n", recorder{},
 			unit + ": run: failed (the first line of the script is longer than 256 bytes)", false, 0},
 		{"systemd refuses", "#!/bin/sh\n",
-			recorder{refuse: map[string]error{`run ` + unit + ` after []: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`: errors.New("no")}},
+			recorder{refuse: map[string]error{`run ` + unit + ` after ["provisioner-handoff.service"]: ["/bin/sh" "provisioner-script-user-data-1"]: "#!/bin/sh\n"`: errors.New("no")}},
 			unit + ": run: failed (no)", false, 0},
 	}
 	for _, tt := range tests {
@@ -505,5 +505,29 @@ func TestJobsAreAskedForInTheOrderOfTheirUnits(t *testing.T) {
 		if diff := cmp.Diff(tt.want, m.calls); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
+	}
+}
+
+// Whoever watches is ended after what it watches, whatever it is called.
+func TestTheWatcherIsEndedLast(t *testing.T) {
+	m := &recorder{}
+	dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+	request := handoff.Request{
+		Scripts: []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}},
+		Steps:   []plan.Step{{Name: "runcmd[0]", Text: "true"}},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		handoff.Start(t.Context(), m, request, handoff.Options{ScriptDir: dir, Watcher: "watcher.service"})
+	})
+	runs := 0
+	for _, call := range m.calls {
+		if strings.HasPrefix(call, "run ") {
+			if runs++; !strings.Contains(call, ` after ["watcher.service"`) {
+				t.Error(call)
+			}
+		}
+	}
+	if runs != 2 {
+		t.Errorf("%q", m.calls)
 	}
 }

@@ -43,7 +43,7 @@ func (w *Watch) command(ctx context.Context, n int, c Command, last string, r Re
 // one is to wait for.
 func (w *Watch) run(ctx context.Context, t Transient, s Script, last string) string {
 	if last != "" {
-		t.After = []string{last}
+		t.After = append(t.After, last)
 	}
 	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: s.Name}}
 	p.result, p.script, p.refused = w.launch(ctx, t, s)

@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,11 +39,13 @@ func BootSteps(ctx context.Context, m Manager, steps []plan.Step, instance strin
 // down, so that it sees what becomes of them.
 func (w *Watch) runSteps(ctx context.Context, r Request) {
 	w.steps(ctx, r.Steps, r.Shell, Transient{
-		Description: "Command of runcmd", Environment: stepEnvironment[:], After: []string{watchUnit},
+		Description: "Command of runcmd", Environment: stepEnvironment[:], After: []string{w.watcher()},
 	})
 }
 
 const watchUnit = "provisioner-handoff.service"
+
+func (w *Watch) watcher() string { return cmp.Or(w.options.Watcher, watchUnit) }
 
 // steps runs steps in units like t, one at a time. Each begins in the directory and with the variables that the one
 // before has left, the first with what shell says.
@@ -64,7 +67,7 @@ func (w *Watch) steps(ctx context.Context, steps []plan.Step, shell []byte, t Tr
 			out = w.step(ctx, t, s, left)
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
-		if stopped == "" && !out.OK() && !s.Continue {
+		if stopped == "" && (out.Result == "canceled" || !out.OK() && !s.Continue) {
 			stopped = s.Name + " did not end well"
 		}
 	}

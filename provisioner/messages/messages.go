@@ -70,12 +70,8 @@ func PhoneHome(root fsroot.FS, p plan.PhoneHome, instanceID string) state.Messag
 	for _, k := range keys {
 		values["pub_key_"+k.Kind] = k.Line
 	}
-	wanted := p.Post
-	if len(wanted) == 0 {
-		wanted = []string{"pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"}
-	}
 	form := url.Values{}
-	for _, name := range wanted {
+	for _, name := range p.Fields() {
 		value := values[name]
 		if value == "" {
 			value = "N/A"

@@ -197,7 +197,7 @@ func (c *computation) authorize(set *keySet) {
 	file = path.Join(own, "provisioner")
 	if c.isOwn(set, own, uid, fsroot.Directory) && c.isOwn(set, file, uid, fsroot.Regular) {
 		have, _ := c.current(file)
-		c.putKeys(set, file, attr, have, keyBlock(c.keyLines(set, file, have, set.keys)))
+		c.putKeys(set, file, attr, have, keyBlock(c.keyLines(set, file, have, set.keys, nil)))
 	}
 }
 
@@ -281,12 +281,13 @@ const OriginMetadata = "metadata"
 // Everything else stays, byte for byte.
 func (c *computation) mergeKeys(set *keySet, file string, have []byte) []byte {
 	old, before, after := cutBlock(have)
-	if set.options != "" {
-		before, after = set.without(before), set.without(after)
-	}
 	others := keysIn(slices.Concat(before, after))
+	var moved map[string]bool
+	if set.options != "" {
+		before, after, moved, others = set.without(before), set.without(after), others, nil
+	}
 	ours := slices.DeleteFunc(slices.Clone(set.keys), func(k wantedKey) bool { return others[keyID(k.Key)] })
-	block := keyBlock(c.keyLines(set, file, have, ours))
+	block := keyBlock(c.keyLines(set, file, have, ours, moved))
 	if block == nil && len(keysIn(old)) == 0 {
 		block = old // emptied by hand, and left so
 	}
@@ -298,8 +299,8 @@ func (c *computation) mergeKeys(set *keySet, file string, have []byte) []byte {
 
 // keyLines are the lines of our block: the keys that are wanted, as far as nobody has taken them out or changed them by
 // hand, and then what stays of the old block. That is what the configuration no longer has, until it is pruned, and what
-// somebody has put there since.
-func (c *computation) keyLines(set *keySet, file string, have []byte, keys []wantedKey) (lines []string) {
+// somebody has put there since. Those that are moved there from elsewhere in the file were somebody's before us.
+func (c *computation) keyLines(set *keySet, file string, have []byte, keys []wantedKey, moved map[string]bool) (lines []string) {
 	block, _, _ := cutBlock(have)
 	wanted := map[string]bool{}
 	for _, k := range set.keys {
@@ -317,6 +318,11 @@ func (c *computation) keyLines(set *keySet, file string, have []byte, keys []wan
 			lines = append(lines, k.String())
 		case found != nil:
 			lines = append(lines, *found)
+		}
+		if id := (recordID{file, KeyForm, name}); moved[keyID(k.Key)] {
+			h := c.ledger.held[id]
+			h.Before = true
+			c.ledger.held[id] = h
 		}
 	}
 	if c.ledger.items[file] == nil {

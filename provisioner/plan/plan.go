@@ -7,8 +7,10 @@ package plan
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
+	"cloudconfig/datasources/httpget"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema"
 	"cloudconfig/schema/network"
@@ -217,13 +219,30 @@ func (p *Power) String() string {
 
 // PhoneHome is whom to tell that the machine is up.
 type PhoneHome struct {
-	// URL has $INSTANCE_ID in it as it is written. It may hold a token, and is never shown.
+	// URL has $INSTANCE_ID in it as it is written. It may hold a token, and is shown without user info and query values.
 	URL string `json:"url"`
 	// Post names what is told: "pub_key_ed25519", "hostname"; empty for everything.
 	Post  []string       `json:"post,omitempty"`
 	Tries int            `json:"tries,omitempty"` // in one boot; 0 for 10
 	Names []string       `json:"names,omitempty"` // of the machine, the full one first
 	Why   []source.Range `json:"-"`
+}
+
+// Fields are the names of what is told.
+func (p *PhoneHome) Fields() []string {
+	if len(p.Post) > 0 {
+		return p.Post
+	}
+	return []string{"pub_key_rsa", "pub_key_ecdsa", "pub_key_ed25519", "instance_id", "hostname", "fqdn"}
+}
+
+// String is "tell https://example.com/up, once: hostname, fqdn".
+func (p *PhoneHome) String() string {
+	return "tell " + p.shown() + ", once: " + strings.Join(p.Fields(), ", ")
+}
+
+func (p *PhoneHome) shown() string {
+	return httpget.Redact(strings.ReplaceAll(p.URL, "${INSTANCE_ID}", "$INSTANCE_ID"))
 }
 
 // Input is all that Compute looks at.

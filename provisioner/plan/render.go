@@ -63,8 +63,19 @@ type Drawing struct {
 	Jobs     []DrawnJob     `json:"jobs"`
 	Scripts  []DrawnScript  `json:"scripts"`
 	// PowerState is what becomes of the machine in the end: "poweroff", "reboot" or "halt"; missing if it stays on.
-	PowerState string  `json:"power_state,omitempty"`
-	Summary    Summary `json:"summary"`
+	PowerState string `json:"power_state,omitempty"`
+	// PhoneHome is whom to tell that the machine is up, once for each instance; missing if nobody is to be told, or was told.
+	PhoneHome *DrawnPhoneHome `json:"phone_home,omitempty"`
+	Summary   Summary         `json:"summary"`
+}
+
+// DrawnPhoneHome is whom to tell, and what.
+type DrawnPhoneHome struct {
+	// URL is without user info and the values of its query.
+	URL string `json:"url"`
+	// Post are the names of what is told.
+	Post []string `json:"post"`
+	Why  []string `json:"why,omitempty"`
 }
 
 // DrawnChange is a change in the JSON form of a plan.
@@ -195,6 +206,9 @@ func drawing(p Plan, owners owners) Drawing {
 	if p.Power != nil {
 		d.PowerState = p.Power.Mode
 	}
+	if h := p.PhoneHome; h != nil {
+		d.PhoneHome = &DrawnPhoneHome{URL: h.shown(), Post: h.Fields(), Why: reasons(h.Why, "")}
+	}
 	return d
 }
 
@@ -303,7 +317,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 		left = fmt.Sprintf("; %d kept, %d left over", s.Kept, s.Orphans)
 		s.Kept, s.Orphans = 0, 0
 	}
-	if s == (Summary{}) && p.Hostname == "" && p.Power == nil {
+	if s == (Summary{}) && p.Hostname == "" && p.Power == nil && p.PhoneHome == nil {
 		d.line("", "nothing to do%s", left)
 		return
 	}
@@ -319,7 +333,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 
 // after draws what comes after the commit.
 func (d *drawer) after(p Plan, facts Facts) {
-	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts)+len(p.Steps) == 0 && p.Power == nil {
+	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts)+len(p.Steps) == 0 && p.Power == nil && p.PhoneHome == nil {
 		return
 	}
 	headline := "after the commit:"
@@ -348,6 +362,9 @@ func (d *drawer) after(p Plan, facts Facts) {
 	}
 	d.scripts("script ", p.Scripts)
 	d.scripts("", scripts(p.Steps, schema.PerInstance))
+	if p.PhoneHome != nil {
+		d.line("", "  %s%s", p.PhoneHome, because(p.PhoneHome.Why, ""))
+	}
 	if p.Power != nil {
 		d.line("", "  %s%s", p.Power, because(p.Power.Why, ""))
 	}

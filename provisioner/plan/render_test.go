@@ -141,6 +141,7 @@ func TestDrawWhatComesAfter(t *testing.T) {
 		BootSteps: []plan.Step{{Name: "bootcmd[0]", Text: "echo canary", Why: why(10)}},
 		Steps:     []plan.Step{{Name: "runcmd[0]", Text: "echo\ncanary\n", Why: why(11)}},
 		Power:     &plan.Power{Mode: "reboot", DelayMinutes: 5, Condition: "canary", Message: "canary", Why: why(12)},
+		PhoneHome: &plan.PhoneHome{URL: "https://u:canary@example.com/${INSTANCE_ID}?token=canary", Post: []string{"hostname", "fqdn"}, Why: why(13)},
 	}
 	want := `before all else, on a running system only:
   run bootcmd[0], 1 line, on every boot  (user-data:10:1)
@@ -155,6 +156,7 @@ after the commit:
   start a.service  (user-data:3:1)
   run script user-data part 2, 2 lines  (user-data:9:1)
   run runcmd[0], 2 lines  (user-data:11:1)
+  tell https://example.com/$INSTANCE_ID?token=..., once: hostname, fqdn  (user-data:13:1)
   reboot in 5 minutes, if its condition holds  (user-data:12:1)
 2 to add, 0 to change, 0 to remove, 1 job, 1 command, 3 scripts
 `
@@ -194,6 +196,8 @@ func TestDrawJSON(t *testing.T) {
 		Commands: []plan.Command{{Argv: []string{"/usr/sbin/update", "--now"}, Inputs: "digest", Why: why(2)}},
 		Jobs:     []plan.Job{{Unit: "a.service", Action: "start", Why: why(3)}},
 		Scripts:  []plan.Script{{Name: "user-data", Content: []byte("canary\n"), Why: why(9)}},
+
+		PhoneHome: &plan.PhoneHome{URL: "https://u:canary@example.com/?token=canary", Why: why(10)},
 	}
 	got := draw(t, p, plan.DrawOptions{JSON: true})
 	if strings.Contains(got, "canary") || strings.Contains(got, plan.Digest([]byte("canary"))) || strings.Contains(got, plan.Digest([]byte("canary-old"))) {
@@ -218,6 +222,7 @@ func TestDrawJSON(t *testing.T) {
 		"commands": [{"argv":["/usr/sbin/update","--now"],"why":["user-data:2:1"]}],
 		"jobs": [{"unit":"a.service","action":"start","why":["user-data:3:1"]}],
 		"scripts": [{"name":"user-data","lines":1,"why":["user-data:9:1"]}],
+		"phone_home": {"url":"https://example.com/?token=...","post":["pub_key_rsa","pub_key_ecdsa","pub_key_ed25519","instance_id","hostname","fqdn"],"why":["user-data:10:1"]},
 		"summary": {"added":1,"changed":3,"removed":1,"commands":1,"jobs":1,"scripts":1}
 	}`), &want); err != nil {
 		t.Fatal(err)

@@ -3,10 +3,10 @@ package report
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/schema/diag"
 )
 
@@ -48,14 +48,14 @@ func stepOf(stage string) string {
 	return ""
 }
 
-// Explain makes the explanation of a status, with what result.json in its directory says, if that can be read.
-func Explain(s Status, dir string) Explanation {
+// Explain makes the explanation of a status, with what result.json below the root says, if that can be read.
+func Explain(s Status, root *fsroot.Root) Explanation {
 	e := Explanation{Version: 1, State: s.State, ExitStatus: s.ExitStatus}
 	if s.State == None || s.State == Running && s.Stage == "" {
 		return e
 	}
 	var r Report
-	e.Partial = readJSON(filepath.Join(dir, ResultFile), &r) != nil
+	e.Partial = readJSON(root, ResultFile, &r) != nil
 	r.Status = s
 	for _, name := range []string{"start", "datasource", "fetch", "check", "plan", "commit", "network", "hand off"} {
 		step := Step{Name: name, Details: r.details(name)}

@@ -22,18 +22,18 @@ func explained(t *testing.T, toRoot bool, run func(*report.Report)) (report.Expl
 	t.Helper()
 	r := report.New(report.Versions{Provisioner: "1"}, start)
 	run(r)
-	dir := t.TempDir()
+	dir, root := place(t)
 	for name, f := range files(t, r) {
 		if toRoot || filepath.Base(name) != report.ResultFile {
 			write(t, filepath.Join(dir, filepath.Base(name)), string(f.Data))
 		}
 	}
-	s, err := report.ReadStatus(dir)
+	s, err := report.ReadStatus(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	e := report.Explain(s, dir)
+	e := report.Explain(s, root)
 	if err := report.WriteExplanation(&text, e, false); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestExplainWhatIsNotOver(t *testing.T) {
 			t.Errorf("%s: %s", s.Name, s.Result)
 		}
 	}
-	if e := report.Explain(report.Status{Version: 1, State: report.None}, t.TempDir()); len(e.Steps) > 0 || e.Partial {
+	if e := report.Explain(report.Status{Version: 1, State: report.None}, nil); len(e.Steps) > 0 || e.Partial {
 		t.Errorf("%+v", e)
 	}
 }

@@ -15,26 +15,26 @@ import (
 )
 
 func TestALockHeldIsARunGoingOn(t *testing.T) {
-	dir := t.TempDir()
+	dir, root := place(t)
 	write(t, filepath.Join(dir, "status.json"), `{"version":1,"state":"done"}`)
 	lock, err := os.Create(filepath.Join(dir, "lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	if s, err := report.ReadStatus(dir); err != nil || s.State != report.Done {
+	if s, err := report.ReadStatus(root); err != nil || s.State != report.Done {
 		t.Fatalf("a lock file that nobody holds: %q, %v", s.State, err)
 	}
 	if err := unix.FcntlFlock(lock.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := report.ReadStatus(dir); err != nil || s.State != report.Running || s.ExitStatus != report.ExitRunning {
+	if s, err := report.ReadStatus(root); err != nil || s.State != report.Running || s.ExitStatus != report.ExitRunning {
 		t.Errorf("a held lock: %q, exit status %d, %v", s.State, s.ExitStatus, err)
 	}
 }
 
 func TestWait(t *testing.T) {
-	dir := t.TempDir()
+	dir, root := place(t)
 	name := filepath.Join(dir, "status.json")
 	write(t, name, `{"version":1,"state":"running"}`)
 	synctest.Test(t, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestWait(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		s, err := report.Wait(t.Context(), dir, nil)
+		s, err := report.Wait(t.Context(), root, nil)
 		if took := time.Since(began); err != nil || s.State != report.Failed || took < time.Minute || took > time.Minute+time.Second {
 			t.Errorf("%q after %s, %v", s.State, took, err)
 		}
@@ -72,11 +72,11 @@ func TestWhatTheFileCannotKnow(t *testing.T) {
 		{"a stage was killed, and nobody knows", dead, false, errors.New("no bus"), report.Failed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir, root := place(t)
 			if c.file != "" {
 				write(t, filepath.Join(dir, "status.json"), c.file)
 			}
-			s, err := report.Look(t.Context(), dir, func(context.Context) (bool, error) { return c.more, c.err })
+			s, err := report.Look(t.Context(), root, func(context.Context) (bool, error) { return c.more, c.err })
 			if err != nil || s.State != c.want || s.ExitStatus != c.want.ExitStatus() {
 				t.Errorf("%q, exit status %d, %v; want %q", s.State, s.ExitStatus, err, c.want)
 			}
@@ -86,14 +86,14 @@ func TestWhatTheFileCannotKnow(t *testing.T) {
 
 // A boot that has ended is not asked about, and what ends while systemd is asked is seen.
 func TestAskedOnlyIfItMatters(t *testing.T) {
-	dir := t.TempDir()
+	dir, root := place(t)
 	write(t, filepath.Join(dir, "status.json"), `{"version":1,"state":"done"}`)
-	s, err := report.Look(t.Context(), dir, func(context.Context) (bool, error) { t.Error("asked"); return true, nil })
+	s, err := report.Look(t.Context(), root, func(context.Context) (bool, error) { t.Error("asked"); return true, nil })
 	if err != nil || s.State != report.Done {
 		t.Errorf("%q, %v", s.State, err)
 	}
 	write(t, filepath.Join(dir, "status.json"), `{"version":1,"state":"running"}`)
-	s, err = report.Look(t.Context(), dir, func(context.Context) (bool, error) {
+	s, err = report.Look(t.Context(), root, func(context.Context) (bool, error) {
 		write(t, filepath.Join(dir, "status.json"), `{"version":1,"state":"done"}`)
 		return false, nil
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -385,11 +386,11 @@ func TestReadStatus(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir, root := place(t)
 			if tt.content != "" {
 				write(t, filepath.Join(dir, "status.json"), tt.content)
 			}
-			got, err := report.ReadStatus(dir)
+			got, err := report.ReadStatus(root)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 					t.Errorf("error %v, want one with %q", err, tt.wantErr)
@@ -408,9 +409,9 @@ func TestStatusIsReadAsItWasWritten(t *testing.T) {
 	r.Enter("check", start)
 	r.Diagnose(diag.List{diag.New(unknownKey, at(12, 5), "")})
 	r.Finish(report.Refused, start.Add(time.Second))
-	dir := t.TempDir()
+	dir, root := place(t)
 	write(t, filepath.Join(dir, "status.json"), string(files(t, r)["run/provisioner/status.json"].Data))
-	got, err := report.ReadStatus(dir)
+	got, err := report.ReadStatus(root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,6 +420,22 @@ func TestStatusIsReadAsItWasWritten(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// place is the directory of the reports below a root, and that root.
+func place(t *testing.T) (string, *fsroot.Root) {
+	t.Helper()
+	top := t.TempDir()
+	dir := filepath.Join(top, report.Dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := fsroot.Open(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return dir, root
 }
 
 func write(t *testing.T, name, content string) {
@@ -474,6 +491,20 @@ and 3 more entries, which are not kept
 	}
 }
 
+// A line of the user's that looks like one of ours is marked where the journal takes it, and a mark of his own is text.
+func TestTheUsersLinesAreMarkedInTheJournal(t *testing.T) {
+	for journal, want := range map[bool]string{
+		false: "provisioner: mine\n<6>provisioner: mine\n",
+		true:  "<5>provisioner: mine\n<5><6>provisioner: mine\n",
+	} {
+		var got strings.Builder
+		report.Console{W: &got, Journal: journal}.Print("provisioner: mine\n<6>provisioner: mine\n")
+		if got.String() != want {
+			t.Errorf("journal %v: %q", journal, got.String())
+		}
+	}
+}
+
 func TestConsoleIsOneLine(t *testing.T) {
 	var got strings.Builder
 	report.Console{W: &got}.Say("fetch", "%s user-data %d bytes", "ec2\n", 1234)
@@ -490,11 +521,31 @@ func TestAStatusOfSomebodyElse(t *testing.T) {
 	if err != nil || strings.ContainsAny(out.String(), "\x1b\u202e") || strings.Contains(out.String(), "\nstate: done") {
 		t.Errorf("%q, %v", out.String(), err)
 	}
-	dir := t.TempDir()
+	dir, root := place(t)
 	if err := os.Symlink("/dev/zero", filepath.Join(dir, report.StatusFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := report.ReadStatus(dir); err == nil || !strings.Contains(err.Error(), "is no regular file") {
+	if _, err := report.ReadStatus(root); !errors.Is(err, syscall.ELOOP) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A directory that is a link is one below the root, wherever it says that it leads.
+func TestNoStatusFromOutsideTheRoot(t *testing.T) {
+	outside := t.TempDir()
+	write(t, filepath.Join(outside, report.StatusFile), `{"version":1,"state":"degraded","stage":"commit"}`)
+	write(t, filepath.Join(outside, report.ResultFile), `{"version":1,"errors":["outside"]}`)
+	dir, root := place(t)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, dir); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := report.ReadStatus(root); err != nil || s.State != report.None {
+		t.Errorf("%q, %v", s.State, err)
+	}
+	if e := report.Explain(report.Status{Version: 1, State: report.Done, Stage: "commit"}, root); !e.Partial {
+		t.Errorf("%+v", e)
 	}
 }

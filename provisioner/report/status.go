@@ -8,24 +8,26 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"syscall"
 	"time"
+
+	"cloudconfig/provisioner/fsroot"
 )
 
 // maxStatusBytes bounds a status file that is read back: 10,000 changes are about 3 MiB.
 const maxStatusBytes = 32 << 20
 
-// ReadStatus reads the status in a directory: run/provisioner below the root in question. There is no error if
+// ReadStatus reads the status below a root. There is no error if
 // nothing ran yet: the state is [None]. While another process holds the lock the state is [Running], whatever
 // the file says; if the process that was at it is gone, the run was cut short and the state is [Failed].
-func ReadStatus(dir string) (Status, error) { return Look(context.Background(), dir, nil) }
+func ReadStatus(root *fsroot.Root) (Status, error) { return Look(context.Background(), root, nil) }
 
 // Look is ReadStatus with an answer to what the file cannot know, which is asked only if it matters: coming says that a
 // stage of a boot runs or is still to come. If one is, a machine on which nothing ran is [Running], not begun yet; if none
 // is, a boot that nobody goes on with was cut short. Coming may be nil; its error means that nobody knows.
-func Look(ctx context.Context, dir string, coming func(context.Context) (bool, error)) (Status, error) {
-	s, who, err := read(dir)
+func Look(ctx context.Context, root *fsroot.Root, coming func(context.Context) (bool, error)) (Status, error) {
+	s, who, err := read(root)
 	if err != nil || who == present || s.State != Running && (s.State != None || s.Reason != "") {
 		return s, err
 	}
@@ -37,7 +39,7 @@ func Look(ctx context.Context, dir string, coming func(context.Context) (bool, e
 			return s, nil
 		case err == nil:
 			// It may have ended between the two questions.
-			if s, who, err = read(dir); err != nil || who == present {
+			if s, who, err = read(root); err != nil || who == present {
 				return s, err
 			}
 			who = gone
@@ -59,8 +61,8 @@ const (
 	gone                  // the process that was at it is not there any more
 )
 
-func read(dir string) (Status, worker, error) {
-	s, err := readFile(filepath.Join(dir, StatusFile))
+func read(root *fsroot.Root) (Status, worker, error) {
+	s, err := readFile(root)
 	if err != nil {
 		return Status{}, nobody, fmt.Errorf("read status: %w", err)
 	}
@@ -70,7 +72,7 @@ func read(dir string) (Status, worker, error) {
 		who = present
 	case s.State == Running && s.PID != 0:
 		s.PID, who = 0, gone
-	case locked(filepath.Join(dir, lockFile)):
+	case root.IsLocked(path.Join(Dir, lockFile)):
 		if who = present; s.State != Running {
 			s = Status{Version: 1, State: Running}
 		}
@@ -89,8 +91,8 @@ func alive(pid int) bool {
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
-func readFile(name string) (s Status, err error) {
-	err = readJSON(name, &s)
+func readFile(root *fsroot.Root) (s Status, err error) {
+	err = readJSON(root, StatusFile, &s)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Status{Version: 1, State: None}, nil
 	}
@@ -100,32 +102,19 @@ func readFile(name string) (s Status, err error) {
 	switch s.State {
 	case None, Running, Done, Refused, Failed, Degraded:
 	default:
-		return Status{}, fmt.Errorf("%s has an unknown state", name)
+		return Status{}, fmt.Errorf("%s has an unknown state", StatusFile)
 	}
 	if s.Version != 1 {
-		return Status{}, fmt.Errorf("%s has version %d; this program knows version 1", name, s.Version)
+		return Status{}, fmt.Errorf("%s has version %d; this program knows version 1", StatusFile, s.Version)
 	}
 	return s, nil
 }
 
-func readJSON(name string, v any) error {
-	// Below another root it is what somebody else has put there: a pipe would never end.
-	if info, err := os.Lstat(name); err != nil {
-		return err
-	} else if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file", name)
-	}
-	f, err := os.Open(name)
+// readJSON reads a file of ours. Below another root it is what somebody else has put there.
+func readJSON(root *fsroot.Root, name string, v any) error {
+	text, _, err := root.ReadFile(path.Join(Dir, name), maxStatusBytes)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxStatusBytes+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxStatusBytes {
-		return fmt.Errorf("%s is larger than %d bytes", name, maxStatusBytes)
 	}
 	if err := json.Unmarshal(text, v); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -138,11 +127,11 @@ const pollInterval = 250 * time.Millisecond
 
 // Wait looks at the status until it is other than running, or ctx ends; then it gives the context's error with the
 // last status.
-func Wait(ctx context.Context, dir string, coming func(context.Context) (bool, error)) (Status, error) {
+func Wait(ctx context.Context, root *fsroot.Root, coming func(context.Context) (bool, error)) (Status, error) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		s, err := Look(ctx, dir, coming)
+		s, err := Look(ctx, root, coming)
 		if err != nil || s.State != Running {
 			return s, err
 		}

@@ -116,6 +116,3 @@ func rules(o Options) []rule {
 	}
 	return all
 }
-
-// ofUsers says that a rule is of what users own, and may have made a link of.
-func (r rule) ofUsers() bool { return r.reason != "" || r.kind == "history" }

@@ -11,12 +11,13 @@
 package seal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -50,7 +51,11 @@ type Options struct {
 	History bool
 	// Quiet, if not nil, stops what would write on the running system until it is off, after Run has the lock.
 	Quiet func(context.Context) error
+
+	entries int // how many are looked through below one path; 0 for maxEntries
 }
+
+func (o Options) most() int { return cmp.Or(o.entries, maxEntries) }
 
 // Bounds of a look: an image with more than this below one path is not walked to its end, and that is an error.
 const (
@@ -60,17 +65,19 @@ const (
 
 // Look says what would go. The machine-id file is in it if it holds an id.
 func Look(root *fsroot.Root, o Options) (Found, error) {
-	l := look{root: root, seen: map[string]bool{}}
+	l := look{root: root, most: o.most(), seen: map[string]bool{}}
 	var found Found
 	for _, r := range rules(o) {
 		items, err := l.match(r)
 		if err != nil {
 			return found, fmt.Errorf("look for what is to be sealed: %w", err)
 		}
-		if r.reason == "" {
-			found.Left = append(found.Left, items...)
-		} else {
-			found.Kept = append(found.Kept, items...)
+		for _, i := range items {
+			if i.Reason == "" {
+				found.Left = append(found.Left, i)
+			} else {
+				found.Kept = append(found.Kept, i)
+			}
 		}
 	}
 	id, err := hasID(root)
@@ -82,7 +89,7 @@ func Look(root *fsroot.Root, o Options) (Found, error) {
 
 // Leases are the files of DHCP clients, relative to the root: what a machine must forget that turns out to be a copy.
 func Leases(root *fsroot.Root) ([]string, error) {
-	l := look{root: root, seen: map[string]bool{}}
+	l := look{root: root, most: maxEntries, seen: map[string]bool{}}
 	var files []string
 	for _, r := range rules(Options{Live: true}) {
 		if r.kind != "lease" || r.tree {
@@ -119,10 +126,13 @@ func Run(ctx context.Context, root *fsroot.Root, o Options) (Found, error) {
 	if err != nil {
 		return found, err
 	}
-	s := sealing{root: root}
+	s := sealing{root: root, most: o.most(), kept: map[string]string{}}
 	err = s.all(ctx, found.Left)
 	after, again := Look(root, o)
 	after.Removed = s.done
+	if err == nil {
+		after.leave(root, s.kept)
+	}
 	err = errors.Join(err, again)
 	if err == nil && len(after.Left) > 0 {
 		err = fmt.Errorf("%d things are left: somebody made them meanwhile", len(after.Left))
@@ -130,9 +140,23 @@ func Run(ctx context.Context, root *fsroot.Root, o Options) (Found, error) {
 	return after, err
 }
 
+// leave keeps what is left in users' places, for these reasons.
+func (f *Found) leave(root *fsroot.Root, reasons map[string]string) {
+	f.Left = slices.DeleteFunc(f.Left, func(i Item) bool {
+		if !ofUsers(root, i.Path[1:]) {
+			return false
+		}
+		i.Reason = cmp.Or(reasons[i.Path], "somebody made it meanwhile; seal again when nobody is logged in")
+		f.Kept = append(f.Kept, i)
+		return true
+	})
+}
+
 type sealing struct {
 	root *fsroot.Root
+	most int // entries of one item
 	done []Item
+	kept map[string]string // why what users own could not be removed
 }
 
 // all removes items in their order. What belongs to one step is durable before the next begins.
@@ -159,15 +183,18 @@ func (s *sealing) all(ctx context.Context, items []Item) error {
 			continue
 		}
 		v, err := s.root.Volume(path.Dir(p))
-		if err != nil {
+		if err == nil {
+			volumes[v.ID] = path.Dir(p)
+			err = (&removal{root: s.root, volume: v.ID, left: s.most, take: true}).remove(p, maxDepth)
+		}
+		switch {
+		case err == nil:
+			s.done = append(s.done, item)
+		case ofUsers(s.root, p):
+			s.kept[item.Path] = unseen(err)
+		default:
 			return err
 		}
-		volumes[v.ID] = path.Dir(p)
-		left := maxEntries
-		if err := remove(s.root, p, v.ID, maxDepth, &left); err != nil {
-			return err
-		}
-		s.done = append(s.done, item)
 	}
 	return s.sync(volumes)
 }
@@ -182,35 +209,45 @@ func (s *sealing) sync(volumes map[uint64]string) error {
 	return nil
 }
 
-// remove removes a file or link, or a directory with all that is in it: never through a link, and nothing that is on
-// another file system.
-func remove(root *fsroot.Root, p string, volume uint64, depth int, left *int) error {
-	info, err := root.Stat(p)
+// removal removes a file or link, or a directory with all that is in it: never through a link, and nothing that is on
+// another file system than volume. Without take it only says whether it could.
+type removal struct {
+	root   *fsroot.Root
+	volume uint64
+	left   int // entries
+	take   bool
+}
+
+func (r *removal) remove(p string, depth int) error {
+	info, err := r.root.Stat(p)
 	if err != nil || info.Kind == fsroot.Absent {
 		return err
 	}
-	if *left--; *left < 0 || depth == 0 {
+	if r.left--; r.left < 0 || depth == 0 {
 		return &fs.PathError{Op: "remove", Path: p, Err: fsroot.ErrTooLarge}
 	}
 	if info.Kind == fsroot.Directory {
-		v, err := root.Volume(p)
-		if err == nil && v.ID != volume {
+		v, err := r.root.Volume(p)
+		if err == nil && v.ID != r.volume {
 			err = &fs.PathError{Op: "remove", Path: p, Err: fmt.Errorf("a file system is mounted there: %w", syscall.EBUSY)}
 		}
 		var names []string
 		if err == nil {
-			names, err = root.ReadDir(p)
+			names, err = r.root.ReadDir(p)
 		}
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			if err := remove(root, path.Join(p, name), volume, depth-1, left); err != nil {
+			if err := r.remove(path.Join(p, name), depth-1); err != nil {
 				return err
 			}
 		}
 	}
-	if err := root.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if !r.take {
+		return nil
+	}
+	if err := r.root.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -263,157 +300,4 @@ func uninitialize(root *fsroot.Root) error {
 		return err
 	}
 	return root.SyncDir(path.Dir(machineID))
-}
-
-// look finds what rules name.
-type look struct {
-	root *fsroot.Root
-	seen map[string]bool
-	left int
-}
-
-func (l *look) match(r rule) ([]Item, error) {
-	l.left = maxEntries
-	paths, err := l.expand(".", strings.Split(r.pattern, "/"))
-	if err != nil {
-		return nil, err
-	}
-	var items []Item
-	for _, p := range paths {
-		info, err := l.root.Stat(p)
-		if errors.Is(err, fsroot.ErrUntrusted) && r.ofUsers() {
-			continue // a user's link, which nobody follows
-		}
-		if err != nil {
-			return nil, err
-		}
-		if away, err := l.isElsewhere(r, p); err != nil || away {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if r.within {
-			if info.Kind != fsroot.Directory {
-				continue
-			}
-			on, err := l.root.Volume(p)
-			if err != nil {
-				return nil, err
-			}
-			if err := l.files(p, on, maxDepth, func(p string) { items = l.add(items, r, p) }); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if info.Kind == fsroot.Absent || info.Kind == fsroot.Directory && !r.tree || r.kind == "machine-id" && info.Kind == fsroot.Link {
-			continue
-		}
-		items = l.add(items, r, p)
-	}
-	return items, nil
-}
-
-// isElsewhere says that a path that counts only on the root's own file system is on another.
-func (l *look) isElsewhere(r rule, p string) (bool, error) {
-	if !r.same {
-		return false, nil
-	}
-	top, err1 := l.root.Volume(".")
-	v, err2 := l.root.Volume(p)
-	return top.ID != v.ID, errors.Join(err1, err2)
-}
-
-func (l *look) add(items []Item, r rule, p string) []Item {
-	if l.seen[p] {
-		return items
-	}
-	l.seen[p] = true
-	return append(items, Item{Path: "/" + p, Kind: r.kind, Reason: r.reason})
-}
-
-// expand gives the paths that a pattern names below a directory, sorted. What stands before the last name of a pattern may
-// be a link below the root, as it is to the system itself; what "*" has found may not.
-func (l *look) expand(dir string, names []string) ([]string, error) {
-	name, rest := names[0], names[1:]
-	var matching []string
-	if !strings.Contains(name, "*") {
-		matching = []string{name}
-	} else {
-		all, err := l.list(dir)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range all {
-			if ok, _ := path.Match(name, n); ok {
-				matching = append(matching, n)
-			}
-		}
-	}
-	var out []string
-	for _, n := range matching {
-		p := path.Join(dir, n)
-		if len(rest) == 0 {
-			out = append(out, p)
-			continue
-		}
-		if info, err := l.root.Stat(p); err != nil || strings.Contains(name, "*") && info.Kind != fsroot.Directory {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		below, err := l.expand(p, rest)
-		if errors.Is(err, fsroot.ErrUntrusted) && strings.Contains(name, "*") {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, below...)
-	}
-	return out, nil
-}
-
-// files visits the regular files below a directory that are on one file system: what is mounted there is somebody else's.
-func (l *look) files(dir string, on fsroot.Volume, depth int, visit func(p string)) error {
-	names, err := l.list(dir)
-	if err != nil {
-		return err
-	}
-	if depth == 0 {
-		return &fs.PathError{Op: "list", Path: dir, Err: fsroot.ErrTooLarge}
-	}
-	for _, name := range names {
-		p := path.Join(dir, name)
-		info, err := l.root.Stat(p)
-		switch {
-		case err != nil:
-			return err
-		case info.Kind == fsroot.Regular:
-			visit(p)
-		case info.Kind == fsroot.Directory && !l.seen[p]:
-			v, err := l.root.Volume(p)
-			if err == nil && v.ID == on.ID {
-				err = l.files(p, on, depth-1, visit)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// list is the names in a directory, none if there is no such directory.
-func (l *look) list(dir string) ([]string, error) {
-	names, err := l.root.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, nil
-	}
-	if l.left -= len(names); l.left < 0 && err == nil {
-		err = &fs.PathError{Op: "list", Path: dir, Err: fsroot.ErrTooLarge}
-	}
-	sort.Strings(names)
-	return names, err
 }

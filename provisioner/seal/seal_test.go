@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -237,6 +238,62 @@ func TestNothingIsRemovedThroughALink(t *testing.T) {
 	}
 	if len(content(t, outside)) != 1 {
 		t.Error("something outside is gone")
+	}
+}
+
+// A user cannot keep the rest from being sealed: what cannot be looked at, or removed, in places that users can write to is
+// kept and said, with the cure. In the system's own places it is an error.
+func TestUsersCannotKeepTheRestFromBeingSealed(t *testing.T) {
+	deep := strings.Repeat("a/", 70) + "x"
+	files := machine()
+	files["var/crash/deep/"+deep] = "stays"
+	root, dir := system(t, files)
+	many := filepath.Join(dir, "var/crash/many")
+	if err := os.Mkdir(many, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 101 {
+		if err := os.Mkdir(filepath.Join(many, strconv.Itoa(i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(t, dir, "home/bert/.ssh", "/srv")
+	for _, name := range []string{"var/crash", "home/bert"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o1777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := []string{
+		"/etc/iscsi/initiatorname.iscsi", "/home/anna/.ssh/authorized_keys", "/home/bert/.ssh/authorized_keys", "/root/.ssh/authorized_keys",
+		"/var/crash/deep", "/var/crash/many",
+	}
+	small := seal.Small(seal.Options{}, 100)
+	look, err := seal.Look(root, small)
+	if err != nil || !slices.Equal(paths(look.Kept), kept) {
+		t.Errorf("a look keeps %q, error %v", paths(look.Kept), err)
+	}
+	done, err := seal.Run(context.Background(), root, small)
+	if err != nil || len(done.Left) > 0 || !slices.Equal(paths(done.Kept), kept) {
+		t.Errorf("left %q, kept %q, error %v", paths(done.Left), paths(done.Kept), err)
+	}
+	for _, i := range done.Kept {
+		strange := strings.HasPrefix(i.Path, "/var/crash/") || strings.HasPrefix(i.Path, "/home/bert/")
+		if said := strings.HasPrefix(i.Reason, "it could not be looked at: "); said != strange || said && !strings.Contains(i.Reason, "seal again") {
+			t.Errorf("%s: %s", i.Path, i.Reason)
+		}
+	}
+	if after := content(t, dir); after["etc/machine-id"] != "uninitialized\n" || after["var/crash/202611281200/vmcore"] != "" {
+		t.Error("the rest is not sealed")
+	}
+
+	if err := os.RemoveAll(many); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "var/crash"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seal.Run(context.Background(), root, small); !errors.Is(err, fsroot.ErrTooLarge) {
+		t.Errorf("in the system's own place: error %v", err)
 	}
 }
 

@@ -134,6 +134,9 @@ type HandedOff struct {
 type Scripts struct {
 	Version int               `json:"version"`
 	Ended   map[string]string `json:"ended"` // digest to result
+	// Begun is the digest of what was begun and has not ended yet, and Times how often it was, in this instance's file.
+	Begun string `json:"begun,omitempty"`
+	Times int    `json:"times,omitempty"`
 }
 
 // Runtime is what a later boot does: it has all that takes, so that neither the datasource nor the configuration

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 type Input struct {
 	Root    *fsroot.Root
 	Version string // of this program
+	Program string // the path of this program, by which the journal knows what it said under another name
 	Now     time.Time
 	// Run runs a program and gives what it prints; nil below another root than the running system's, of which there is
 	// neither a journal nor a command line.
@@ -259,12 +261,15 @@ func (b *bundle) journal(ctx context.Context) {
 	for _, unit := range ourUnits() {
 		args = append(args, "UNIT="+unit)
 	}
+	if b.Program != "" {
+		args = append(args, "+", "_EXE="+b.Program)
+	}
 	out, err := b.Run(ctx, "journalctl", args...)
 	b.missing("journal", err)
 	var kept bytes.Buffer
 	for line := range bytes.Lines(out) {
 		var entry map[string]any
-		if json.Unmarshal(line, &entry) != nil || !isOurs(entry) {
+		if json.Unmarshal(line, &entry) != nil || !b.isOurs(entry) {
 			continue
 		}
 		few := map[string]string{}
@@ -283,23 +288,31 @@ func (b *bundle) journal(ctx context.Context) {
 }
 
 // isOurs says that a message is one of ours and has no word of the user's: what else our program prints, such as
-// final_message, is his. So are the units of his scripts.
-func isOurs(entry map[string]any) bool {
+// final_message, is his, and is marked so by its priority. So are the units of his scripts. Other units run us as
+// coreos-cloudinit: there it is the file of the program that the journal vouches for.
+func (b *bundle) isOurs(entry map[string]any) bool {
 	field := func(name string) string { text, _ := entry[name].(string); return text }
-	among := func(name string) bool {
-		for _, unit := range ourUnits() {
-			if name == unit {
-				return true
-			}
+	unit := field("_SYSTEMD_UNIT")
+	switch {
+	case field("_PID") == "1":
+		return slices.Contains(ourUnits(), field("UNIT"))
+	case slices.Contains(ourUnits(), unit):
+		if field("_COMM") != "provisioner" {
+			return false
 		}
+	case b.Program == "" || field("_EXE") != b.Program || field("_COMM") != coreosComm && !strings.HasPrefix(unit, coreosUnit):
 		return false
 	}
-	if field("_PID") == "1" {
-		return among(field("UNIT"))
-	}
-	return among(field("_SYSTEMD_UNIT")) && field("_COMM") == "provisioner" &&
-		(strings.HasPrefix(field("MESSAGE"), "provisioner: ") || field("PROVISIONER_STAGE")+field("PROVISIONER_STATE") != "")
+	return field("PROVISIONER_STAGE")+field("PROVISIONER_STATE") != "" ||
+		strings.HasPrefix(field("MESSAGE"), "provisioner: ") && field("PRIORITY") != report.UserPriority
 }
+
+// What the journal knows us by under coreos-cloudinit's name: the name of the process, which the kernel cuts to 15 bytes,
+// and the unit that goes on watching.
+const (
+	coreosComm = "coreos-cloudini"
+	coreosUnit = "coreos-cloudinit-handoff-"
+)
 
 // Run runs a program for at most 20 s and gives the first 32 MiB of what it prints.
 func Run(ctx context.Context, name string, args ...string) ([]byte, error) {

@@ -44,7 +44,7 @@ func bundle(t *testing.T, dir string, run func(context.Context, string, ...strin
 	}
 	defer root.Close()
 	var out bytes.Buffer
-	in := support.Input{Root: root, Version: "v1", Now: time.Unix(1795000000, 0), Run: run, Interfaces: func(context.Context) ([]plan.Interface, error) {
+	in := support.Input{Root: root, Version: "v1", Program: "/usr/bin/provisioner", Now: time.Unix(1795000000, 0), Run: run, Interfaces: func(context.Context) ([]plan.Interface, error) {
 		return []plan.Interface{{Name: "eth0", MAC: "52:54:00:00:00:01", MTU: 1500, Up: true}}, nil
 	}}
 	if err := support.Write(t.Context(), &out, in); err != nil {
@@ -97,6 +97,13 @@ func TestNothingSecret(t *testing.T) {
 			return []byte(`{"_SYSTEMD_UNIT":"provisioner.service","_COMM":"provisioner","MESSAGE":"provisioner: fetch: ec2","_CMDLINE":"` + canary + `","_PID":"7"}
 {"_SYSTEMD_UNIT":"provisioner.service","_COMM":"provisioner","MESSAGE":"finished: done","PROVISIONER_STATE":"done"}
 {"_SYSTEMD_UNIT":"provisioner-handoff.service","_COMM":"provisioner","MESSAGE":"a final_message of ` + canary + `"}
+{"_SYSTEMD_UNIT":"provisioner-handoff.service","_COMM":"provisioner","PRIORITY":"5","MESSAGE":"provisioner: a final_message of ` + canary + `"}
+{"_SYSTEMD_UNIT":"coreos-cloudinit-handoff-7.service","_COMM":"provisioner","_EXE":"/usr/bin/provisioner","PRIORITY":"5","MESSAGE":"provisioner: ` + canary + `"}
+{"_SYSTEMD_UNIT":"coreos-cloudinit-handoff-7.service","_COMM":"provisioner","_EXE":"/usr/bin/provisioner","PRIORITY":"6","MESSAGE":"provisioner: hand off: 1"}
+{"_SYSTEMD_UNIT":"oem-cloudinit.service","_COMM":"coreos-cloudini","_EXE":"/usr/bin/provisioner","PRIORITY":"6","MESSAGE":"provisioner: fetch: file"}
+{"_SYSTEMD_UNIT":"oem-cloudinit.service","_COMM":"coreos-cloudini","_EXE":"/usr/bin/provisioner","PRIORITY":"6","MESSAGE":"began","PROVISIONER_STAGE":"lock"}
+{"_SYSTEMD_UNIT":"provisioner-runcmd-0.service","_COMM":"coreos-cloudini","_EXE":"/bin/sh","MESSAGE":"provisioner: ` + canary + `"}
+{"_SYSTEMD_UNIT":"provisioner-runcmd-0.service","_COMM":"provisioner","_EXE":"/usr/bin/provisioner","MESSAGE":"provisioner: ` + canary + `"}
 {"_SYSTEMD_UNIT":"provisioner-script-user-data-1.service","_COMM":"provisioner","MESSAGE":"provisioner: ` + canary + `"}
 {"_SYSTEMD_UNIT":"provisioner.service","_COMM":"sh","MESSAGE":"provisioner: ` + canary + `"}
 {"_PID":"1","UNIT":"provisioner.service","MESSAGE":"Finished Provision this machine."}
@@ -119,6 +126,9 @@ no JSON ` + canary + `
 		"units.txt": "Id=provisioner.service\nActiveState=active\n\nId=provisioner.target\nActiveState=active\n",
 		"journal.json": `{"MESSAGE":"provisioner: fetch: ec2","_PID":"7","_SYSTEMD_UNIT":"provisioner.service"}
 {"MESSAGE":"finished: done","PROVISIONER_STATE":"done","_SYSTEMD_UNIT":"provisioner.service"}
+{"MESSAGE":"provisioner: hand off: 1","PRIORITY":"6","_SYSTEMD_UNIT":"coreos-cloudinit-handoff-7.service"}
+{"MESSAGE":"provisioner: fetch: file","PRIORITY":"6","_SYSTEMD_UNIT":"oem-cloudinit.service"}
+{"MESSAGE":"began","PRIORITY":"6","PROVISIONER_STAGE":"lock","_SYSTEMD_UNIT":"oem-cloudinit.service"}
 {"MESSAGE":"Finished Provision this machine.","UNIT":"provisioner.service","_PID":"1"}
 `,
 		"about.json": `{

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package report
-
-func locked(string) bool { return false }
