@@ -11,6 +11,7 @@ import (
 
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/report"
+	"cloudconfig/schema"
 )
 
 const (
@@ -102,6 +103,93 @@ func TestACopyBecomesAnotherMachine(t *testing.T) {
 		if was != before[name] {
 			t.Errorf("the boot after a power cut has written %s", name)
 		}
+	}
+}
+
+// A copy does not go on with what the first machine was, at whichever boot: not without a datasource, and not after a power
+// cut. Once it has a datasource it becomes a machine of its own, with the host keys that it has.
+func TestACopyWithoutADatasource(t *testing.T) {
+	m := hardware(t, "HPE")
+	const unit, source = "run/systemd/system/a.service", "usr/share/a.yaml"
+	text := "#cloud-config\nhostname: web1\ncoreos: {units: [{name: a.service, runtime: true, command: start, content: \"[Service]\\nExecStart=/bin/true\\n\"}]}\n"
+	m.write(source, text)
+	m.write(settingsFile, "datasources: [file="+filepath.Join(m.dir, source)+"]\n")
+	m.write(hostKey, "the first machine's PRIVATE KEY\n")
+	for _, stage := range stages() {
+		m.run(stage)
+	}
+	if m.read(unit) == "(none)" {
+		t.Fatal("the first machine has no unit")
+	}
+	m.write(uuidFile, otherUUID)
+	if err := os.Remove(filepath.Join(m.dir, source)); err != nil {
+		t.Fatal(err)
+	}
+	var key string
+	for n := range 2 {
+		m.restart()
+		m.run(firstboot.BootLocal)
+		if m.read(firstboot.FirstPath) == "(none)" {
+			t.Errorf("boot %d is no first boot", n+1)
+		}
+		if now := m.read(hostKey); key != "" && now != key {
+			t.Errorf("boot %d makes other host keys", n+1)
+		} else {
+			key = now
+		}
+		m.run(firstboot.BootFloor)
+		r, calls := m.run(firstboot.BootMain)
+		if r.State != report.Failed || len(calls) > 0 || m.read(unit) != "(none)" {
+			t.Errorf("boot %d: %s, calls %q, the unit is %q", n+1, r.State, calls, m.read(unit))
+		}
+	}
+	if !strings.Contains(m.console.String(), "is not gone on with") {
+		t.Errorf("it does not say why:\n%s", &m.console)
+	}
+	m.restart()
+	m.write(source, text)
+	for _, stage := range stages() {
+		if r, _ := m.run(stage); r.State == report.Failed {
+			t.Errorf("%s: %v", r.State, r.Errors)
+		}
+	}
+	if m.read(unit) == "(none)" || m.read(hostKey) != key {
+		t.Errorf("with a datasource: the unit is %q, other host keys: %t", m.read(unit), m.read(hostKey) != key)
+	}
+	m.restart()
+	if m.run(firstboot.BootLocal); m.read(firstboot.FirstPath) != "(none)" || m.read(unit) == "(none)" {
+		t.Error("its own second boot is a first one")
+	}
+}
+
+// An instance that moves to other hardware goes on as it was: once that has new keys, it is the same.
+func TestAnInstanceThatMoves(t *testing.T) {
+	m := provisioned(t)
+	boot := func() {
+		t.Helper()
+		for _, stage := range stages() {
+			r, _ := m.run(stage, func(e *firstboot.Env) {
+				e.Metadata = &schema.Metadata{Version: 1, Datasource: "file", InstanceID: "i-1"}
+			})
+			if r.State == report.Failed {
+				t.Errorf("%s: %v", r.State, r.Errors)
+			}
+		}
+		m.restart()
+	}
+	boot()
+	boot()
+	m.write(uuidFile, otherUUID)
+	boot()
+	before := m.persistent()
+	boot()
+	for name, was := range m.persistent() {
+		if was != before[name] {
+			t.Errorf("the second boot there has written %s", name)
+		}
+	}
+	if text := m.read("var/lib/provisioner/machine.json"); strings.Contains(text, "copied") {
+		t.Errorf("it is a copy for ever: %s", text)
 	}
 }
 

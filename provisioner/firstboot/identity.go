@@ -85,12 +85,32 @@ func (r *run) askByMAC(ctx context.Context) {
 	}
 }
 
+// isCopy says that what is known of instances is of the machine that this one was copied from.
+func (r *run) isCopy() (bool, error) {
+	if !r.Live || r.host == nil {
+		return false, nil
+	}
+	return r.disk().IsCopy()
+}
+
+// own makes the state of an instance that has moved to other hardware that machine's own. Else it writes nothing.
+func (r *run) own(ctx context.Context) error {
+	if copied, err := r.isCopy(); !copied || err != nil {
+		return err
+	}
+	record, err := r.disk().Record()
+	if err != nil {
+		return err
+	}
+	return r.makeSo(ctx, record)
+}
+
 // succeed makes room for an instance where the machine has another one's state, before anything of the new one is applied.
 func (r *run) succeed(ctx context.Context) error {
 	if r.instance == "" || r.Legacy != nil { // of whose instances a machine may be several
 		return nil
 	}
-	s, err := r.disk().Succeed(r.instance, r.data.Meta, r.Clone)
+	s, err := r.disk().Succeed(r.instance, r.data.Meta)
 	if s.Another {
 		r.enter("new instance")
 	}

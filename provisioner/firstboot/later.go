@@ -31,6 +31,12 @@ func (r *run) knownOrLost(known func() (bool, error), lost error) (bool, error) 
 	if err != nil || dir == "" || was != "" && was != dir {
 		return false, err
 	}
+	if copied, err := r.isCopy(); copied || err != nil {
+		if copied {
+			r.say("fetch", "what was applied here was applied to the machine that this one is a copy of, and is not gone on with")
+		}
+		return false, err
+	}
 	r.instance = dir
 	if later, err := known(); !later || err != nil {
 		r.instance = was
@@ -79,6 +85,9 @@ func (r *run) appliedBefore() (bool, error) {
 // command asks for is asked for at every boot, as coreos-cloudinit did, but what runs is not restarted.
 func (r *run) again(ctx context.Context) report.State {
 	r.enter("restore")
+	if err := r.own(ctx); err != nil {
+		return r.failed(err)
+	}
 	made, err := restore(ctx, r.Root, r.instance, func(string) bool { return true })
 	if err == nil {
 		err = r.label(ctx, made)

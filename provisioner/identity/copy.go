@@ -45,8 +45,8 @@ func (d Disk) Settle() (s Settlement, err error) {
 	if err := errors.Join(err, err2); err != nil {
 		return s, err
 	}
-	if dir, err := state.CurrentDir(d.Root); err != nil || dir == "" {
-		record = nil // a machine that is not provisioned has no record yet
+	if dir, err := state.CurrentDir(d.Root); err != nil || dir == "" || was.Copied {
+		record = nil // a machine that is not provisioned has no record yet, or stays a copy
 	}
 	s.Changes = append(changes, record...)
 	return s, nil
@@ -73,6 +73,7 @@ func (d Disk) settleCopy(was, now state.Machine) (s Settlement, err error) {
 			s.Gets += ", DHCP by the addresses of its cards in this boot, and a new machine-id from the next boot on"
 		}
 	}
+	now.Copied = true
 	record, err := state.File(state.Top, state.MachineFile, now)
 	s.Changes = append(changes, record)
 	return s, err

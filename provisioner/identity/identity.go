@@ -86,14 +86,15 @@ func (d Disk) Once() (m state.Machine, known bool, err error) {
 	return m, known, err
 }
 
-// IsCopy says that the system is known to have been in another machine when it was looked at last.
+// IsCopy says that the state of instances that the system has is of another machine: it is in another one than before, or has
+// been settled there and has no state of its own yet.
 func (d Disk) IsCopy() (bool, error) {
 	was, known, err := d.Once()
-	return known && was.IsOther(d.Machine()), err
+	return known && (was.Copied || was.IsOther(d.Machine())), err
 }
 
-// Record is the change that remembers which machine this is; none if it is known to be another one by now, which
-// the next boot has to settle.
+// Record is the change that remembers which machine this is, and that it has a state of its own; none if that is known, or if
+// it is another machine by now, which the next boot has to settle.
 func (d Disk) Record() ([]plan.Change, error) {
 	if !d.Live || d.Host == nil {
 		return nil, nil

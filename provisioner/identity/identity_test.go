@@ -104,14 +104,14 @@ func TestSucceed(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		last    string
-		renewed bool
+		copied  bool // and so its keys are others already
 		another bool
 		has     string
 		keys    bool
 	}{
 		{"the only instance", "", false, false, "", false},
 		{"another instance", "i-1", false, true, "-" + other + "/user-data", true},
-		{"and the keys are new already", "i-1", true, true, "-" + state.Top + "/network", false},
+		{"a copy, that has new keys already", "i-1", true, true, "-" + state.Top + "/network", false},
 		{"the same by another name", "i-2", false, false, "-" + other + "/user-data", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -120,13 +120,16 @@ func TestSucceed(t *testing.T) {
 				files[other+"/user-data"] = "secret"
 				files[other+"/"+state.InstanceFile] = text(t, schema.Metadata{InstanceID: test.last})
 			}
+			if test.copied {
+				files[state.Top+"/"+state.MachineFile] = text(t, state.Machine{Version: 1, Copied: true})
+			}
 			d := disk(t, files)
 			if test.last != "" {
 				if err := os.Symlink("instances/"+filepath.Base(other), filepath.Join(d.Root.Name(), state.Current)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			s, err := d.Succeed(own, schema.Metadata{InstanceID: "i-2"}, test.renewed)
+			s, err := d.Succeed(own, schema.Metadata{InstanceID: "i-2"})
 			if err != nil || s.Another != test.another || len(s.Keys) > 0 != test.keys || len(s.Jobs) > 0 != test.keys {
 				t.Errorf("%v, %+v", err, s)
 			}

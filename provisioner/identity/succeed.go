@@ -27,12 +27,12 @@ type Succession struct {
 }
 
 // Succeed says what goes where dir, of an instance with this metadata, is not the only directory of one, as when a disk was
-// copied: all that is known of others, their user-data and secrets included; and the host keys of sshd become others, unless
-// they have (renewed). What the configuration of the last has made stays, and so does the list of it, which has no secrets: it
+// copied: all that is known of others, their user-data and secrets included; and the host keys of sshd become others, but
+// those of a copy, which are Settle's. What the configuration of the last has made stays, and so does the list of it, which has no secrets: it
 // is what the new configuration leaves over. Afterwards no instance has been applied, but for the list.
 //
 // After an error, of the Succession Another alone may be set.
-func (d Disk) Succeed(dir string, meta schema.Metadata, renewed bool) (s Succession, err error) {
+func (d Disk) Succeed(dir string, meta schema.Metadata) (s Succession, err error) {
 	const instances = state.Top + "/instances"
 	others, err := fsroot.List(d.Root, instances)
 	others = slices.DeleteFunc(others, func(name string) bool { return name == path.Base(dir) })
@@ -63,7 +63,11 @@ func (d Disk) Succeed(dir string, meta schema.Metadata, renewed bool) (s Success
 	if err := d.remove(networkState, &s.Changes); err != nil || !d.Live {
 		return s, err
 	}
-	if !renewed {
+	copied, err := d.IsCopy() // the keys of a copy are what Settle renews
+	if err != nil {
+		return s, err
+	}
+	if !copied {
 		if s.Keys, err = hostkeys.Renew(d.Root); err != nil {
 			return s, err
 		}

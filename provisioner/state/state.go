@@ -100,6 +100,8 @@ type Machine struct {
 	UUID    string `json:"uuid,omitempty"`   // of the SMBIOS
 	Serial  string `json:"serial,omitempty"` // of DMI
 	ID      string `json:"id,omitempty"`     // of /etc/machine-id
+	// Copied says that the state of instances beside it is of the machine that this one was copied from.
+	Copied bool `json:"copied,omitempty"`
 }
 
 // IsOther says that the machine is known to be another than m was: by its hardware, and where neither has any that can be
