@@ -52,7 +52,11 @@ func (f *failure) Unwrap() []error {
 func (f *failure) RetryAfter() time.Duration { return f.after }
 
 func fail(req *http.Request, class error, problem string) *failure {
-	return &failure{request: strings.ToLower(req.Method) + " " + Redact(req.URL.String()), problem: problem, class: class}
+	shown := Redact
+	if req.Method == http.MethodPost {
+		shown = Origin
+	}
+	return &failure{request: strings.ToLower(req.Method) + " " + shown(req.URL.String()), problem: problem, class: class}
 }
 
 // Check judges the status of an answer: nil for 200; an error that wraps datasources.ErrAbsent for 404, and
@@ -135,6 +139,16 @@ func reason(err error) string {
 		return whole.Err.Error()
 	}
 	return err.Error()
+}
+
+// Origin is the scheme and the host of a URL, for printing it to everybody: where something is posted to, the path may be a
+// secret, as of a web hook.
+func Origin(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Opaque != "" {
+		return "(unreadable URL)"
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // Redact is a URL for printing: without user info and without the values of its query, which are where people

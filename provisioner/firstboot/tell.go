@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"cloudconfig/datasources/httpget"
 	"cloudconfig/provisioner/hostkeys"
 	"cloudconfig/provisioner/messages"
 	"cloudconfig/provisioner/plan"
@@ -143,7 +144,7 @@ func (r *run) send(ctx context.Context, dir string) {
 			r.warn("%s: %v; the next boot tries again", m.Kind, err)
 			continue
 		}
-		r.say("report", "%s: told %s", m.Kind, messages.Host(m.URL))
+		r.say("report", "%s: told %s", m.Kind, httpget.Origin(m.URL))
 		heard = append(heard, m)
 	}
 	if len(heard) == 0 {

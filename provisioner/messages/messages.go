@@ -35,7 +35,7 @@ func Post(ctx context.Context, env datasources.Env, policy trust.Policy, m state
 	env.Answered = nil // it is no answer of a datasource
 	client := httpget.New(env, httpget.Options{Trust: &policy, MaxBytes: 1 << 20})
 	tries := 0
-	return env.Retry(ctx, Host(m.URL), func(ctx context.Context) error {
+	return env.Retry(ctx, httpget.Origin(m.URL), func(ctx context.Context) error {
 		tries++
 		err := client.Post(ctx, m.URL, m.ContentType, m.Body)
 		if errors.Is(err, datasources.ErrNotReady) && tries == m.Tries {
@@ -43,15 +43,6 @@ func Post(ctx context.Context, env datasources.Env, policy trust.Policy, m state
 		}
 		return err
 	})
-}
-
-// Host is a URL as it may be told to everybody: its path may be a secret, as of a web hook.
-func Host(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(unreadable URL)"
-	}
-	return u.Scheme + "://" + u.Host
 }
 
 // phoneTries is how often phone_home is tried if nothing is said.

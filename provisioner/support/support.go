@@ -169,7 +169,7 @@ func (b *bundle) owner() {
 		NTP: s.NTP, NetworkCheck: s.NetworkCheck, Pins: len(s.Trust.Pins), Keys: len(s.Trust.Keys), Signed: s.Trust.Signed, Insecure: s.Trust.Insecure,
 	}
 	if s.ReportURL != "" {
-		o.ReportURL = httpget.Redact(s.ReportURL)
+		o.ReportURL = httpget.Origin(s.ReportURL)
 	}
 	for _, spec := range s.Datasources {
 		o.Datasources = append(o.Datasources, catalog.Label(spec))
