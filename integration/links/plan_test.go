@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/links"
@@ -66,7 +67,7 @@ route add default via 10.0.0.1 metric 1024 proto dhcp
 		t.Errorf("%s\n%v", diff, found)
 	}
 	var drawn strings.Builder
-	if err := plan.Write(&drawn, p, plan.DrawOptions{Facts: in.Facts}); err != nil {
+	if err := draw.Write(&drawn, p, draw.Options{Facts: in.Facts}); err != nil {
 		t.Fatal(err)
 	}
 	_, got, _ := strings.Cut(drawn.String(), "network:\n")

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"cloudconfig/provisioner/plan"
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/image"
@@ -348,7 +348,7 @@ func contentDiff(was, now thing) []string {
 			return nil
 		}
 	}
-	lines, ok := plan.Unified(string(was.data), string(now.data))
+	lines, ok := draw.Unified(string(was.data), string(now.data))
 	if !ok {
 		return nil
 	}

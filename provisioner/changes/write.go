@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"cloudconfig/provisioner/plan"
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/schema/diag"
 )
 
@@ -162,7 +162,7 @@ func (w textWriter) line(code, text string) {
 
 func (w textWriter) items(items []Item) {
 	for _, i := range items {
-		sign, code := plan.Mark(i.Action)
+		sign, code := draw.Mark(i.Action)
 		words := []string{sign, string(i.Kind)}
 		if i.Kind != KindHostname {
 			words = append(words, diag.Printable(i.Name))
@@ -182,9 +182,9 @@ func (w textWriter) items(items []Item) {
 			code := ""
 			switch l[0] {
 			case '+':
-				_, code = plan.Mark("added")
+				_, code = draw.Mark("added")
 			case '-':
-				_, code = plan.Mark("removed")
+				_, code = draw.Mark("removed")
 			}
 			w.line(code, "    "+l)
 		}

@@ -20,12 +20,12 @@ import (
 	"cloudconfig/datasources/disk"
 	"cloudconfig/datasources/machine"
 	"cloudconfig/provisioner/confirm"
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/provisioner/facts"
 	"cloudconfig/provisioner/firstboot"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/links"
-	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
@@ -257,7 +257,7 @@ Exit status: 0 there is a plan; 1 the configuration is refused; 2 usage; 3 the p
 			if made.Found.HasErrors() {
 				return status(report.ExitRefused)
 			}
-			if err := plan.Write(c.Stdout, made.Plan, plan.DrawOptions{JSON: out.format == "json", Color: out.inColor(c), Facts: made.Facts}); err != nil {
+			if err := draw.Write(c.Stdout, made.Plan, draw.Options{JSON: out.format == "json", Color: out.inColor(c), Facts: made.Facts}); err != nil {
 				return c.fail(err)
 			}
 			return nil

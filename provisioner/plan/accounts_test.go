@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
@@ -359,7 +360,7 @@ func TestPasswordsOfSystem(t *testing.T) {
 				t.Errorf("no line that begins with %s is of %s:\n%s", tt.want, tt.date, d.content("etc/shadow"))
 			}
 			var shown strings.Builder
-			if err := plan.Write(&shown, p, plan.DrawOptions{}); err != nil {
+			if err := draw.Write(&shown, p, draw.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			if text := shown.String(); strings.Contains(text, "$6$") || strings.Contains(text, ": secret") || !strings.Contains(text, "password (secret)") {

@@ -138,7 +138,7 @@ func (it *Item) isApplied(s *Seen) bool {
 	case MakeDirectory:
 		return s.Kind == fsroot.Directory
 	}
-	return s.Kind == fsroot.Regular && s.Attr == it.Attr && s.digest() == it.SHA256
+	return s.Kind == fsroot.Regular && s.Attr == it.Attr && s.Digest() == it.SHA256
 }
 
 // takes says that what is wanted comes before what anybody has changed.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
@@ -153,7 +154,7 @@ func TestNetworkKeyIsSecret(t *testing.T) {
 		if !found {
 			t.Errorf("with %q: no .netdev among %v", group, ours(p))
 		}
-		if drawn := draw(t, p, plan.DrawOptions{}); strings.Contains(drawn, "4GgaQCy68") {
+		if drawn := show(t, p, draw.Options{}); strings.Contains(drawn, "4GgaQCy68") {
 			t.Errorf("the key is shown:\n%s", drawn)
 		}
 	}
@@ -531,7 +532,7 @@ func TestNetworkChanges(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, _ := newDisk(tc.disk).compute(t, live(tc.network, tc.interfaces...))
-			_, after, _ := strings.Cut(draw(t, p, plan.DrawOptions{Facts: plan.Facts{Live: true}}), "network:\n")
+			_, after, _ := strings.Cut(show(t, p, draw.Options{Facts: plan.Facts{Live: true}}), "network:\n")
 			after, _, _ = strings.Cut(after, "after the commit:")
 			var got []string
 			for line := range strings.Lines(after) {
@@ -582,7 +583,7 @@ func TestDrawNetworkJSON(t *testing.T) {
 	p, _ := newDisk(map[string]string{"etc/systemd/network/05-provisioner-wan.network": "[Match]\nName=wan\n"}).compute(t, live(networkOf(link), on))
 	var got, want any
 	var all struct{ Network json.RawMessage }
-	if err := json.Unmarshal([]byte(draw(t, p, plan.DrawOptions{JSON: true})), &all); err != nil {
+	if err := json.Unmarshal([]byte(show(t, p, draw.Options{JSON: true})), &all); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(all.Network, &got); err != nil {
@@ -681,4 +682,14 @@ func TestNetworkNeedsAResolver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// show is a plan as it is drawn.
+func show(t *testing.T, p plan.Plan, o draw.Options) string {
+	t.Helper()
+	var b strings.Builder
+	if err := draw.Write(&b, p, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

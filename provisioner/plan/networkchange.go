@@ -85,7 +85,7 @@ func (p *networkPlan) linkChange(l *network.Link, files []networkFile, on *Inter
 		for _, server := range l.DNS.Servers {
 			n.DNS = append(n.DNS, server.Addr)
 		}
-		table := uint32(tableMain)
+		table := uint32(TableMain)
 		if in != nil {
 			n.Master = in.ID
 			if in.Kind == network.VRF {
@@ -122,8 +122,8 @@ func (f *networkFile) action() string {
 	return "changed"
 }
 
-// tableMain is the kernel's main routing table.
-const tableMain = 254
+// TableMain is the kernel's main routing table.
+const TableMain = 254
 
 // routes takes the routes of a link, and their gateways. table is that of routes which name none.
 func (n *LinkChange) routes(l *network.Link, table uint32) {

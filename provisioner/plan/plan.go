@@ -1,11 +1,13 @@
 // Package plan decides every change to a machine before one is made.
 //
 // [Compute] is pure: configuration, metadata and facts in, a [Plan] out. A plan is data, without functions, so
-// it can be compared, printed, hashed and kept. Package commit makes the changes, package handoff does what
-// cannot be undone.
+// it can be compared, printed, hashed and kept. Package draw shows it, package commit makes the changes, package handoff
+// does what cannot be undone.
 package plan
 
 import (
+	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -238,10 +240,11 @@ func (p *PhoneHome) Fields() []string {
 
 // String is "tell https://example.com/up, once: hostname, fqdn".
 func (p *PhoneHome) String() string {
-	return "tell " + p.shown() + ", once: " + strings.Join(p.Fields(), ", ")
+	return "tell " + p.Address() + ", once: " + strings.Join(p.Fields(), ", ")
 }
 
-func (p *PhoneHome) shown() string {
+// Address is the URL without user info and query values.
+func (p *PhoneHome) Address() string {
 	return httpget.Redact(strings.ReplaceAll(p.URL, "${INSTANCE_ID}", "$INSTANCE_ID"))
 }
 
@@ -311,4 +314,30 @@ type InterfaceRoute struct {
 	Metric uint32
 	// Protocol is who made it: "kernel", "boot", "static", "dhcp", "ra", or a number.
 	Protocol string
+}
+
+// Lines is how many lines a script has, counting a last one without an end.
+func (s *Script) Lines() int { return lineCount(s.Content) }
+
+// Digest is the SHA-256 of what is in a file, in hex; empty if nobody has looked.
+func (s *Seen) Digest() string {
+	if s.SHA256 == "" && int64(len(s.Data)) == s.Size {
+		return Digest(s.Data)
+	}
+	return s.SHA256
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+func lineCount(text []byte) int {
+	n := bytes.Count(text, []byte("\n"))
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		n++
+	}
+	return n
 }

@@ -158,7 +158,7 @@ no JSON ` + canary + `
     "imdsv1": false,
     "floor": true,
     "removable": false,
-    "report_url": "https://example.com/up?t=...",
+    "report_url": "https://example.com",
     "signed": false,
     "insecure": false
   },

@@ -1,4 +1,4 @@
-package plan_test
+package draw_test
 
 import (
 	"encoding/json"
@@ -8,18 +8,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloudconfig/provisioner/draw"
 	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema/source"
 )
 
-func draw(t *testing.T, p plan.Plan, o plan.DrawOptions) string {
+func drawn(t *testing.T, p plan.Plan, o draw.Options) string {
 	t.Helper()
 	var b strings.Builder
-	if err := plan.Write(&b, p, o); err != nil {
+	if err := draw.Write(&b, p, o); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func at(line int) source.Range {
+	return source.Range{File: "user-data", Start: source.Pos{Line: line, Column: 1}, End: source.Pos{Line: line, Column: 2}}
 }
 
 func why(line int) []source.Range { return []source.Range{at(line)} }
@@ -116,12 +121,12 @@ func TestDrawChanges(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			passwd := was("root:x:0:0::/root:/bin/sh\ncore:x:1000:1000::/home/core:/bin/sh\n", 0o644)
 			facts := plan.Facts{Paths: map[string]*plan.Seen{"etc/passwd": &passwd}}
-			got := draw(t, plan.Plan{Changes: []plan.Change{tt.change}}, plan.DrawOptions{Facts: facts})
+			got := drawn(t, plan.Plan{Changes: []plan.Change{tt.change}}, draw.Options{Facts: facts})
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
-			for _, o := range []plan.DrawOptions{{}, {JSON: true}} {
-				if got := draw(t, plan.Plan{Changes: []plan.Change{tt.change}}, o); strings.Contains(got, "canary") {
+			for _, o := range []draw.Options{{}, {JSON: true}} {
+				if got := drawn(t, plan.Plan{Changes: []plan.Change{tt.change}}, o); strings.Contains(got, "canary") {
 					t.Errorf("a secret is told: %s", got)
 				}
 			}
@@ -160,13 +165,13 @@ after the commit:
   reboot in 5 minutes, if its condition holds  (user-data:12:1)
 2 to add, 0 to change, 0 to remove, 1 job, 1 command, 3 scripts
 `
-	if diff := cmp.Diff(want, draw(t, p, plan.DrawOptions{Facts: plan.Facts{Live: true, SystemHostname: "localhost"}})); diff != "" {
+	if diff := cmp.Diff(want, drawn(t, p, draw.Options{Facts: plan.Facts{Live: true, SystemHostname: "localhost"}})); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestDrawNothing(t *testing.T) {
-	if got := draw(t, plan.Plan{}, plan.DrawOptions{}); got != "nothing to do\n" {
+	if got := drawn(t, plan.Plan{}, draw.Options{}); got != "nothing to do\n" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -176,7 +181,7 @@ func TestDrawInColour(t *testing.T) {
 	want := "\x1b[32m+ file /a 0644 root:root 2 bytes  (user-data:5:1)\x1b[0m\n" +
 		"\x1b[33m~ file /b 0644 root:root 2 bytes  (user-data:5:1)\x1b[0m\n" +
 		"    @@ -1 +1 @@\n\x1b[31m    -1\x1b[0m\n\x1b[32m    +2\x1b[0m\n1 to add, 1 to change, 0 to remove, 0 jobs\n"
-	if diff := cmp.Diff(want, draw(t, p, plan.DrawOptions{Color: true})); diff != "" {
+	if diff := cmp.Diff(want, drawn(t, p, draw.Options{Color: true})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -199,7 +204,7 @@ func TestDrawJSON(t *testing.T) {
 
 		PhoneHome: &plan.PhoneHome{URL: "https://u:canary@example.com/?token=canary", Why: why(10)},
 	}
-	got := draw(t, p, plan.DrawOptions{JSON: true})
+	got := drawn(t, p, draw.Options{JSON: true})
 	if strings.Contains(got, "canary") || strings.Contains(got, plan.Digest([]byte("canary"))) || strings.Contains(got, plan.Digest([]byte("canary-old"))) {
 		t.Errorf("a secret is told: %s", got)
 	}
@@ -233,7 +238,7 @@ func TestDrawJSON(t *testing.T) {
 }
 
 func TestDrawJSONOfNothing(t *testing.T) {
-	got := draw(t, plan.Plan{}, plan.DrawOptions{JSON: true})
+	got := drawn(t, plan.Plan{}, draw.Options{JSON: true})
 	for _, list := range []string{`"changes": []`, `"commands": []`, `"jobs": []`, `"scripts": []`} {
 		if !strings.Contains(got, list) {
 			t.Errorf("%s is not in %s", list, got)

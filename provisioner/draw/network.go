@@ -1,9 +1,11 @@
-package plan
+package draw
 
 import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"cloudconfig/provisioner/plan"
 )
 
 // DrawnLink is what becomes of a link, in the JSON form of a plan.
@@ -48,8 +50,8 @@ type DrawnRoute struct {
 	Table uint32 `json:"table,omitempty"`
 }
 
-// drawn is the JSON form of what becomes of a link.
-func (n *LinkChange) drawn() *DrawnLink {
+// drawnLink is the JSON form of what becomes of a link.
+func drawnLink(n *plan.LinkChange) *DrawnLink {
 	d := &DrawnLink{
 		Link: n.ID, Interface: n.Interface, Name: n.Name, MAC: n.MAC, NetDev: n.NetDev, MTU: n.MTU, DHCPOff: n.DHCPOff,
 		Master: n.Master, Parent: n.Parent, Why: reasons(n.Why, ""),
@@ -66,7 +68,7 @@ func (n *LinkChange) drawn() *DrawnLink {
 	address := func(action string, a netip.Prefix) {
 		d.Addresses = append(d.Addresses, DrawnAddress{action, a.String()})
 	}
-	route := func(action string, r *InterfaceRoute) {
+	route := func(action string, r *plan.InterfaceRoute) {
 		to := DrawnRoute{Action: action, To: "default", Metric: r.Metric, Table: r.Table}
 		if r.To.Bits() > 0 || !r.Via.IsValid() {
 			to.To = r.To.String()
@@ -74,7 +76,7 @@ func (n *LinkChange) drawn() *DrawnLink {
 		if r.Via.IsValid() {
 			to.Via = r.Via.String()
 		}
-		if r.Table == tableMain {
+		if r.Table == plan.TableMain {
 			to.Table = 0
 		}
 		d.Routes = append(d.Routes, to)
@@ -120,13 +122,13 @@ func kept(isNew bool) string {
 const maxItems = 32
 
 // network draws what becomes of the links, each on a line: what it will have, with a sign where that is new or goes.
-func (d *drawer) network(links []LinkChange) {
+func (d *drawer) network(links []plan.LinkChange) {
 	if len(links) == 0 {
 		return
 	}
 	d.line("", "network:")
 	for i := range links {
-		n := links[i].drawn()
+		n := drawnLink(&links[i])
 		d.line("", "  %s: %s%s", n.title(), strings.Join(n.words(), ", "), because(links[i].Why, ""))
 	}
 }

@@ -1,4 +1,9 @@
-package plan
+// Package draw shows a plan to the one who asked for it, as text or as JSON.
+//
+// [Write] is where to start; [Drawing] is the JSON form. [Unified] and [Mark] are for those who draw something that is
+// like a plan. Package draw decides nothing, and looks at nothing but the plan and the facts that it was computed from.
+// What has happened in a run is told by package report.
+package draw
 
 import (
 	"bufio"
@@ -10,27 +15,28 @@ import (
 	"unicode/utf8"
 
 	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/plan"
 	"cloudconfig/schema"
 	"cloudconfig/schema/diag"
 	"cloudconfig/schema/source"
 )
 
-// DrawOptions say how a plan is drawn.
-type DrawOptions struct {
+// Options say how a plan is drawn.
+type Options struct {
 	// JSON asks for the JSON form, else it is text.
 	JSON bool
 	// Color marks additions, changes and removals of the text form with the colours of a terminal.
 	Color bool
 	// Facts are those that the plan was computed from. They give owners their names; without them owners are
 	// numbers.
-	Facts Facts
+	Facts plan.Facts
 }
 
 // Write draws a plan for the one who asked for it: as text, a diff against the machine and what comes after
 // the commit; as JSON, the form that [Drawing] documents. Nothing secret is in either, nor the size or digest
 // of a secret. The text shows what changes in text files that everybody may read; what has control or
 // direction characters in it is shown with them as \u{..}. The errors are the writer's.
-func Write(w io.Writer, p Plan, o DrawOptions) error {
+func Write(w io.Writer, p plan.Plan, o Options) error {
 	owners := ownersOf(p, o.Facts)
 	if o.JSON {
 		return diag.WriteJSON(w, drawing(p, owners))
@@ -81,8 +87,8 @@ type DrawnPhoneHome struct {
 // DrawnChange is a change in the JSON form of a plan.
 type DrawnChange struct {
 	// Action is "added", "changed" or "removed".
-	Action string `json:"action"`
-	Kind   Kind   `json:"kind"`
+	Action string    `json:"action"`
+	Kind   plan.Kind `json:"kind"`
 	// Path is absolute: "/etc/hostname".
 	Path string `json:"path"`
 	// Runtime says that the change is made below the /run of a running system, and again at each boot.
@@ -122,8 +128,8 @@ type DrawnRecord struct {
 
 // DrawnLeft is something that is left as it is.
 type DrawnLeft struct {
-	Kind Kind   `json:"kind"`
-	Path string `json:"path"` // absolute
+	Kind plan.Kind `json:"kind"`
+	Path string    `json:"path"` // absolute
 	// Record is what of a shared file it is.
 	Record string `json:"record,omitempty"`
 	// ByHand is "changed" or "removed" if somebody did so since it was applied.
@@ -169,17 +175,17 @@ type Summary struct {
 	Orphans int `json:"orphans,omitempty"`
 }
 
-func drawing(p Plan, owners owners) Drawing {
+func drawing(p plan.Plan, owners owners) Drawing {
 	d := Drawing{
 		Version: 1, Hostname: p.Hostname, Reload: p.Reload, Networkd: p.Networkd, Summary: summarize(p),
 		Changes: []DrawnChange{}, Commands: []DrawnCommand{}, Jobs: []DrawnJob{}, Scripts: []DrawnScript{},
 	}
-	for i, changes := range [][]Change{p.Changes, p.Runtime} {
+	for i, changes := range [][]plan.Change{p.Changes, p.Runtime} {
 		runtime := i == 1
 		for i := range changes {
 			c := &changes[i]
 			out := DrawnChange{
-				Action: c.action(), Kind: c.Kind, Path: "/" + c.Path, Runtime: runtime, Secret: c.Secret,
+				Action: action(c), Kind: c.Kind, Path: "/" + c.Path, Runtime: runtime, Secret: c.Secret,
 				State: drawnState(c, owners), Was: drawnWas(c, owners), Why: reasons(c.Why, c.Origin),
 			}
 			for _, r := range c.Records {
@@ -189,7 +195,7 @@ func drawing(p Plan, owners owners) Drawing {
 		}
 	}
 	for i := range p.Network.Links {
-		d.Network = append(d.Network, *p.Network.Links[i].drawn())
+		d.Network = append(d.Network, *drawnLink(&p.Network.Links[i]))
 	}
 	d.Kept, d.Orphans = drawnLeft(p.ByHand), drawnLeft(p.Orphans)
 	for _, c := range p.Commands {
@@ -198,63 +204,63 @@ func drawing(p Plan, owners owners) Drawing {
 	for _, j := range p.Jobs {
 		d.Jobs = append(d.Jobs, DrawnJob{Unit: j.Unit, Action: j.Action, Why: reasons(j.Why, "")})
 	}
-	for _, scripts := range [][]Script{scripts(p.BootSteps, schema.PerBoot), p.Scripts, scripts(p.Steps, schema.PerInstance)} {
+	for _, scripts := range [][]plan.Script{scripts(p.BootSteps, schema.PerBoot), p.Scripts, scripts(p.Steps, schema.PerInstance)} {
 		for _, s := range scripts {
-			d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: lineCount(s.Content), When: s.When, Why: reasons(s.Why, "")})
+			d.Scripts = append(d.Scripts, DrawnScript{Name: s.Name, Lines: s.Lines(), When: s.When, Why: reasons(s.Why, "")})
 		}
 	}
 	if p.Power != nil {
 		d.PowerState = p.Power.Mode
 	}
 	if h := p.PhoneHome; h != nil {
-		d.PhoneHome = &DrawnPhoneHome{URL: h.shown(), Post: h.Fields(), Why: reasons(h.Why, "")}
+		d.PhoneHome = &DrawnPhoneHome{URL: h.Address(), Post: h.Fields(), Why: reasons(h.Why, "")}
 	}
 	return d
 }
 
 // scripts are steps as they are drawn.
-func scripts(steps []Step, when schema.When) []Script {
-	var out []Script
+func scripts(steps []plan.Step, when schema.When) []plan.Script {
+	var out []plan.Script
 	for _, s := range steps {
-		out = append(out, Script{Name: s.Name, Content: []byte(s.Text), When: when, Why: s.Why})
+		out = append(out, plan.Script{Name: s.Name, Content: []byte(s.Text), When: when, Why: s.Why})
 	}
 	return out
 }
 
-func drawnLeft(all []Left) (out []DrawnLeft) {
+func drawnLeft(all []plan.Left) (out []DrawnLeft) {
 	for _, l := range all {
 		out = append(out, DrawnLeft{Kind: l.Kind, Path: "/" + l.Path, Record: l.Record, ByHand: l.ByHand, Before: l.Before})
 	}
 	return out
 }
 
-func drawnState(c *Change, owners owners) *DrawnState {
+func drawnState(c *plan.Change, owners owners) *DrawnState {
 	switch c.Kind {
-	case Remove:
+	case plan.Remove:
 		return nil
-	case MakeLink:
+	case plan.MakeLink:
 		return &DrawnState{Kind: string(c.Kind), Target: c.Target}
 	}
 	s := drawnAttr(string(c.Kind), c.Attr, owners)
-	if c.Kind == WriteFile && c.showsSize() {
+	if c.Kind == plan.WriteFile && showsSize(c) {
 		size := int64(len(c.Data))
-		s.SizeBytes, s.SHA256 = &size, Digest(c.Data)
+		s.SizeBytes, s.SHA256 = &size, plan.Digest(c.Data)
 	}
 	return s
 }
 
-func drawnWas(c *Change, owners owners) *DrawnState {
+func drawnWas(c *plan.Change, owners owners) *DrawnState {
 	switch c.Was.Kind {
 	case fsroot.Regular:
-		s := drawnAttr(string(WriteFile), c.Was.Attr, owners)
-		if c.showsSize() && everybody(c.Was.Attr) {
-			s.SizeBytes, s.SHA256 = &c.Was.Size, c.Was.digest()
+		s := drawnAttr(string(plan.WriteFile), c.Was.Attr, owners)
+		if showsSize(c) && everybody(c.Was.Attr) {
+			s.SizeBytes, s.SHA256 = &c.Was.Size, c.Was.Digest()
 		}
 		return s
 	case fsroot.Directory:
-		return drawnAttr(string(MakeDirectory), c.Was.Attr, owners)
+		return drawnAttr(string(plan.MakeDirectory), c.Was.Attr, owners)
 	case fsroot.Link:
-		return &DrawnState{Kind: string(MakeLink), Target: c.Was.Target}
+		return &DrawnState{Kind: string(plan.MakeLink), Target: c.Was.Target}
 	case fsroot.Other:
 		return drawnAttr("other", c.Was.Attr, owners)
 	}
@@ -292,7 +298,7 @@ func (d *drawer) line(color, format string, args ...any) {
 	d.WriteString(text + "\n")
 }
 
-func (d *drawer) plan(p Plan, facts Facts) {
+func (d *drawer) plan(p plan.Plan, facts plan.Facts) {
 	if len(p.BootSteps) > 0 {
 		d.line("", "before all else, on a running system only:")
 		d.scripts("", scripts(p.BootSteps, schema.PerBoot))
@@ -332,7 +338,7 @@ func (d *drawer) plan(p Plan, facts Facts) {
 }
 
 // after draws what comes after the commit.
-func (d *drawer) after(p Plan, facts Facts) {
+func (d *drawer) after(p plan.Plan, facts plan.Facts) {
 	if p.Hostname == "" && !p.Reload && !p.Networkd && len(p.Commands)+len(p.Jobs)+len(p.Scripts)+len(p.Steps) == 0 && p.Power == nil && p.PhoneHome == nil {
 		return
 	}
@@ -370,18 +376,18 @@ func (d *drawer) after(p Plan, facts Facts) {
 	}
 }
 
-func (d *drawer) scripts(what string, scripts []Script) {
+func (d *drawer) scripts(what string, scripts []plan.Script) {
 	for _, s := range scripts {
 		often := map[schema.When]string{schema.PerBoot: ", on every boot", schema.Once: ", a single time ever"}[s.When]
-		d.line("", "  run %s%s, %s%s%s", what, s.Name, count(lineCount(s.Content), "line"), often, because(s.Why, ""))
+		d.line("", "  run %s%s, %s%s%s", what, s.Name, count(s.Lines(), "line"), often, because(s.Why, ""))
 	}
 }
 
-func (d *drawer) change(c Change) {
-	sign, color := Mark(c.action())
+func (d *drawer) change(c plan.Change) {
+	sign, color := Mark(action(&c))
 	words := []string{sign, string(c.Kind), "/" + c.Path}
 	switch c.Kind {
-	case Remove:
+	case plan.Remove:
 		words[1] = "file"
 		switch c.Was.Kind {
 		case fsroot.Link:
@@ -390,32 +396,32 @@ func (d *drawer) change(c Change) {
 		case fsroot.Directory:
 			words[1] = "directory"
 		}
-	case MakeLink:
+	case plan.MakeLink:
 		words = append(words, "-> "+c.Target)
 	default:
 		words = append(words, d.attr(c))
 	}
-	if c.Kind == WriteFile {
+	if c.Kind == plan.WriteFile {
 		words = append(words, sizes(c)...)
 	}
-	if c.Was.Kind == fsroot.Link && c.Kind != Remove {
+	if c.Was.Kind == fsroot.Link && c.Kind != plan.Remove {
 		words = append(words, "(was a link -> "+c.Was.Target+")")
-	} else if c.Was.Kind == fsroot.Regular && c.Kind == MakeLink {
+	} else if c.Was.Kind == fsroot.Regular && c.Kind == plan.MakeLink {
 		words = append(words, "(was a file)")
 	}
 	d.line(color, "%s%s", strings.Join(words, " "), because(c.Why, c.Origin))
 	switch {
 	case len(c.Records) > 0:
 		d.records(c.Records)
-	case c.Kind == WriteFile && c.Was.Kind == fsroot.Regular:
+	case c.Kind == plan.WriteFile && c.Was.Kind == fsroot.Regular:
 		d.content(c)
 	}
 }
 
 // attr is mode and owner, with what they were if that is other.
-func (d *drawer) attr(c Change) string {
+func (d *drawer) attr(c plan.Change) string {
 	now, owner := mode(c.Attr), d.owners.of(c.Attr)
-	if c.Was.Kind == fsroot.Regular && c.Kind == WriteFile {
+	if c.Was.Kind == fsroot.Regular && c.Kind == plan.WriteFile {
 		if was := mode(c.Was.Attr); was != now {
 			now = was + " -> " + now
 		}
@@ -427,11 +433,11 @@ func (d *drawer) attr(c Change) string {
 }
 
 // sizes are the words on the size of a file's content.
-func sizes(c Change) []string {
+func sizes(c plan.Change) []string {
 	switch {
 	case c.Secret:
 		return []string{"(secret)"}
-	case !c.showsSize():
+	case !showsSize(&c):
 		return nil
 	}
 	size := count(len(c.Data), "byte")
@@ -441,7 +447,7 @@ func sizes(c Change) []string {
 	return []string{size}
 }
 
-func (d *drawer) records(records []Record) {
+func (d *drawer) records(records []plan.Record) {
 	for _, r := range records {
 		sign, color := Mark(r.Action)
 		detail := ""
@@ -453,7 +459,7 @@ func (d *drawer) records(records []Record) {
 }
 
 // content draws the difference between what is in a file and what will be.
-func (d *drawer) content(c Change) {
+func (d *drawer) content(c plan.Change) {
 	if c.Secret || bytes.Equal(c.Was.Data, c.Data) && int64(len(c.Data)) == c.Was.Size {
 		return
 	}
@@ -476,29 +482,22 @@ func (d *drawer) content(c Change) {
 			return
 		}
 	}
-	d.line("", "    sha256 %.16s -> %.16s", c.Was.digest(), Digest(c.Data))
+	d.line("", "    sha256 %.16s -> %.16s", c.Was.Digest(), plan.Digest(c.Data))
 }
 
-// action says what a change is to the one who looks at the machine.
-func (w *Change) action() string {
+// action says what a change is to the one who looks at the machine: "added", "changed" or "removed".
+func action(c *plan.Change) string {
 	switch {
-	case w.Kind == Remove:
+	case c.Kind == plan.Remove:
 		return "removed"
-	case w.Was.Kind == fsroot.Absent || w.Was.Kind == 0:
+	case c.Was.Kind == fsroot.Absent || c.Was.Kind == 0:
 		return "added"
 	}
 	return "changed"
 }
 
 // showsSize says that size and digest of a file's content may be shown.
-func (w *Change) showsSize() bool { return !w.Secret && len(w.Records) == 0 }
-
-func (s *Seen) digest() string {
-	if s.SHA256 == "" && int64(len(s.Data)) == s.Size {
-		return Digest(s.Data)
-	}
-	return s.SHA256
-}
+func showsSize(c *plan.Change) bool { return !c.Secret && len(c.Records) == 0 }
 
 // everybody says that everybody may read.
 func everybody(a fsroot.Attr) bool { return a.Mode&0o004 != 0 }
@@ -507,14 +506,14 @@ func isText(data []byte) bool {
 	return len(data) <= maxDiffBytes && utf8.Valid(data) && bytes.IndexByte(data, 0) < 0 && !bytes.Contains(data, []byte("PRIVATE KEY-----"))
 }
 
-func summarize(p Plan) Summary {
+func summarize(p plan.Plan) Summary {
 	s := Summary{
 		Commands: len(p.Commands), Jobs: len(p.Jobs), Scripts: len(p.BootSteps) + len(p.Scripts) + len(p.Steps),
 		Kept: len(p.ByHand), Orphans: len(p.Orphans),
 	}
-	for _, changes := range [][]Change{p.Changes, p.Runtime} {
+	for _, changes := range [][]plan.Change{p.Changes, p.Runtime} {
 		for _, c := range changes {
-			switch c.action() {
+			switch action(&c) {
 			case "added":
 				s.Added++
 			case "removed":
@@ -564,14 +563,6 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-func lineCount(text []byte) int {
-	n := bytes.Count(text, []byte("\n"))
-	if len(text) > 0 && text[len(text)-1] != '\n' {
-		n++
-	}
-	return n
-}
-
 // maxLine is how many bytes of a line of a file are drawn.
 const maxLine = 1000
 
@@ -595,7 +586,7 @@ func visible(text string) string {
 type owners struct{ users, groups map[int]string }
 
 // ownersOf reads names from /etc/passwd and /etc/group, as they are and as they will be.
-func ownersOf(p Plan, f Facts) owners {
+func ownersOf(p plan.Plan, f plan.Facts) owners {
 	o := owners{users: map[int]string{}, groups: map[int]string{}}
 	for file, names := range map[string]map[int]string{"etc/passwd": o.users, "etc/group": o.groups} {
 		if s := f.Paths[file]; s != nil {
