@@ -103,7 +103,7 @@ func commitOnly(dir, mode string) error {
 		return err
 	}
 	defer root.Close()
-	unlock, err := commit.Lock(ctx, root, nil)
+	unlock, err := commit.Lock(ctx, root, commit.Patience, nil)
 	if err != nil {
 		return err
 	}

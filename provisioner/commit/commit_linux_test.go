@@ -342,14 +342,14 @@ func TestAccountsLock(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	root, dir := scratch(t, nil)
-	unlock, err := commit.Lock(context.Background(), root, nil)
+	unlock, err := commit.Lock(context.Background(), root, commit.Patience, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	waited := make(chan string, 1)
 	done := make(chan error)
 	go func() {
-		unlock, err := commit.Lock(context.Background(), open(t, dir), func(holder string) { waited <- holder })
+		unlock, err := commit.Lock(context.Background(), open(t, dir), commit.Patience, func(holder string) { waited <- holder })
 		if err == nil {
 			unlock()
 		}
@@ -378,7 +378,7 @@ func (locked) ReadFile(path string, limit int64) ([]byte, fsroot.Info, error) {
 func TestLockIsNotWaitedForForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start, calls := time.Now(), 0
-		_, err := commit.Lock(t.Context(), locked{}, func(holder string) { calls++ })
+		_, err := commit.Lock(t.Context(), locked{}, commit.Patience, func(holder string) { calls++ })
 		if !errors.Is(err, commit.ErrBusy) || time.Since(start) != 30*time.Second || calls != 1 {
 			t.Errorf("%v after %v, and %d calls", err, time.Since(start), calls)
 		}
@@ -387,7 +387,7 @@ func TestLockIsNotWaitedForForEver(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := commit.Lock(ctx, locked{}, nil); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, commit.ErrBusy) {
+		if _, err := commit.Lock(ctx, locked{}, commit.Patience, nil); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, commit.ErrBusy) {
 			t.Error(err)
 		}
 	})

@@ -23,9 +23,12 @@ type Locker interface {
 	ReadFile(path string, limit int64) ([]byte, fsroot.Info, error)
 }
 
+// Patience is how long a run waits for another one that changes something.
+const Patience = 30 * time.Second
+
 const (
-	lockPath     = "run/provisioner/lock"
-	lockPatience = 30 * time.Second
+	lockPath    = "run/provisioner/lock"
+	handOffPath = "run/provisioner/handing-off"
 
 	// accountsLock is the file of lckpwdf(3), which waits as long.
 	accountsLock     = "etc/.pwd.lock"
@@ -33,10 +36,20 @@ const (
 )
 
 // Lock makes sure that one run at a time works on a root. It comes before everything else, Recover too. It
-// waits up to 30 s for another run, and tells waiting, once, which one it is ("process 123"); waiting may be
+// waits for another run, usually for [Patience], and tells waiting, once, which one it is ("process 123"); waiting may be
 // nil. The error wraps [ErrBusy] if the other run takes longer. The lock ends with unlock or the process.
-func Lock(ctx context.Context, root Locker, waiting func(holder string)) (unlock func(), err error) {
-	unlock, err = lock(ctx, root, lockPath, fmt.Sprintf("process %d\n", os.Getpid()), lockPatience, waiting)
+func Lock(ctx context.Context, root Locker, patience time.Duration, waiting func(holder string)) (unlock func(), err error) {
+	return lockOurs(ctx, root, lockPath, patience, waiting)
+}
+
+// LockHandOff makes sure that one run at a time hands off what was committed, which may take hours; others may commit
+// meanwhile. For the rest it is like [Lock], which comes inside of it.
+func LockHandOff(ctx context.Context, root Locker, patience time.Duration, waiting func(holder string)) (unlock func(), err error) {
+	return lockOurs(ctx, root, handOffPath, patience, waiting)
+}
+
+func lockOurs(ctx context.Context, root Locker, p string, patience time.Duration, waiting func(string)) (func(), error) {
+	unlock, err := lock(ctx, root, p, fmt.Sprintf("process %d\n", os.Getpid()), patience, waiting)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 
-	"cloudconfig/provisioner/fsroot"
 	"cloudconfig/provisioner/handoff"
-	"cloudconfig/provisioner/plan"
 	"cloudconfig/provisioner/report"
 	"cloudconfig/provisioner/state"
 )
@@ -50,9 +47,6 @@ func (r *run) pass(ctx context.Context, st report.State) *report.Report {
 	return r.Report
 }
 
-// requestPath is where BootMain leaves for BootHandoff what is to be handed off.
-const requestPath = report.Dir + "/handoff.json"
-
 // BootMain is the stage that applies the configuration. What is to be handed off is left for BootHandoff, and
 // the report stays open until that ends.
 func BootMain(ctx context.Context, env Env) *report.Report {
@@ -66,15 +60,17 @@ func BootMain(ctx context.Context, env Env) *report.Report {
 	st := worse(r.whole(ctx, r.appliedBefore), r.networkState())
 	r.tellPlatform(ctx, st)
 	if st == report.Done || st == report.Degraded {
+		r.patience = committedPatience
 		err := r.leave(ctx)
 		if err == nil {
 			// What is committed is handed off, whatever went wrong after the commit: that is in the report, and
 			// BootHandoff ends with it.
 			return r.passToHandoff(ctx)
 		}
-		st = r.degraded(err)
-	}
-	if !r.request.IsEmpty() {
+		// To hand off here would be to wait for units that wait for this stage.
+		st = r.degraded(fmt.Errorf("nothing was started (systemctl restart provisioner tries again): %w", err))
+	} else if early := r.request.Early(); !early.IsEmpty() {
+		r.request = early
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted)) // nobody comes after us
 	}
 	r.end(ctx, st)
@@ -98,23 +94,14 @@ func (r *run) passToHandoff(ctx context.Context) *report.Report {
 	return r.pass(ctx, report.Done)
 }
 
-// leave keeps the request for BootHandoff.
-func (r *run) leave(ctx context.Context) error {
-	text, err := json.Marshal(r.request)
-	if err != nil {
-		return err
-	}
-	return r.write(ctx, []plan.Change{{
-		Kind: plan.WriteFile, Path: requestPath, Attr: fsroot.Attr{Mode: 0o600}, Data: text, Secret: true, Origin: plan.OriginState,
-	}})
-}
-
 // BootHandoff is the last stage: it asks systemd for everything, says that it has, and goes on watching. A request
 // is handed off once: it is thrown away as soon as everything in it is enqueued.
 func BootHandoff(ctx context.Context, env Env) *report.Report {
 	r := continued(env)
-	data, _, err := r.Root.ReadFile(requestPath, maxResult)
-	if still := r.isStill(); still || errors.Is(err, fs.ErrNotExist) {
+	release, other := r.alone(ctx, 0)
+	defer release()
+	was, there, err := r.readLeft()
+	if still := r.isStill(); still || !there && !other {
 		// Nothing was committed, or it is handed off already.
 		if err := handoff.Ready(); err != nil {
 			r.failed(err)
@@ -124,18 +111,20 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		}
 		return r.Report
 	}
+	applied := ""
 	if err == nil {
-		if err = json.Unmarshal(data, &r.request); err != nil {
-			err = fmt.Errorf("read /%s: %w", requestPath, err)
+		r.request = was.Request
+		if r.instance, err = state.CurrentDir(r.Root); err == nil {
+			applied, err = r.appliedDigest()
 		}
 	}
-	if err == nil {
-		r.instance, err = state.CurrentDir(r.Root)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		r.end(ctx, r.degraded(err))
 		r.tell(ctx)
 		return r.Report
+	case other || applied != was.Of:
+		return r.standBack(ctx, was)
 	}
 	r.publish(ctx)
 	r.request.Enabled = append(r.request.Enabled, "provisioner.target") // nothing else would miss it
@@ -144,9 +133,9 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 		st, o.Success = report.Degraded, ""
 	}
 	st = worse(st, r.handOff(ctx, o, func() error {
-		return errors.Join(r.Root.Remove(requestPath), r.endFirst(), handoff.Ready())
+		return errors.Join(r.throwAway(), r.endFirst(), handoff.Ready())
 	}))
-	st = worse(st, r.markHandedOff(ctx))
+	st = worse(st, r.markHandedOff(ctx, was.Of))
 	if later := r.onDisk(); later != nil && !later.Started.Equal(r.Started) {
 		r.shutOut = true // another run has begun since, and what is published is of that
 	}
@@ -157,6 +146,3 @@ func BootHandoff(ctx context.Context, env Env) *report.Report {
 	r.turnOff(ctx)
 	return r.Report
 }
-
-// maxResult bounds the files below /run that are read back, in bytes.
-const maxResult = 64 << 20

@@ -25,8 +25,7 @@ func (r *run) commit(ctx context.Context) report.State {
 		return r.failed(err)
 	}
 	p, found, st := r.transact(ctx, r.config, applied, func(p plan.Plan) ([]plan.Change, error) {
-		same := applied != nil && applied.Same && len(p.Changes)+len(p.Runtime) == 0
-		return r.stateOf(p, same)
+		return r.stateOf(p, applied != nil && applied.Same)
 	})
 	if st == report.Refused && r.offline {
 		return st // a later stage waits for what is missing, or tells it

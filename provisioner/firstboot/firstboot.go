@@ -106,19 +106,20 @@ type run struct {
 	found          diag.List
 	request        handoff.Request // what is to be handed off, whatever else becomes of the run
 	locked         bool
-	looks          int  // how often a card was looked for that is not there
-	later          bool // this is a later boot, on which nothing was to be applied
-	first          bool // this is the first boot of an instance
-	offline        bool // there is no network yet, and nothing is waited for that needs one
-	wholly         bool // the first stage has applied everything
-	handed         bool // what was to be handed off was, and has ended
+	looks          int           // how often a card was looked for that is not there
+	later          bool          // this is a later boot, on which nothing was to be applied
+	first          bool          // this is the first boot of an instance
+	offline        bool          // there is no network yet, and nothing is waited for that needs one
+	wholly         bool          // the first stage has applied everything
+	handed         bool          // what was to be handed off was, and has ended
+	patience       time.Duration // how long the lock is waited for
 	// shutOut says that the lock was not to be had before anything of ours was published: the report on disk is
 	// another run's.
 	shutOut, published bool
 }
 
 func begin(env Env) *run {
-	return &run{Env: env, Report: report.New(report.Versions{Provisioner: env.Version, Kernel: kernel()}, env.Now())}
+	return &run{Env: env, patience: commit.Patience, Report: report.New(report.Versions{Provisioner: env.Version, Kernel: kernel()}, env.Now())}
 }
 
 // Apply does everything, and says how it went.
@@ -127,11 +128,17 @@ func Apply(ctx context.Context, env Env) *report.Report {
 	r.byHand = true
 	st := worse(r.whole(ctx, func() (bool, error) { return false, nil }), r.networkState())
 	r.tellPlatform(ctx, st)
+	committed := r.Live && (st == report.Done || st == report.Degraded)
+	if committed {
+		release, err := r.takeOver(ctx)
+		defer release()
+		st = worse(st, r.settled(err))
+	}
 	if r.Live && !r.request.IsEmpty() {
 		st = worse(st, r.handOff(ctx, handoff.Options{}, noted))
 	}
-	if r.Live && (st == report.Done || st == report.Degraded) {
-		st = worse(st, r.markHandedOff(ctx))
+	if committed {
+		st = worse(st, r.markHandedOff(ctx, r.digest()))
 	}
 	r.showKeys(ctx)
 	r.end(ctx, st)
@@ -194,7 +201,7 @@ func (r *run) whole(ctx context.Context, known func() (bool, error)) report.Stat
 // underLock takes the lock, finishes what an earlier run left half-done, and then does the work.
 func (r *run) underLock(ctx context.Context, work func() report.State) report.State {
 	waited := r.waiting("the lock")
-	unlock, err := commit.Lock(ctx, r.Root, func(holder string) { r.say("lock", "waiting for %s", holder) })
+	unlock, err := commit.Lock(ctx, r.Root, r.patience, func(holder string) { r.say("lock", "waiting for %s", holder) })
 	waited()
 	if err != nil {
 		r.enter("lock")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"cloudconfig/provisioner/handoff"
 	"cloudconfig/provisioner/plan"
@@ -27,9 +28,15 @@ func (r *run) connect(ctx context.Context) (m handoff.Manager, done func(), err 
 	return m, func() {}, nil
 }
 
+// committedPatience is how long the lock is waited for once something is committed: a run that has it may check a network for
+// minutes, and a script that has ended must not run again because that could not be written down.
+const committedPatience = 10 * time.Minute
+
 // handOff gives the request to systemd; enqueued is called once every job is in its queue.
 func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() error) report.State {
 	r.enter("hand off")
+	r.patience = committedPatience
+	r.request.Reload = r.request.Reload || r.owesReload()
 	m, done, err := r.connect(ctx)
 	if err != nil {
 		return r.degraded(err)
@@ -91,21 +98,16 @@ func (r *run) isHandedOff(m state.Manifest) (bool, error) {
 	return handed.Digest == m.Digest, err
 }
 
-// markHandedOff remembers that the hand-off of what was applied has ended. It writes nothing if that is known.
-func (r *run) markHandedOff(ctx context.Context) report.State {
-	if r.instance == "" || !r.handed && !r.request.IsEmpty() {
+// markHandedOff remembers that the hand-off of a configuration has ended. It writes nothing if that is known.
+func (r *run) markHandedOff(ctx context.Context, digest string) report.State {
+	if r.instance == "" || digest == "" || !r.handed && !r.request.IsEmpty() {
 		return report.Done
 	}
-	var m state.Manifest
-	known, err := state.Read(r.Root, r.instance, state.ManifestFile, &m)
-	if err != nil || !known {
-		return r.settled(err)
-	}
-	if ended, err := r.isHandedOff(m); err != nil || ended {
+	if ended, err := r.isHandedOff(state.Manifest{Digest: digest}); err != nil || ended {
 		return r.settled(err)
 	}
 	return r.keep(context.WithoutCancel(ctx), func() (plan.Change, error) {
-		return state.File(r.instance, state.HandedFile, state.HandedOff{Version: 1, Digest: m.Digest})
+		return state.File(r.instance, state.HandedFile, state.HandedOff{Version: 1, Digest: digest})
 	})
 }
 

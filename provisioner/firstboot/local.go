@@ -144,7 +144,7 @@ func (r *run) needsMore() bool {
 // handOffEarly hands off what an early stage may: the hostname, and that units are to be read again. Nothing is started.
 func (r *run) handOffEarly(ctx context.Context) report.State {
 	rest := r.request
-	r.request = handoff.Request{Hostname: rest.Hostname, Reload: rest.Reload}
+	r.request = rest.Early()
 	st := report.Done
 	if !r.request.IsEmpty() {
 		st = r.handOff(ctx, handoff.Options{}, noted)

@@ -21,9 +21,11 @@ func (r *run) apply(ctx context.Context, changes []plan.Change) ([]plan.Change, 
 	return missing, err
 }
 
-// stateOf is what is remembered of this configuration. Where it was applied before and nothing is other than it says, same,
-// what was kept of how that came about stays as it is.
-func (r *run) stateOf(p plan.Plan, same bool) ([]plan.Change, error) {
+// stateOf is what is remembered of this configuration. Where it was applied before and nothing is other than it says,
+// what was kept of how that came about stays as it is. Where another one was (!again), what the shell of its commands has left
+// goes: it is none of this one's business.
+func (r *run) stateOf(p plan.Plan, again bool) ([]plan.Change, error) {
+	same := again && len(p.Changes)+len(p.Runtime) == 0
 	out := state.Directories(r.instance)
 	manifest, err1 := state.File(r.instance, state.ManifestFile, state.Manifest{Version: 1, Digest: r.digest(), ByHand: r.byHand, Items: p.Owned})
 	instance, err2 := state.Instance(r.instance, r.data.Meta)
@@ -37,6 +39,9 @@ func (r *run) stateOf(p plan.Plan, same bool) ([]plan.Change, error) {
 	}
 	if r.Live && !same {
 		out = append(out, runtime)
+	}
+	if !again {
+		out = append(out, plan.Change{Kind: plan.Remove, Path: state.Bytes(r.instance, state.ShellFile, nil).Path, Origin: plan.OriginState})
 	}
 	if r.settings.KeepUserData {
 		out = append(out, state.Bytes(r.instance, state.UserDataFile, r.data.UserData))

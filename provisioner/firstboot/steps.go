@@ -121,11 +121,18 @@ func (r *run) markOf(digest, result string) (plan.Change, error) {
 // starts again and again.
 func (r *run) turnOff(ctx context.Context) {
 	p := r.request.Power
-	if p == nil || !r.Live || ctx.Err() != nil {
+	if p == nil || !r.Live || !r.handed || ctx.Err() != nil {
 		return
 	}
-	st := r.keep(ctx, func() (plan.Change, error) { return r.markOf(powerDigest, "done") })
-	if st == report.Done {
+	done := false
+	st := r.keep(ctx, func() (plan.Change, error) {
+		e, err := r.scriptsEnded()
+		if done = e.instance.Ended[powerDigest] != ""; err != nil {
+			return plan.Change{}, err
+		}
+		return r.markOf(powerDigest, "done")
+	})
+	if st == report.Done && !done {
 		st = r.actOnPower(ctx, *p)
 	}
 	if st != report.Done {

@@ -116,7 +116,7 @@ func (r *run) write(ctx context.Context, changes []plan.Change) error {
 	if r.locked {
 		return commit.Write(ctx, r.Root, changes)
 	}
-	unlock, err := commit.Lock(ctx, r.Root, func(string) {})
+	unlock, err := commit.Lock(ctx, r.Root, r.patience, func(string) {})
 	if err != nil {
 		return err
 	}

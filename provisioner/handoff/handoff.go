@@ -108,6 +108,9 @@ type Keys struct {
 	Hash  string   `json:"hash,omitempty"`
 }
 
+// Early is what of a request a stage may hand off on which much of the boot waits: nothing is started.
+func (r Request) Early() Request { return Request{Hostname: r.Hostname, Reload: r.Reload} }
+
 // Command is a program of the distribution to run.
 type Command struct {
 	Argv   []string `json:"argv"`   // the program's absolute path, then its arguments

@@ -109,7 +109,7 @@ func Leases(root *fsroot.Root) ([]string, error) {
 // Run takes everything away, and looks once more: what is left then is an error, and in Left. It waits for the lock
 // 30 s at most, and finishes an apply that was cut short before anything else.
 func Run(ctx context.Context, root *fsroot.Root, o Options) (Found, error) {
-	unlock, err := commit.Lock(ctx, root, nil)
+	unlock, err := commit.Lock(ctx, root, commit.Patience, nil)
 	if err != nil {
 		return Found{}, err
 	}

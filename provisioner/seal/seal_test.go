@@ -355,7 +355,7 @@ func TestSealWaitsForNoRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	unlock, err := commit.Lock(context.Background(), other, nil)
+	unlock, err := commit.Lock(context.Background(), other, commit.Patience, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,151 @@
+//go:build linux
+
+package firstboot_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cloudconfig/provisioner/fsroot"
+	"cloudconfig/provisioner/handoff"
+	"cloudconfig/provisioner/report"
+
+	"cloudconfig/provisioner/commit"
+	"cloudconfig/provisioner/firstboot"
+)
+
+const (
+	bootsWith = "#cloud-config\nhostname: a1\nbootcmd: [\"true\"]\nruncmd: [echo a]\npower_state: {mode: reboot}\n" +
+		"coreos: {units: [{name: a.service, command: restart, content: \"[Service]\\nExecStart=/bin/true\\n\"}]}\n"
+	byHand = "#cloud-config\nhostname: b1\nruncmd: [echo b]\n"
+)
+
+// What the boot has left for its last stage is not handed off once something else was applied by hand: neither what it starts
+// and runs nor what it does to the machine. That units are to be read again is owed all the same.
+func TestAppliedByHandBeforeTheHandOff(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config string
+		killed bool // before it hands off
+	}{
+		"another configuration": {byHand, false},
+		"the same":              {bootsWith, false},
+		"another, whose run is killed once committed": {byHand, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fromFile(t, bootsWith)
+			m.run(firstboot.BootLocal)
+			m.run(firstboot.BootMain)
+			m.write(oemFile, tt.config)
+			r, calls := m.run(func(ctx context.Context, env firstboot.Env) *report.Report {
+				if left := m.read("run/provisioner/handoff.json"); tt.killed {
+					env.Manager = func(context.Context) (handoff.Manager, error) {
+						m.write("run/provisioner/handoff.json", left)
+						return nil, errors.New("killed")
+					}
+				}
+				return firstboot.Apply(ctx, env)
+			})
+			if !tt.killed && (r.State != report.Done || !slices.Contains(calls, "reload") || m.isThere("run/provisioner/handoff.json") || m.isThere(firstboot.FirstPath)) {
+				t.Errorf("by hand: %s %v, calls %q", r.State, r.Errors, calls)
+			}
+			r, calls = m.run(firstboot.BootHandoff)
+			if r.ExitStatus != report.ExitDone || len(calls) > 0 || m.isThere("run/provisioner/handoff.json") {
+				t.Errorf("the last stage: %s %v, calls %q", r.State, r.Errors, calls)
+			}
+			if handed := m.isThere("var/lib/provisioner/instance/handed-off.json"); handed == tt.killed {
+				t.Errorf("it counts as handed off: %t", handed)
+			}
+		})
+	}
+}
+
+// Only one run hands off at a time: the last stage of a boot leaves it to an apply by hand, and that waits for the former.
+func TestOneHandsOffAtATime(t *testing.T) {
+	m := fromFile(t, bootsWith)
+	m.run(firstboot.BootLocal)
+	m.run(firstboot.BootMain)
+	root, err := fsroot.Open(m.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	release, err := commit.LockHandOff(t.Context(), root, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, calls := m.run(firstboot.BootHandoff); r.ExitStatus != report.ExitDone || len(calls) > 0 {
+		t.Errorf("the last stage: %s %v, calls %q", r.State, r.Errors, calls)
+	}
+	said := make(chan string, 1)
+	_, calls := m.run(func(ctx context.Context, env firstboot.Env) *report.Report {
+		env.Console.W = writer(func(line string) {
+			if strings.Contains(line, "hands off just now") {
+				said <- line
+				release()
+			}
+		})
+		return firstboot.Apply(ctx, env)
+	})
+	if len(said) != 1 || len(calls) == 0 {
+		t.Errorf("it did not wait; calls %q", calls)
+	}
+}
+
+type writer func(line string)
+
+func (w writer) Write(b []byte) (int, error) { w(string(b)); return len(b), nil }
+
+// What cannot be left for the last stage is not handed off by the one before, for which units wait that it would wait for.
+func TestNothingWaitsForItself(t *testing.T) {
+	m := fromFile(t, bootsWith)
+	m.run(firstboot.BootLocal)
+	if err := os.MkdirAll(filepath.Join(m.dir, "run/provisioner/handoff.json"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, calls := m.run(firstboot.BootMain)
+	for _, c := range calls {
+		if strings.Contains(c, "a.service") || strings.Contains(c, "runcmd") {
+			t.Errorf("call %s", c)
+		}
+	}
+	if r.State != report.Degraded || !strings.Contains(strings.Join(r.Errors, ""), "nothing was started (systemctl restart provisioner tries again)") {
+		t.Errorf("%s, %v", r.State, r.Errors)
+	}
+}
+
+// The commands of a configuration do not begin where those of another one were cut off.
+func TestAShellIsItsConfigurationsOwn(t *testing.T) {
+	for name, config := range map[string]string{"other commands": byHand, "none": "#cloud-config\nhostname: b1\n"} {
+		t.Run(name, func(t *testing.T) {
+			m := fromFile(t, "#cloud-config\nruncmd: [cd /srv, echo a]\n")
+			const shell, kept = "run/provisioner/scripts/shell", "var/lib/provisioner/instance/shell"
+			var found []string
+			m.onRun = func(handoff.Transient) string {
+				found = append(found, m.read(shell))
+				m.write(shell, "TOKEN=s3cret\n")
+				m.refuses = true // the second command
+				return "done"
+			}
+			m.run(firstboot.Apply)
+			if m.refuses = false; m.read(kept) != "TOKEN=s3cret\n" {
+				t.Fatalf("the first command leaves %q", m.read(kept))
+			}
+			m.reboot()
+			m.write(oemFile, config)
+			m.run(firstboot.Apply)
+			for _, text := range found {
+				if strings.Contains(text, "s3cret") {
+					t.Errorf("it begins with %q", text)
+				}
+			}
+			if name == "none" && m.isThere(kept) {
+				t.Error("what the first left is kept for ever")
+			}
+		})
+	}
+}
