@@ -174,28 +174,29 @@ func (in *Input) settle(ctx context.Context, m *mark) Outcome {
 		err = forget(ctx, in.Root)
 		return Outcome{State: Unconfirmed, Failed: []string{"systemd-networkd does not run and is not enabled, so nothing acts on the files"}, Err: err}
 	}
-	if err == nil {
-		err = in.apply(ctx, m.Before, m.Wanted, m.Links)
+	told := err == nil
+	if told {
+		told, err = in.apply(ctx, m.Before, m.Wanted, m.Links)
 	}
 	var wrong []string
-	checked := err == nil
-	if checked {
+	if told {
 		wrong = in.check(ctx, m)
-	} else {
-		wrong = []string{err.Error()}
+	}
+	if err != nil && (!told || len(wrong) > 0) {
+		wrong = append([]string{err.Error()}, wrong...)
 	}
 	if len(wrong) == 0 && in.Keep != nil && !in.Keep(ctx) {
 		wrong = []string{"nobody has kept it"}
 	}
 	if len(wrong) > 0 {
-		return in.restore(ctx, m, wrong, checked && ctx.Err() == nil)
+		return in.restore(ctx, m, wrong, told && ctx.Err() == nil)
 	}
 	in.dropStale(ctx, m.Links)
 	if err := m.confirm(context.WithoutCancel(ctx), in.Root); err != nil {
 		return Outcome{State: Unconfirmed, Err: fmt.Errorf("confirm the network: %w", err)}
 	}
 	in.Say("the network is confirmed")
-	return Outcome{State: Confirmed}
+	return Outcome{State: Confirmed, Err: err}
 }
 
 // Apply has the machine take the files that are marked, and checks nothing: a stage that is short of time leaves that to the next.
@@ -210,7 +211,8 @@ func Apply(ctx context.Context, in Input) error {
 	if running, err := in.Networkd.Running(bound); !running || err != nil {
 		return err // it reads the files when it starts
 	}
-	return in.apply(ctx, m.Before, m.Wanted, m.Links)
+	_, err = in.apply(ctx, m.Before, m.Wanted, m.Links)
+	return err
 }
 
 // awake says that networkd runs, or has it started where it is enabled. What starts may wait for us, so it is not waited for
@@ -230,12 +232,13 @@ func (in *Input) awake(ctx context.Context) (bool, error) {
 }
 
 // apply has the kernel, udevd and networkd take other files. It goes on after an error: whatever is done brings the machine
-// nearer to where it is to be, and the check tells whether it is enough.
+// nearer to where it is to be, and the check tells whether it is enough. Unless told, networkd has not read the files, and there
+// is nothing to check.
 //
 // networkd makes an interface once and never looks whether its file has changed; so those that it is to make otherwise, or no
 // more, are deleted: the first before it reads its files, the others when nothing is in them any more. What was in one, or was
 // below it, is configured anew, since only that makes networkd use it again.
-func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error {
+func (in *Input) apply(ctx context.Context, from, to []File, links []Link) (told bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, applyTime)
 	defer cancel()
 	var errs []error
@@ -259,12 +262,14 @@ func (in *Input) apply(ctx context.Context, from, to []File, links []Link) error
 	keep(in.Kernel.ReloadUdev(ctx))
 	keep(in.rename(ctx, links))
 	keep(in.setMTU(ctx, links))
-	keep(in.Networkd.Reload(ctx))
+	err = in.Networkd.Reload(ctx)
+	told = err == nil
+	keep(err)
 	keep(in.release(ctx, from, to, links))
 	keep(in.reconfigure(ctx, links, again))
 	_, err = in.deleteMade(ctx, gone)
 	keep(err)
-	return errors.Join(errs...)
+	return told, errors.Join(errs...)
 }
 
 // applyTime bounds how long kernel, udevd and networkd may take.

@@ -51,6 +51,7 @@ type world struct {
 	off      bool   // networkd does not run
 	enabled  bool
 	bus      error         // what Reload says
+	udev     error         // what ReloadUdev says
 	mute     bool          // the URL is not reached
 	lag      time.Duration // how long networkd takes to act on Reload, at the time acts
 	acts     time.Time
@@ -179,7 +180,7 @@ func (w *world) RemoveAddress(index int, p netip.Prefix) error {
 	w.call("remove %d %s", index, p)
 	return nil
 }
-func (w *world) ReloadUdev(context.Context) error          { return nil }
+func (w *world) ReloadUdev(context.Context) error          { return w.udev }
 func (w *world) Running(ctx context.Context) (bool, error) { w.bounded(ctx); return !w.off, nil }
 func (w *world) Enabled(ctx context.Context) (bool, error) { w.bounded(ctx); return w.enabled, nil }
 func (w *world) Start(ctx context.Context) error {
@@ -589,6 +590,20 @@ func TestNetworkdDidNotListen(t *testing.T) {
 	w.bus = nil
 	if out := next("boot-2"); out.State != confirm.Confirmed || w.read(eth0) != "good" {
 		t.Errorf("networkd listens again: %+v, the file is %q", out, w.read(eth0))
+	}
+}
+
+// What goes wrong beside a network that works is told, and does not take it back.
+func TestOthersAreSlow(t *testing.T) {
+	w := newWorld(t)
+	w.udev = errors.New("udevadm: signal: killed")
+	w.write(map[string]string{eth0: "good"}, claim())
+	if out := w.run(); out.State != confirm.Confirmed || !errors.Is(out.Err, w.udev) || w.read(eth0) != "good" {
+		t.Errorf("%+v, the file is %q", out, w.read(eth0))
+	}
+	w.write(map[string]string{eth0: "silent"}, claim())
+	if out := w.run(); out.State != confirm.Restored || len(out.Failed) != 2 || out.Failed[0] != w.udev.Error() || w.read(eth0) != "good" {
+		t.Errorf("one that does not work: %+v, the file is %q", out, w.read(eth0))
 	}
 }
 

@@ -101,7 +101,7 @@ func (in *Input) goBack(ctx context.Context, m *mark, s step, from []File, links
 	// What cannot be done here shows in what is looked at next.
 	outlasting, done := outlast(ctx)
 	defer done()
-	if err := in.apply(outlasting, from, s.files, links); err != nil {
+	if _, err := in.apply(outlasting, from, s.files, links); err != nil {
 		in.Say("%v", err)
 	}
 	bound := in.Timeout

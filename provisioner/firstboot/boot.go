@@ -12,11 +12,12 @@ import (
 	"cloudconfig/provisioner/state"
 )
 
-// continued is the run of a boot that an earlier stage has begun; if none has, it begins here.
+// continued is the run of a boot that an earlier stage has begun; if none has, it begins here. A report is left to the next
+// stage by one without a process ([run.pass]): any other is of a run that goes on or was killed.
 func continued(env Env) *run {
 	r := begin(env)
 	// A report that cannot be read is begun anew.
-	if kept := r.onDisk(); kept != nil && (kept.State == report.Running || kept.State == report.None) {
+	if kept := r.onDisk(); kept != nil && kept.PID == 0 && (kept.State == report.Running || kept.State == report.None) {
 		r.Report, r.published = kept, true
 	}
 	return r

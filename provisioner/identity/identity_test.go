@@ -111,6 +111,7 @@ func TestSucceed(t *testing.T) {
 	}{
 		{"the only instance", "", false, false, "", false},
 		{"another instance", "i-1", false, true, "-" + other + "/user-data", true},
+		{"and what that had to tell", "i-1", false, true, "-" + state.Top + "/outbox.json", true},
 		{"a copy, that has new keys already", "i-1", true, true, "-" + state.Top + "/network", false},
 		{"the same by another name", "i-2", false, false, "-" + other + "/user-data", false},
 	} {

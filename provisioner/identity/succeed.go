@@ -60,6 +60,8 @@ func (d Disk) Succeed(dir string, meta schema.Metadata) (s Succession, err error
 	if s.Another = another; !another {
 		return s, nil
 	}
+	// What the other had still to tell is not this one's to tell.
+	s.Changes = append(s.Changes, plan.Change{Kind: plan.Remove, Path: state.Top + "/" + state.OutboxFile, Secret: true, Origin: plan.OriginState})
 	if err := d.remove(networkState, &s.Changes); err != nil || !d.Live {
 		return s, err
 	}
