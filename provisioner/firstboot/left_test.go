@@ -149,3 +149,19 @@ func TestAShellIsItsConfigurationsOwn(t *testing.T) {
 		})
 	}
 }
+
+// A stage goes on with the report that an earlier one has left, and with none that is another run's: of one that goes on, or was
+// killed.
+func TestAReportOfAnotherRun(t *testing.T) {
+	for name, pid := range map[string]string{"left": "", "of another run": `"pid": 4194305, `} {
+		t.Run(name, func(t *testing.T) {
+			m := fromFile(t, "#cloud-config\nhostname: a1\nbootcmd: [\"true\"]\n")
+			m.run(firstboot.BootLocal)
+			const file = "run/provisioner/result.json"
+			m.write(file, strings.Replace(m.read(file), `"state": "running",`, `"state": "running", `+pid+`"errors": ["an old one"],`, 1))
+			if r, _ := m.run(firstboot.BootMain); slices.Contains(r.Errors, "an old one") != (pid == "") {
+				t.Errorf("errors %q", r.Errors)
+			}
+		})
+	}
+}
