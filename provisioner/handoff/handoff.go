@@ -202,6 +202,10 @@ type Result struct {
 	Waited []time.Duration
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
+	// Refused says that nothing but the hostname was asked for, since systemd could not read its units again: what would
+	// start is not what was asked for. Whoever hands off keeps the request, with its Reload, for another hand-off; until
+	// then nothing counts as handed off, and the machine is not turned off.
+	Refused bool
 }
 
 // Err is nil if the whole hand-off worked; else it names everything that did not.
@@ -243,8 +247,8 @@ type pending struct {
 }
 
 // Enqueue does everything but wait: hostname, one reload if units changed, the commands, which the units of the
-// jobs wait for, the jobs in order, then the scripts, each ordered after the one before. If units cannot be read again it asks for nothing, since what would start
-// then is not what was asked for. Wait has the errors of all of it.
+// jobs wait for, the jobs in order, then the scripts, each ordered after the one before. If units cannot be read again it asks for none of
+// that, and the result is Refused. Wait has the errors of all of it.
 func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	w := watch(m, o)
 	o = w.options
@@ -258,6 +262,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		defer cancel()
 		if err := m.Reload(ctx); err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("reload units: %w", err))
+			w.result.Refused = true
 			return w
 		}
 	}

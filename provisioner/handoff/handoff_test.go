@@ -308,15 +308,25 @@ func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
 	})
 }
 
-// Units that cannot be read again: no agent is started with settings of yesterday.
+// Units that cannot be read again: nothing starts with settings of yesterday, and whoever hands off can tell that from a
+// hand-off that went wrong.
 func TestNoReloadNoJobs(t *testing.T) {
-	m := &recorder{refuse: map[string]error{"reload": fmt.Errorf("no: %w", handoff.ErrNoSpace)}}
-	r := handoff.Start(t.Context(), m, handoff.Request{Reload: true, Jobs: jobs("start", etcd)}, handoff.Options{})
-	if !errors.Is(r.Err(), handoff.ErrNoSpace) {
-		t.Errorf("error %v", r.Err())
+	m := &recorder{refuse: map[string]error{"reload": fmt.Errorf("no: %w", handoff.ErrNoSpace)},
+		states: map[string]handoff.State{fleet: {Load: "loaded", Active: "inactive", Queued: true}}}
+	request := handoff.Request{
+		Hostname: "web1", Reload: true, Networkd: true, Jobs: jobs("start", etcd), Agents: []string{fleet}, Enabled: []string{flannel},
+		Commands: []handoff.Command{{Argv: []string{"/bin/true"}}}, Scripts: []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}},
+		Steps: steps("true"), Power: &plan.Power{Mode: "poweroff"},
 	}
-	if diff := cmp.Diff([]string{"reload"}, m.calls); diff != "" {
+	r := handoff.Start(t.Context(), m, request, handoff.Options{ScriptDir: filepath.Join(t.TempDir(), "s", "s"), Success: "hooks.target"})
+	if !errors.Is(r.Err(), handoff.ErrNoSpace) || !r.Refused || len(r.Outcomes) > 0 {
+		t.Errorf("%+v", r)
+	}
+	if diff := cmp.Diff([]string{"hostname web1", "reload"}, m.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	if r := handoff.Start(t.Context(), &recorder{ends: map[string]string{etcd: "failed"}}, handoff.Request{Reload: true, Jobs: jobs("start", etcd)}, handoff.Options{}); r.Refused {
+		t.Error("one that went wrong is not refused")
 	}
 }
 
