@@ -243,7 +243,8 @@ type pending struct {
 	outcome Outcome
 	result  <-chan string
 	refused error
-	script  string // the file to remove when a script has ended
+	script  string // the file to remove when a script has ended, if it is of our making
+	untold  bool   // that it has ended is of no use to ScriptEnded
 }
 
 // Enqueue does everything but wait: hostname, one reload if units changed, the commands, which the units of the
@@ -380,13 +381,10 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		began := time.Now()
 		out, ended := w.await(ctx, p)
 		w.result.Waited = append(w.result.Waited, time.Since(began))
-		if p.script != "" && ended {
-			// One that was given up still runs, and may still read its file.
-			if err := os.Remove(p.script); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a script that has ended: %w", err))
-			}
+		if ended {
+			w.remove(p.script) // one that was given up still runs, and may still read its file
 		}
-		if out.Script != "" && ended && p.refused == nil && w.options.ScriptEnded != nil {
+		if out.Script != "" && ended && p.refused == nil && !p.untold && w.options.ScriptEnded != nil {
 			w.options.ScriptEnded(out)
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
@@ -411,6 +409,16 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		}
 	}
 	return w.result
+}
+
+// remove removes a file of ours, if there is one.
+func (w *Watch) remove(file string) {
+	if file == "" {
+		return
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a script that has ended: %w", err))
+	}
 }
 
 // await waits for one result. ended is false if the job may still be going on.
