@@ -157,8 +157,8 @@ type Options struct {
 	Progress func(line string)
 	// Watcher is the unit that watches, which is ended after every script and step; "" for provisioner-handoff.service.
 	Watcher string
-	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
-	// given up, or that could not be started.
+	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not, whatever else is
+	// waited for; not of one that was given up and outlives the watch, or that could not be started.
 	ScriptEnded func(Outcome)
 	// StepEnded, if not nil, is told of each step in the same way, with what its shell has left for the next one.
 	StepEnded func(o Outcome, shell []byte)
@@ -236,6 +236,8 @@ type Watch struct {
 	pending []pending
 	before  map[string]State // of the units of jobs, before they were asked for
 	request Request          // its steps are run by Wait; empty if nothing was asked for
+	ended   chan int         // which of pending has ended, of scripts and commands, in case something else is waited for
+	last    time.Time        // until when an end is waited for although the watch was ended; zero as long as it was not
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -245,6 +247,7 @@ type pending struct {
 	refused error
 	script  string // the file to remove when a script has ended, if it is of our making
 	untold  bool   // that it has ended is of no use to ScriptEnded
+	over    bool   // it has ended, and the outcome says how
 }
 
 // Enqueue does everything but wait: hostname, one reload if units changed, the commands, which the units of the
@@ -375,19 +378,20 @@ func (w *Watch) join(ctx context.Context, unit string) {
 }
 
 // Wait collects the results in order, and then runs the steps. When ctx ends it stops waiting; jobs and scripts go on.
-// Call it once.
+// Those scripts and steps that end within five seconds from then are told of all the same. Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
-	for _, p := range w.pending {
-		began := time.Now()
-		out, ended := w.await(ctx, p)
+	stop := make(chan struct{})
+	defer close(stop)
+	w.listen(stop)
+	for i := range w.pending {
+		p, began := &w.pending[i], time.Now()
+		if !p.over {
+			if p.outcome, p.over = w.await(ctx, *p); p.over {
+				w.tell(p)
+			}
+		}
 		w.result.Waited = append(w.result.Waited, time.Since(began))
-		if ended {
-			w.remove(p.script) // one that was given up still runs, and may still read its file
-		}
-		if out.Script != "" && ended && p.refused == nil && !p.untold && w.options.ScriptEnded != nil {
-			w.options.ScriptEnded(out)
-		}
-		w.result.Outcomes = append(w.result.Outcomes, out)
+		w.result.Outcomes = append(w.result.Outcomes, p.outcome)
 	}
 	w.runSteps(ctx, w.request)
 	w.lookAgain(ctx)
@@ -409,6 +413,35 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		}
 	}
 	return w.result
+}
+
+// listen has the ends of scripts and commands heard at once, until stop is closed: a job before them may take very long.
+func (w *Watch) listen(stop <-chan struct{}) {
+	w.ended = make(chan int, len(w.pending))
+	for i := range w.pending {
+		p := &w.pending[i]
+		if p.outcome.Script == "" || p.refused != nil {
+			continue
+		}
+		from, to := p.result, make(chan string, 1)
+		p.result = to
+		go func() {
+			select {
+			case result := <-from:
+				to <- result
+				w.ended <- i
+			case <-stop:
+			}
+		}()
+	}
+}
+
+// tell tells of one that is over, and removes its file. One that was given up still runs, and may still read it.
+func (w *Watch) tell(p *pending) {
+	w.remove(p.script)
+	if p.outcome.Script != "" && p.refused == nil && !p.untold && w.options.ScriptEnded != nil {
+		w.options.ScriptEnded(p.outcome)
+	}
 }
 
 // remove removes a file of ours, if there is one.
@@ -445,21 +478,68 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 			out.Result, out.Detail = "timeout", fmt.Sprintf("not ended after %s; it goes on unwatched", limit)
 			return out, false
 		case <-ctx.Done():
-			out.Result, out.Detail = "canceled", "the watch was ended before the job"
-			return out, false
+			return w.awaitLast(ctx, p)
+		case i := <-w.ended:
+			if q := &w.pending[i]; !q.over && q.outcome.Unit != out.Unit {
+				q.outcome.Result, q.over = <-q.result, true
+				w.explain(ctx, &q.outcome)
+				w.tell(q)
+			}
 		case <-beat.C:
 			if s, err := w.state(ctx, out.Unit); err == nil && !s.Queued {
 				// The connection broke, as when systemd executes itself anew, and the signal with it; the
 				// unit's state says as much.
-				out.Result = "done"
+				lost := "done"
 				if s.Active == "failed" {
-					out.Result = "failed"
+					lost = "failed"
+				}
+				if out.Result, ended = p.isThere(); !ended {
+					out.Result = lost
 				}
 				w.explain(ctx, &out)
 				return out, true
 			}
 			w.progress("waiting for %s of %s for %s, at most %s", out.Action, out.Unit, time.Since(began).Round(time.Second), limit)
 		}
+	}
+}
+
+// moment is how long the ends of scripts and steps are waited for when the watch was ended, all together: less than
+// systemd gives a service to stop. What ends the watch, a machine that goes down, may be their own doing, and on the next
+// boot they would do it again.
+const moment = 5 * time.Second
+
+// awaitLast is await once the watch was ended.
+func (w *Watch) awaitLast(ctx context.Context, p pending) (out Outcome, ended bool) {
+	if w.last.IsZero() {
+		w.last = time.Now().Add(moment)
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), w.last)
+	defer cancel()
+	out = p.outcome
+	out.Result, ended = p.isThere()
+	if !ended && out.Script != "" {
+		select {
+		case out.Result = <-p.result:
+			ended = true
+		case <-ctx.Done():
+		}
+	}
+	if !ended {
+		out.Result, out.Detail = "canceled", "the watch was ended before the job"
+		return out, false
+	}
+	w.explain(ctx, &out)
+	return out, true
+}
+
+// isThere is the result, if it is there already.
+func (p pending) isThere() (result string, is bool) {
+	select {
+	case result = <-p.result:
+		return result, true
+	default:
+		return "", false
 	}
 }
 
@@ -501,7 +581,7 @@ func (w *Watch) explain(ctx context.Context, out *Outcome) {
 	case s.hasFailed():
 		out.Detail, out.ExitStatus = s.failure(), s.ExitStatus
 	}
-	if out.Script != "" {
+	if out.Script != "" && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
 		// Or the unit of a failed script would stay until the next boot, and its name be taken.

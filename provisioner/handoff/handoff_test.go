@@ -367,6 +367,106 @@ func TestEnqueueDoesNotWait(t *testing.T) {
 	})
 }
 
+// A script may start the machine again: systemd ends it, and us, at the same time. That it has ended is told, or it would
+// run again on the next boot, and start the machine again.
+func TestTheWatchIsEndedWithWhatItWatches(t *testing.T) {
+	const unit, second, step = "provisioner-script-a-1.service", "provisioner-script-b-2.service", "provisioner-runcmd-0.service"
+	scripts := []handoff.Script{{Name: "a", Content: []byte("#!/bin/sh\n")}, {Name: "b", Content: []byte("#!/bin/sh\n")}}
+	for _, tt := range []struct {
+		name    string
+		request handoff.Request
+		ends    map[string]string
+		after   map[string]time.Duration
+		want    []string // outcomes
+		told    []string
+		takes   time.Duration // from when the watch was ended, a minute after it began
+	}{
+		{"at the same moment", handoff.Request{Scripts: scripts}, map[string]string{unit: "canceled", second: "canceled"},
+			map[string]time.Duration{unit: time.Minute, second: time.Minute}, []string{"canceled", "canceled"}, []string{"a", "b"}, 0},
+		{"beside a job, which is canceled too", handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts[:1]}, map[string]string{etcd: "never", unit: "canceled"},
+			map[string]time.Duration{unit: time.Minute}, []string{"canceled", "canceled"}, []string{"a"}, 0},
+		{"a little later", handoff.Request{Scripts: scripts}, map[string]string{unit: "failed", second: "canceled"},
+			map[string]time.Duration{unit: time.Minute + 3*time.Second, second: time.Minute}, []string{"failed", "canceled"}, []string{"b", "a"}, 3 * time.Second},
+		{"not at all", handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts}, map[string]string{etcd: "never", unit: "never", second: "never"}, nil,
+			[]string{"canceled", "canceled", "canceled"}, nil, 5 * time.Second},
+		{"a step", handoff.Request{Steps: steps("a", "b")}, map[string]string{step: "canceled"}, map[string]time.Duration{step: time.Minute + time.Second},
+			[]string{"canceled", handoff.NotRun}, []string{"runcmd[0]"}, time.Second},
+		{"before the steps", handoff.Request{Jobs: jobs("start", etcd), Steps: steps("a")}, map[string]string{etcd: "never"}, nil,
+			[]string{"canceled", handoff.NotRun}, nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 20 { // what is ready at the same time, Go takes in any order
+				dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+				synctest.Test(t, func(t *testing.T) {
+					m := &recorder{ends: tt.ends, after: tt.after}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					began := time.Now()
+					var got, told []string
+					r := handoff.Start(ctx, m, tt.request, handoff.Options{ScriptDir: dir, Timeout: time.Hour,
+						ScriptEnded: func(o handoff.Outcome) { told = append(told, o.Script) },
+						StepEnded:   func(o handoff.Outcome, _ []byte) { told = append(told, o.Script) },
+					})
+					for _, o := range r.Outcomes {
+						got = append(got, o.Result)
+					}
+					slices.Sort(tt.told)
+					slices.Sort(told)
+					if diff := cmp.Diff(tt.want, got); diff != "" {
+						t.Errorf("outcomes (-want +got):\n%s", diff)
+					}
+					if diff := cmp.Diff(tt.told, told); diff != "" {
+						t.Errorf("told (-want +got):\n%s", diff)
+					}
+					if took := time.Since(began) - time.Minute; took != tt.takes || len(r.Errs) > 0 {
+						t.Errorf("took %s, errors %v", took, r.Errs)
+					}
+				})
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// A script that has ended is told of at once, also where something before it in the list takes very long; what is
+// reported stays in order.
+func TestScriptsAreToldOfAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &recorder{
+			ends:   map[string]string{"provisioner-script-b-2.service": "failed", "provisioner-script-c-3.service": "never"},
+			states: map[string]handoff.State{etcd: {Load: "loaded", Active: "activating", Unlimited: true, Queued: true}},
+			after:  map[string]time.Duration{etcd: 50 * time.Minute, "provisioner-script-b-2.service": time.Minute},
+		}
+		dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+		var scripts []handoff.Script
+		for _, name := range []string{"a", "b", "c"} {
+			scripts = append(scripts, handoff.Script{Name: name, Content: []byte("#!/bin/sh\n")})
+		}
+		began := time.Now()
+		var told, got []string
+		r := handoff.Start(t.Context(), m, handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts}, handoff.Options{ScriptDir: dir,
+			ScriptEnded: func(o handoff.Outcome) {
+				told = append(told, fmt.Sprint(o.Script, " ", o.Result, " ", time.Since(began)))
+			}})
+		for i, o := range r.Outcomes {
+			got = append(got, fmt.Sprint(o.Unit, " ", o.Result, " ", r.Waited[i]))
+		}
+		if diff := cmp.Diff([]string{"a done 0s", "b failed 1m0s"}, told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		want := []string{"etcd2.service done 50m0s", "provisioner-script-a-1.service done 0s", "provisioner-script-b-2.service failed 0s",
+			"provisioner-script-c-3.service timeout 1m30s"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if left := folder(dir); len(left) != 1 {
+			t.Errorf("left: %q", left)
+		}
+	})
+}
+
 func TestScript(t *testing.T) {
 	const unit = "provisioner-script-user-data-1.service"
 	dir := t.TempDir()

@@ -65,6 +65,9 @@ func (w *Watch) steps(ctx context.Context, steps []plan.Step, shell []byte, t Tr
 	}
 	stopped := ""
 	for _, s := range steps {
+		if stopped == "" && ctx.Err() != nil {
+			stopped = "the watch was ended before"
+		}
 		t.Unit = StepUnit(s.Name)
 		out := Outcome{Unit: t.Unit, Action: "run", Script: s.Name, Result: NotRun, Detail: stopped}
 		if stopped == "" {
