@@ -160,8 +160,8 @@ type Options struct {
 	Progress func(line string)
 	// Watcher is the unit that watches, which is ended after every script and step; "" for provisioner-handoff.service.
 	Watcher string
-	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not; not of one that was
-	// given up, or that could not be started.
+	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not, whatever else is
+	// waited for; not of one that was given up and outlives the watch, or that could not be started.
 	ScriptEnded func(Outcome)
 	// StepEnded, if not nil, is told of each step in the same way, with what its shell has left for the next one.
 	StepEnded func(o Outcome, shell []byte)
@@ -205,6 +205,10 @@ type Result struct {
 	Waited []time.Duration
 	// Errs is what failed without being a job: the hostname, the reload.
 	Errs []error
+	// Refused says that nothing but the hostname was asked for, since systemd could not read its units again: what would
+	// start is not what was asked for. Whoever hands off keeps the request, with its Reload, for another hand-off; until
+	// then nothing counts as handed off, and the machine is not turned off.
+	Refused bool
 }
 
 // Err is nil if the whole hand-off worked; else it names everything that did not.
@@ -235,6 +239,8 @@ type Watch struct {
 	pending []pending
 	before  map[string]State // of the units of jobs, before they were asked for
 	request Request          // its steps are run by Wait; empty if nothing was asked for
+	ended   chan int         // which of pending has ended, of scripts and commands, in case something else is waited for
+	last    time.Time        // until when an end is waited for although the watch was ended; zero as long as it was not
 }
 
 // pending is an outcome to come. Exactly one of result and refused is set.
@@ -242,12 +248,14 @@ type pending struct {
 	outcome Outcome
 	result  <-chan string
 	refused error
-	script  string // the file to remove when a script has ended
+	script  string // the file to remove when a script has ended, if it is of our making
+	untold  bool   // that it has ended is of no use to ScriptEnded
+	over    bool   // it has ended, and the outcome says how
 }
 
 // Enqueue does everything but wait: hostname, one reload if units changed, the commands, which the units of the
-// jobs wait for, the jobs in order, then the scripts, each ordered after the one before. If units cannot be read again it asks for nothing, since what would start
-// then is not what was asked for. Wait has the errors of all of it.
+// jobs wait for, the jobs in order, then the scripts, each ordered after the one before. If units cannot be read again it asks for none of
+// that, and the result is Refused. Wait has the errors of all of it.
 func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	w := watch(m, o)
 	o = w.options
@@ -261,6 +269,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		defer cancel()
 		if err := m.Reload(ctx); err != nil {
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("reload units: %w", err))
+			w.result.Refused = true
 			return w
 		}
 	}
@@ -372,22 +381,20 @@ func (w *Watch) join(ctx context.Context, unit string) {
 }
 
 // Wait collects the results in order, and then runs the steps. When ctx ends it stops waiting; jobs and scripts go on.
-// Call it once.
+// Those scripts and steps that end within five seconds from then are told of all the same. Call it once.
 func (w *Watch) Wait(ctx context.Context) Result {
-	for _, p := range w.pending {
-		began := time.Now()
-		out, ended := w.await(ctx, p)
-		w.result.Waited = append(w.result.Waited, time.Since(began))
-		if p.script != "" && ended {
-			// One that was given up still runs, and may still read its file.
-			if err := os.Remove(p.script); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a script that has ended: %w", err))
+	stop := make(chan struct{})
+	defer close(stop)
+	w.listen(stop)
+	for i := range w.pending {
+		p, began := &w.pending[i], time.Now()
+		if !p.over {
+			if p.outcome, p.over = w.await(ctx, *p); p.over {
+				w.tell(p)
 			}
 		}
-		if out.Script != "" && ended && p.refused == nil && w.options.ScriptEnded != nil {
-			w.options.ScriptEnded(out)
-		}
-		w.result.Outcomes = append(w.result.Outcomes, out)
+		w.result.Waited = append(w.result.Waited, time.Since(began))
+		w.result.Outcomes = append(w.result.Outcomes, p.outcome)
 	}
 	w.runSteps(ctx, w.request)
 	w.lookAgain(ctx)
@@ -409,6 +416,45 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		}
 	}
 	return w.result
+}
+
+// listen has the ends of scripts and commands heard at once, until stop is closed: a job before them may take very long.
+func (w *Watch) listen(stop <-chan struct{}) {
+	w.ended = make(chan int, len(w.pending))
+	for i := range w.pending {
+		p := &w.pending[i]
+		if p.outcome.Script == "" || p.refused != nil {
+			continue
+		}
+		from, to := p.result, make(chan string, 1)
+		p.result = to
+		go func() {
+			select {
+			case result := <-from:
+				to <- result
+				w.ended <- i
+			case <-stop:
+			}
+		}()
+	}
+}
+
+// tell tells of one that is over, and removes its file. One that was given up still runs, and may still read it.
+func (w *Watch) tell(p *pending) {
+	w.remove(p.script)
+	if p.outcome.Script != "" && p.refused == nil && !p.untold && w.options.ScriptEnded != nil {
+		w.options.ScriptEnded(p.outcome)
+	}
+}
+
+// remove removes a file of ours, if there is one.
+func (w *Watch) remove(file string) {
+	if file == "" {
+		return
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a script that has ended: %w", err))
+	}
 }
 
 // await waits for one result. ended is false if the job may still be going on.
@@ -435,21 +481,68 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 			out.Result, out.Detail = "timeout", fmt.Sprintf("not ended after %s; it goes on unwatched", limit)
 			return out, false
 		case <-ctx.Done():
-			out.Result, out.Detail = "canceled", "the watch was ended before the job"
-			return out, false
+			return w.awaitLast(ctx, p)
+		case i := <-w.ended:
+			if q := &w.pending[i]; !q.over && q.outcome.Unit != out.Unit {
+				q.outcome.Result, q.over = <-q.result, true
+				w.explain(ctx, &q.outcome)
+				w.tell(q)
+			}
 		case <-beat.C:
 			if s, err := w.state(ctx, out.Unit); err == nil && !s.Queued {
 				// The connection broke, as when systemd executes itself anew, and the signal with it; the
 				// unit's state says as much.
-				out.Result = "done"
+				lost := "done"
 				if s.Active == "failed" {
-					out.Result = "failed"
+					lost = "failed"
+				}
+				if out.Result, ended = p.isThere(); !ended {
+					out.Result = lost
 				}
 				w.explain(ctx, &out)
 				return out, true
 			}
 			w.progress("waiting for %s of %s for %s, at most %s", out.Action, out.Unit, time.Since(began).Round(time.Second), limit)
 		}
+	}
+}
+
+// moment is how long the ends of scripts and steps are waited for when the watch was ended, all together: less than
+// systemd gives a service to stop. What ends the watch, a machine that goes down, may be their own doing, and on the next
+// boot they would do it again.
+const moment = 5 * time.Second
+
+// awaitLast is await once the watch was ended.
+func (w *Watch) awaitLast(ctx context.Context, p pending) (out Outcome, ended bool) {
+	if w.last.IsZero() {
+		w.last = time.Now().Add(moment)
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), w.last)
+	defer cancel()
+	out = p.outcome
+	out.Result, ended = p.isThere()
+	if !ended && out.Script != "" {
+		select {
+		case out.Result = <-p.result:
+			ended = true
+		case <-ctx.Done():
+		}
+	}
+	if !ended {
+		out.Result, out.Detail = "canceled", "the watch was ended before the job"
+		return out, false
+	}
+	w.explain(ctx, &out)
+	return out, true
+}
+
+// isThere is the result, if it is there already.
+func (p pending) isThere() (result string, is bool) {
+	select {
+	case result = <-p.result:
+		return result, true
+	default:
+		return "", false
 	}
 }
 
@@ -491,7 +584,7 @@ func (w *Watch) explain(ctx context.Context, out *Outcome) {
 	case s.hasFailed():
 		out.Detail, out.ExitStatus = s.failure(), s.ExitStatus
 	}
-	if out.Script != "" {
+	if out.Script != "" && ctx.Err() == nil {
 		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
 		// Or the unit of a failed script would stay until the next boot, and its name be taken.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,8 @@ func (r *recorder) job(unit string) <-chan string {
 }
 
 func (r *recorder) State(_ context.Context, unit string) (handoff.State, error) {
-	if s, ok := r.states[unit]; ok {
+	ours := strings.HasPrefix(unit, "provisioner-") // is there as soon as it was run
+	if s, ok := r.states[unit]; ok && (!ours || slices.ContainsFunc(r.calls, func(c string) bool { return strings.HasPrefix(c, "run "+unit) })) {
 		return s, nil
 	}
 	return handoff.State{Load: "loaded", Active: "active", Result: "success", Queued: true}, nil
@@ -308,15 +310,25 @@ func TestProgressNamesWhatIsWaitedFor(t *testing.T) {
 	})
 }
 
-// Units that cannot be read again: no agent is started with settings of yesterday.
+// Units that cannot be read again: nothing starts with settings of yesterday, and whoever hands off can tell that from a
+// hand-off that went wrong.
 func TestNoReloadNoJobs(t *testing.T) {
-	m := &recorder{refuse: map[string]error{"reload": fmt.Errorf("no: %w", handoff.ErrNoSpace)}}
-	r := handoff.Start(t.Context(), m, handoff.Request{Reload: true, Jobs: jobs("start", etcd)}, handoff.Options{})
-	if !errors.Is(r.Err(), handoff.ErrNoSpace) {
-		t.Errorf("error %v", r.Err())
+	m := &recorder{refuse: map[string]error{"reload": fmt.Errorf("no: %w", handoff.ErrNoSpace)},
+		states: map[string]handoff.State{fleet: {Load: "loaded", Active: "inactive", Queued: true}}}
+	request := handoff.Request{
+		Hostname: "web1", Reload: true, Networkd: true, Jobs: jobs("start", etcd), Agents: []string{fleet}, Enabled: []string{flannel},
+		Commands: []handoff.Command{{Argv: []string{"/bin/true"}}}, Scripts: []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}},
+		Steps: steps("true"), Power: &plan.Power{Mode: "poweroff"},
 	}
-	if diff := cmp.Diff([]string{"reload"}, m.calls); diff != "" {
+	r := handoff.Start(t.Context(), m, request, handoff.Options{ScriptDir: filepath.Join(t.TempDir(), "s", "s"), Success: "hooks.target"})
+	if !errors.Is(r.Err(), handoff.ErrNoSpace) || !r.Refused || len(r.Outcomes) > 0 {
+		t.Errorf("%+v", r)
+	}
+	if diff := cmp.Diff([]string{"hostname web1", "reload"}, m.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	if r := handoff.Start(t.Context(), &recorder{ends: map[string]string{etcd: "failed"}}, handoff.Request{Reload: true, Jobs: jobs("start", etcd)}, handoff.Options{}); r.Refused {
+		t.Error("one that went wrong is not refused")
 	}
 }
 
@@ -351,6 +363,106 @@ func TestEnqueueDoesNotWait(t *testing.T) {
 		}
 		if len(r.Outcomes) != 2 || r.Outcomes[0].Result != "canceled" {
 			t.Errorf("outcomes %+v", r.Outcomes)
+		}
+	})
+}
+
+// A script may start the machine again: systemd ends it, and us, at the same time. That it has ended is told, or it would
+// run again on the next boot, and start the machine again.
+func TestTheWatchIsEndedWithWhatItWatches(t *testing.T) {
+	const unit, second, step = "provisioner-script-a-1.service", "provisioner-script-b-2.service", "provisioner-runcmd-0.service"
+	scripts := []handoff.Script{{Name: "a", Content: []byte("#!/bin/sh\n")}, {Name: "b", Content: []byte("#!/bin/sh\n")}}
+	for _, tt := range []struct {
+		name    string
+		request handoff.Request
+		ends    map[string]string
+		after   map[string]time.Duration
+		want    []string // outcomes
+		told    []string
+		takes   time.Duration // from when the watch was ended, a minute after it began
+	}{
+		{"at the same moment", handoff.Request{Scripts: scripts}, map[string]string{unit: "canceled", second: "canceled"},
+			map[string]time.Duration{unit: time.Minute, second: time.Minute}, []string{"canceled", "canceled"}, []string{"a", "b"}, 0},
+		{"beside a job, which is canceled too", handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts[:1]}, map[string]string{etcd: "never", unit: "canceled"},
+			map[string]time.Duration{unit: time.Minute}, []string{"canceled", "canceled"}, []string{"a"}, 0},
+		{"a little later", handoff.Request{Scripts: scripts}, map[string]string{unit: "failed", second: "canceled"},
+			map[string]time.Duration{unit: time.Minute + 3*time.Second, second: time.Minute}, []string{"failed", "canceled"}, []string{"b", "a"}, 3 * time.Second},
+		{"not at all", handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts}, map[string]string{etcd: "never", unit: "never", second: "never"}, nil,
+			[]string{"canceled", "canceled", "canceled"}, nil, 5 * time.Second},
+		{"a step", handoff.Request{Steps: steps("a", "b")}, map[string]string{step: "canceled"}, map[string]time.Duration{step: time.Minute + time.Second},
+			[]string{"canceled", handoff.NotRun}, []string{"runcmd[0]"}, time.Second},
+		{"before the steps", handoff.Request{Jobs: jobs("start", etcd), Steps: steps("a")}, map[string]string{etcd: "never"}, nil,
+			[]string{"canceled", handoff.NotRun}, nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 20 { // what is ready at the same time, Go takes in any order
+				dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+				synctest.Test(t, func(t *testing.T) {
+					m := &recorder{ends: tt.ends, after: tt.after}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					began := time.Now()
+					var got, told []string
+					r := handoff.Start(ctx, m, tt.request, handoff.Options{ScriptDir: dir, Timeout: time.Hour,
+						ScriptEnded: func(o handoff.Outcome) { told = append(told, o.Script) },
+						StepEnded:   func(o handoff.Outcome, _ []byte) { told = append(told, o.Script) },
+					})
+					for _, o := range r.Outcomes {
+						got = append(got, o.Result)
+					}
+					slices.Sort(tt.told)
+					slices.Sort(told)
+					if diff := cmp.Diff(tt.want, got); diff != "" {
+						t.Errorf("outcomes (-want +got):\n%s", diff)
+					}
+					if diff := cmp.Diff(tt.told, told); diff != "" {
+						t.Errorf("told (-want +got):\n%s", diff)
+					}
+					if took := time.Since(began) - time.Minute; took != tt.takes || len(r.Errs) > 0 {
+						t.Errorf("took %s, errors %v", took, r.Errs)
+					}
+				})
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// A script that has ended is told of at once, also where something before it in the list takes very long; what is
+// reported stays in order.
+func TestScriptsAreToldOfAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &recorder{
+			ends:   map[string]string{"provisioner-script-b-2.service": "failed", "provisioner-script-c-3.service": "never"},
+			states: map[string]handoff.State{etcd: {Load: "loaded", Active: "activating", Unlimited: true, Queued: true}},
+			after:  map[string]time.Duration{etcd: 50 * time.Minute, "provisioner-script-b-2.service": time.Minute},
+		}
+		dir := filepath.Join(t.TempDir(), "provisioner", "scripts")
+		var scripts []handoff.Script
+		for _, name := range []string{"a", "b", "c"} {
+			scripts = append(scripts, handoff.Script{Name: name, Content: []byte("#!/bin/sh\n")})
+		}
+		began := time.Now()
+		var told, got []string
+		r := handoff.Start(t.Context(), m, handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts}, handoff.Options{ScriptDir: dir,
+			ScriptEnded: func(o handoff.Outcome) {
+				told = append(told, fmt.Sprint(o.Script, " ", o.Result, " ", time.Since(began)))
+			}})
+		for i, o := range r.Outcomes {
+			got = append(got, fmt.Sprint(o.Unit, " ", o.Result, " ", r.Waited[i]))
+		}
+		if diff := cmp.Diff([]string{"a done 0s", "b failed 1m0s"}, told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		want := []string{"etcd2.service done 50m0s", "provisioner-script-a-1.service done 0s", "provisioner-script-b-2.service failed 0s",
+			"provisioner-script-c-3.service timeout 1m30s"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+		if left := folder(dir); len(left) != 1 {
+			t.Errorf("left: %q", left)
 		}
 	})
 }
@@ -530,4 +642,154 @@ func TestTheWatcherIsEndedLast(t *testing.T) {
 	if runs != 2 {
 		t.Errorf("%q", m.calls)
 	}
+}
+
+// crowded is a systemd with one hand-off's units under way when the next one comes.
+type crowded struct {
+	recorder
+	files map[string]string // of units that are there
+	jobs  map[string][]chan string
+	// late are units that are there only when a second one is to be started.
+	late map[string]bool
+}
+
+func newCrowded() *crowded {
+	return &crowded{files: map[string]string{}, jobs: map[string][]chan string{}, late: map[string]bool{},
+		recorder: recorder{states: map[string]handoff.State{}}}
+}
+
+func (c *crowded) Run(_ context.Context, t handoff.Transient) (<-chan string, error) {
+	if _, is := c.jobs[t.Unit]; is {
+		delete(c.late, t.Unit)
+		return nil, errors.New("Unit " + t.Unit + " was already loaded or has a fragment file.")
+	}
+	c.files[t.Unit] = t.Command[len(t.Command)-1]
+	_ = c.call("run %s", t.Unit)
+	return c.job(t.Unit), nil
+}
+
+func (c *crowded) Enqueue(_ context.Context, unit, action string) (<-chan string, error) {
+	return c.job(unit), c.call("%s %s", action, unit)
+}
+
+func (c *crowded) job(unit string) <-chan string {
+	ended := make(chan string, 1)
+	c.jobs[unit] = append(c.jobs[unit], ended)
+	return ended
+}
+
+func (c *crowded) end(unit, result string) {
+	for _, ended := range c.jobs[unit] {
+		ended <- result
+	}
+	delete(c.jobs, unit)
+}
+
+func (c *crowded) State(_ context.Context, unit string) (handoff.State, error) {
+	s := handoff.State{Load: "loaded", Active: "activating", Unlimited: true, Queued: true}
+	if _, is := c.jobs[unit]; !is || c.late[unit] {
+		return handoff.State{Load: "not-found", Active: "inactive"}, nil
+	}
+	if other, is := c.states[unit]; is {
+		return other, nil
+	}
+	return s, nil
+}
+
+// A hand-off that comes while another one has not ended goes on with its units, and does nothing to their files.
+func TestTwoHandOffs(t *testing.T) {
+	const (
+		script1, script2 = "provisioner-script-one-1.service", "provisioner-script-two-2.service"
+		command, step    = "provisioner-command-true-1.service", "provisioner-runcmd-0.service"
+	)
+	scripts := func(text string) handoff.Request {
+		return handoff.Request{Scripts: []handoff.Script{{Name: "one", Content: []byte("#!/bin/sh\n" + text)}, {Name: "two", Content: []byte("#!/bin/sh\necho 2\n")}}}
+	}
+	commands := handoff.Request{Commands: []handoff.Command{{Argv: []string{"/bin/true"}}}}
+	const busy = ": run: failed (what an earlier hand-off has started under this name has not ended)"
+	for _, tt := range []struct {
+		name          string
+		first, second handoff.Request
+		prepare       func(*crowded)
+		calls         []string // of the second one
+		ended         []string // what it is told
+		err           string
+	}{
+		{"the same scripts", scripts(""), scripts(""), nil, []string{"start " + script1, "start " + script2}, []string{"one", "two"}, ""},
+		{"at the same moment", scripts(""), scripts(""), func(c *crowded) { c.late[script1], c.late[script2] = true, true },
+			[]string{"reset " + script1, "start " + script1, "reset " + script2, "start " + script2}, []string{"one", "two"}, ""},
+		{"one has another text", scripts(""), scripts("exit"), nil, []string{"start " + script2}, []string{"two"}, script1 + busy},
+		{"one is being ended, and would start again", scripts(""), scripts(""),
+			func(c *crowded) {
+				c.states[script1] = handoff.State{Load: "loaded", Active: "deactivating", Queued: true}
+			},
+			[]string{"start " + script2}, []string{"two"}, script1 + busy},
+		{"a program that is still to run", commands, commands,
+			func(c *crowded) { c.states[command] = handoff.State{Load: "loaded", Active: "inactive", Queued: true} },
+			[]string{"start " + command}, []string{"true"}, ""},
+		{"a program that may have begun before what it acts on was changed", commands, commands, nil, []string{"start " + command}, nil, ""},
+		{"the same step", handoff.Request{Steps: steps("a")}, handoff.Request{Steps: steps("a"), Shell: []byte("PWD=/srv")}, nil,
+			[]string{"start " + step}, []string{"runcmd[0]"}, ""},
+		{"a step with another text", handoff.Request{Steps: steps("a")}, handoff.Request{Steps: steps("b"), Shell: []byte("PWD=/srv")}, nil, nil, nil, step + busy},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, o := newCrowded(), handoff.Options{ScriptDir: filepath.Join(t.TempDir(), "provisioner", "scripts")}
+			synctest.Test(t, func(t *testing.T) {
+				over := make(chan error)
+				go func() {
+					over <- handoff.Start(t.Context(), c, tt.first, o).Err()
+				}()
+				synctest.Wait()
+				if tt.prepare != nil {
+					tt.prepare(c)
+				}
+				before, files := folder(o.ScriptDir), len(c.files)
+				c.calls = nil
+				var ended []string
+				second := o
+				second.ScriptEnded = func(out handoff.Outcome) { ended = append(ended, out.Script) }
+				second.StepEnded = func(out handoff.Outcome, _ []byte) { ended = append(ended, out.Script) }
+				go func() {
+					over <- handoff.Start(t.Context(), c, tt.second, second).Err()
+				}()
+				synctest.Wait()
+				if diff := cmp.Diff(tt.calls, c.calls); diff != "" || len(c.files) != files {
+					t.Errorf("calls of the second one (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(before, folder(o.ScriptDir)); diff != "" {
+					t.Errorf("files, with the second one (-want +got):\n%s", diff)
+				}
+				for _, unit := range []string{command, script1} {
+					c.end(unit, "done")
+				}
+				synctest.Wait()
+				if _, here := before[strings.TrimSuffix(script2, ".service")]; here && folder(o.ScriptDir)[strings.TrimSuffix(script2, ".service")] == "" {
+					t.Error("the second script has lost its file")
+				}
+				c.end(script2, "done")
+				c.end(step, "done")
+				got := errors.Join(<-over, <-over)
+				if got == nil && tt.err != "" || got != nil && got.Error() != tt.err {
+					t.Errorf("error %v, want %q", got, tt.err)
+				}
+				if diff := cmp.Diff(tt.ended, ended); diff != "" {
+					t.Errorf("the second one is told (-want +got):\n%s", diff)
+				}
+			})
+			if left := folder(o.ScriptDir); len(left) > 0 {
+				t.Errorf("left in the directory of scripts: %q", left)
+			}
+		})
+	}
+}
+
+// folder has the files of a directory with their texts.
+func folder(dir string) map[string]string {
+	all := map[string]string{}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		text, _ := os.ReadFile(filepath.Join(dir, e.Name()))
+		all[e.Name()] = string(text)
+	}
+	return all
 }

@@ -28,15 +28,29 @@ func (w *Watch) command(ctx context.Context, n int, c Command, last string, r Re
 	t.Before = append(t.Before, r.Agents...)
 	slices.Sort(t.Before)
 	t.Before = slices.Compact(t.Before)
-	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
-	_ = w.manager.Reset(ctx, t.Unit)
 	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: c.Name()}}
-	p.result, p.refused = w.manager.Run(ctx, t)
+	switch s, err := w.state(ctx, t.Unit); {
+	case err != nil:
+		p.refused = err
+	case s.isGoingOn(): // an earlier hand-off's
+		// What it acts on may have changed since it began, so that a later boot runs it again.
+		p.untold = s.Active != "inactive"
+		p.result, p.refused = w.manager.Enqueue(ctx, t.Unit, "start")
+	default:
+		p.result, p.refused = w.start(ctx, t)
+	}
 	w.pending = append(w.pending, p)
 	if p.refused != nil {
 		return last
 	}
 	return t.Unit
+}
+
+// start starts a unit that is not there.
+func (w *Watch) start(ctx context.Context, t Transient) (<-chan string, error) {
+	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
+	_ = w.manager.Reset(ctx, t.Unit)
+	return w.manager.Run(ctx, t)
 }
 
 // run starts a script in a unit of its own, after the unit named last, and returns the name of the unit that the next
@@ -46,7 +60,9 @@ func (w *Watch) run(ctx context.Context, t Transient, s Script, last string) str
 		t.After = append(t.After, last)
 	}
 	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: s.Name}}
-	p.result, p.script, p.refused = w.launch(ctx, t, s)
+	if t.Command, p.refused = interpreter(s.Content); p.refused == nil {
+		w.launch(ctx, &p, t, filepath.Join(w.options.ScriptDir, strings.TrimSuffix(t.Unit, ".service")), s.Content)
+	}
 	w.pending = append(w.pending, p)
 	if p.refused != nil {
 		return last
@@ -54,25 +70,50 @@ func (w *Watch) run(ctx context.Context, t Transient, s Script, last string) str
 	return t.Unit
 }
 
-func (w *Watch) launch(ctx context.Context, t Transient, s Script) (result <-chan string, file string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+// launch has the program of t run a file with a text. If an earlier hand-off has asked for the same, and it has not
+// ended, that is watched: its file is neither written nor removed.
+func (w *Watch) launch(ctx context.Context, p *pending, t Transient, file string, text []byte) {
+	if p.refused = ctx.Err(); p.refused != nil {
+		return
+	}
+	// What is asked for is not taken back when the watch ends: the unit would start, and its file be gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
-	command, err := interpreter(s.Content)
+	if w.joined(ctx, p, file, text) {
+		return
+	}
+	if p.refused = writeScript(file, text); p.refused != nil {
+		return
+	}
+	p.script, t.Command = file, append(t.Command, file)
+	if p.result, p.refused = w.start(ctx, t); p.refused != nil && w.joined(ctx, p, file, text) {
+		p.script = "" // somebody else was faster
+	}
+}
+
+// joined watches the unit of an earlier hand-off instead, if it is there and has not ended; false if it is not there. A
+// unit that runs something else is not ours, and counts as refused, as does one of which nothing can be known.
+func (w *Watch) joined(ctx context.Context, p *pending, file string, text []byte) bool {
+	s, err := w.state(ctx, p.outcome.Unit)
 	if err != nil {
-		return nil, "", err
+		p.refused = err
+		return true
 	}
-	file = filepath.Join(w.options.ScriptDir, strings.TrimSuffix(t.Unit, ".service"))
-	if err := writeScript(file, s.Content); err != nil {
-		return nil, "", err
+	if !s.isGoingOn() {
+		return false
 	}
-	t.Command = append(command, file)
-	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
-	_ = w.manager.Reset(ctx, t.Unit)
-	result, err = w.manager.Run(ctx, t)
-	if err != nil {
-		return nil, file, err
+	runs, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(runs, text) || s.Active == "deactivating" { // which a start would start again
+		p.refused = errors.New("what an earlier hand-off has started under this name has not ended")
+		return true
 	}
-	return result, file, nil
+	p.result, p.refused = w.manager.Enqueue(ctx, p.outcome.Unit, "start") // which is the job that is there
+	return true
+}
+
+// isGoingOn says that a oneshot unit is still to run, or runs.
+func (s State) isGoingOn() bool {
+	return s.Active == "activating" || s.Active == "deactivating" || s.Active == "inactive" && s.Queued
 }
 
 // writeScript keeps a script where only root can read it.
@@ -87,15 +128,16 @@ func writeScript(file string, content []byte) error {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return fmt.Errorf("keep the script: %w", err)
 	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("keep the script: %w", err)
-	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(dir, ".") // 0600
 	if err != nil {
 		return fmt.Errorf("keep the script: %w", err)
 	}
 	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file) // whole at any time: a shell may be about to read it
+	}
+	if err != nil {
+		os.Remove(f.Name())
 		return fmt.Errorf("keep the script: %w", err)
 	}
 	return nil

@@ -54,55 +54,63 @@ func (w *Watch) steps(ctx context.Context, steps []plan.Step, shell []byte, t Tr
 		return
 	}
 	left := filepath.Join(w.options.ScriptDir, "shell")
-	err := writeScript(left, shell)
-	if err != nil {
-		w.result.Errs = append(w.result.Errs, err)
-		return // in another directory than it was meant for, a command may do anything
+	// One of an earlier hand-off that still runs is about to leave something there.
+	s, err := w.state(ctx, StepUnit(steps[0].Name))
+	theirs := err == nil && s.isGoingOn()
+	if !theirs {
+		if err := writeScript(left, shell); err != nil {
+			w.result.Errs = append(w.result.Errs, err)
+			return // in another directory than it was meant for, a command may do anything
+		}
 	}
 	stopped := ""
 	for _, s := range steps {
+		if stopped == "" && ctx.Err() != nil {
+			stopped = "the watch was ended before"
+		}
 		t.Unit = StepUnit(s.Name)
 		out := Outcome{Unit: t.Unit, Action: "run", Script: s.Name, Result: NotRun, Detail: stopped}
 		if stopped == "" {
-			out = w.step(ctx, t, s, left)
+			var ended bool
+			out, ended = w.step(ctx, t, s, left)
+			theirs = theirs && !ended
 		}
 		w.result.Outcomes = append(w.result.Outcomes, out)
 		if stopped == "" && (out.Result == "canceled" || !out.OK() && !s.Continue) {
 			stopped = s.Name + " did not end well"
 		}
 	}
-	if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.result.Errs = append(w.result.Errs, fmt.Errorf("remove what commands have left: %w", err))
+	if !theirs {
+		w.remove(left)
 	}
 }
 
 // StepUnit is the name of the unit of a step: "provisioner-runcmd-0.service".
 func StepUnit(name string) string { return "provisioner-" + unitPart(name) + ".service" }
 
-// step runs one and waits for its end.
-func (w *Watch) step(ctx context.Context, t Transient, s plan.Step, left string) Outcome {
+// step runs one and waits for its end. ended is false if it still goes on, and if it was never started.
+func (w *Watch) step(ctx context.Context, t Transient, s plan.Step, left string) (out Outcome, ended bool) {
 	p := pending{outcome: Outcome{Unit: t.Unit, Action: "run", Script: s.Name}}
-	file, began := filepath.Join(w.options.ScriptDir, unitPart(s.Name)), time.Now()
-	p.result, p.refused = w.launchStep(ctx, t, file, stepScript(s.Text, left))
-	out, ended := w.await(ctx, p)
+	began := time.Now()
+	t.Command = []string{"/bin/sh"}
+	w.launch(ctx, &p, t, filepath.Join(w.options.ScriptDir, unitPart(s.Name)), stepScript(s.Text, left))
+	out, ended = w.await(ctx, p)
 	out.DurationMS = time.Since(began).Milliseconds()
 	if !ended {
-		return out // it still runs, and may still read its file
+		return out, false // it still runs, and may still read its file
 	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		w.result.Errs = append(w.result.Errs, fmt.Errorf("remove a command that has ended: %w", err))
-	}
+	w.remove(p.script)
 	if p.refused != nil {
-		return out
+		return out, false
 	}
 	if w.options.StepEnded != nil {
 		shell, err := readShell(left)
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // or another hand-off has ended with this step
 			w.result.Errs = append(w.result.Errs, fmt.Errorf("keep what %s has left: %w", s.Name, err))
 		}
 		w.options.StepEnded(out, shell)
 	}
-	return out
+	return out, true
 }
 
 // readShell reads what a step has left; what is too large is not kept.
@@ -117,18 +125,6 @@ func readShell(file string) ([]byte, error) {
 		return nil, fmt.Errorf("it is larger than %d bytes", maxShell)
 	}
 	return shell, err
-}
-
-func (w *Watch) launchStep(ctx context.Context, t Transient, file string, text []byte) (<-chan string, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	if err := writeScript(file, text); err != nil {
-		return nil, err
-	}
-	t.Command = []string{"/bin/sh", file}
-	// A unit of this name may be left from a run that was cut short; if there is none, that is no matter.
-	_ = w.manager.Reset(ctx, t.Unit)
-	return w.manager.Run(ctx, t)
 }
 
 // stepScript is the text of a step for the shell. In front of its first line, so that the lines of what the shell

@@ -194,13 +194,6 @@ func TestStepsThatDoNotEnd(t *testing.T) {
 	}
 }
 
-func TestNoReloadNoSteps(t *testing.T) {
-	m := &recorder{refuse: map[string]error{"reload": errors.New("no")}}
-	if r := handoff.Start(t.Context(), m, handoff.Request{Reload: true, Steps: steps("a")}, handoff.Options{}); len(r.Outcomes) > 0 {
-		t.Errorf("%+v", r.Outcomes)
-	}
-}
-
 // turner is a systemd that runs conditions, and writes down what else it is asked to run.
 type turner struct {
 	*shell

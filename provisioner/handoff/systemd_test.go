@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,53 @@ func TestRealSystemd(t *testing.T) {
 	wantLines := []string{"first from " + dir + "one-1", "second 0", "$HOME %h ${HOME} " + dir + "no-home-3"}
 	if diff := cmp.Diff(wantLines, journal(t, "provisioner-script-*")); diff != "" {
 		t.Errorf("journal (-want +got):\n%s", diff)
+	}
+}
+
+// A second hand-off of the same goes on with what the first one has started, in any state.
+func TestTwoHandOffsOfSystemd(t *testing.T) {
+	r := handoff.Request{
+		Commands: []handoff.Command{{Argv: []string{"/bin/sleep", "1"}}},
+		Scripts: []handoff.Script{
+			{Name: "a", Content: []byte("#!/bin/sh\nsleep 2\necho a >>/run/t-two\n")},
+			{Name: "b", Content: []byte("#!/bin/sh\necho b >>/run/t-two\nexit 3\n")},
+		},
+		Steps: steps("sleep 1; echo c >>/run/t-two; cd /tmp"),
+	}
+	t.Cleanup(func() { os.Remove("/run/t-two") })
+	got := make(chan []string)
+	for range 2 {
+		s := connect(t)
+		go func() {
+			var lines []string
+			for _, o := range handoff.Start(t.Context(), s, r, handoff.Options{
+				ScriptEnded: func(o handoff.Outcome) { lines = append(lines, "told "+o.Script) },
+				StepEnded:   func(o handoff.Outcome, _ []byte) { lines = append(lines, "told "+o.Script) },
+			}).Outcomes {
+				lines = append(lines, o.Unit+" "+o.Result)
+			}
+			got <- lines
+		}()
+		time.Sleep(500 * time.Millisecond)
+	}
+	want := []string{
+		"provisioner-command-sleep-1.service done", "provisioner-script-a-1.service done", "provisioner-script-b-2.service failed",
+		"provisioner-runcmd-0.service done", "told a", "told b", "told runcmd[0]",
+	}
+	slices.Sort(want)
+	for range 2 {
+		// The first one alone is told of the program.
+		lines := slices.DeleteFunc(<-got, func(line string) bool { return line == "told sleep" })
+		slices.Sort(lines)
+		if diff := cmp.Diff(want, lines); diff != "" {
+			t.Errorf("a hand-off (-want +got):\n%s", diff)
+		}
+	}
+	if text, err := os.ReadFile("/run/t-two"); string(text) != "a\nb\nc\n" {
+		t.Errorf("they ran %q, %v", text, err)
+	}
+	if left, _ := os.ReadDir("/run/provisioner/scripts"); len(left) > 0 {
+		t.Errorf("scripts left: %v", left)
 	}
 }
 
