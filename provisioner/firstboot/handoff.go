@@ -18,7 +18,7 @@ func noted() error { return nil }
 
 // connect connects to systemd; done ends the connection.
 func (r *run) connect(ctx context.Context) (m handoff.Manager, done func(), err error) {
-	m, err = r.Manager(ctx)
+	m, err = r.Manager(context.WithoutCancel(ctx)) // what ends together with us is still to be heard of
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to systemd: %w", err)
 	}
@@ -32,7 +32,8 @@ func (r *run) connect(ctx context.Context) (m handoff.Manager, done func(), err 
 // minutes, and a script that has ended must not run again because that could not be written down.
 const committedPatience = 10 * time.Minute
 
-// handOff gives the request to systemd; enqueued is called once every job is in its queue.
+// handOff gives the request to systemd; enqueued is called once every job is in its queue. Where systemd could not read its units
+// again nothing is, and the request is kept for another hand-off.
 func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() error) report.State {
 	r.enter("hand off")
 	r.patience = committedPatience
@@ -68,11 +69,16 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	}
 	st = worse(st, r.begin(ctx))
 	watch := handoff.Enqueue(ctx, m, r.request, o)
-	if err := enqueued(); err != nil {
+	if watch.Refused() {
+		enqueued = handoff.Ready // what waits for us is not to wait for that
+	}
+	err = errors.Join(enqueued(), r.oweReload(ctx, watch.Refused()))
+	if err != nil {
 		st = worse(st, r.degraded(err))
 	}
 	result := watch.Wait(ctx)
-	if r.handed = ctx.Err() == nil; r.handed {
+	r.handed = ctx.Err() == nil && !result.Refused
+	if ctx.Err() == nil {
 		st = worse(st, r.stayedUp(ctx))
 	}
 	if r.told("hand off", result) != report.Done {

@@ -96,6 +96,62 @@ func TestOneHandsOffAtATime(t *testing.T) {
 	}
 }
 
+// noReload is a systemd that cannot read its units again.
+type noReload struct {
+	*machine
+	err error
+}
+
+func (n noReload) Reload(ctx context.Context) error {
+	_ = n.machine.Reload(ctx)
+	return n.err
+}
+
+// Where units could not be read again nothing is handed off, whatever the configuration asks for in the end; as soon as they
+// can, all of it is, by whoever comes.
+func TestUnitsThatCannotBeReadAgain(t *testing.T) {
+	for name, next := range map[string][]func(context.Context, firstboot.Env) *report.Report{
+		"restarted":       {firstboot.BootMain, firstboot.BootHandoff},
+		"applied by hand": {firstboot.Apply},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fromFile(t, bootsWith)
+			n := noReload{m, handoff.ErrNoSpace}
+			use := func(env *firstboot.Env) {
+				env.Manager = func(context.Context) (handoff.Manager, error) { return n, nil }
+			}
+			for range 4 { // nor is anything given up for that
+				var all []string
+				for _, stage := range stages() {
+					_, calls := m.run(stage, use)
+					all = append(all, calls...)
+				}
+				if !slices.Contains(all, "reload") || slices.ContainsFunc(all, func(c string) bool {
+					return strings.Contains(c, "a.service") || strings.Contains(c, "runcmd") || strings.Contains(c, "power")
+				}) || m.isThere("var/lib/provisioner/instance/handed-off.json") {
+					t.Errorf("calls %q", all)
+				}
+			}
+			n.err = nil
+			var all []string
+			for _, stage := range next {
+				r, calls := m.run(stage, use)
+				if all = append(all, calls...); r.State == report.Degraded || r.State == report.Failed {
+					t.Errorf("%s: %v", r.State, r.Errors)
+				}
+			}
+			for _, want := range []string{"reload", map[string]string{"restarted": "restart", "applied by hand": "start"}[name] + " a.service", "run provisioner-runcmd-0.service", "run provisioner-power-state.service"} {
+				if !slices.Contains(all, want) {
+					t.Errorf("no %s: calls %q", want, all)
+				}
+			}
+			if !m.isThere("var/lib/provisioner/instance/handed-off.json") || m.isThere("run/provisioner/reload") {
+				t.Error("it is not marked as handed off, or a reload is owed for ever")
+			}
+		})
+	}
+}
+
 type writer func(line string)
 
 func (w writer) Write(b []byte) (int, error) { w(string(b)); return len(b), nil }

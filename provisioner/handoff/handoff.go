@@ -295,6 +295,9 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	return w
 }
 
+// Refused says that nothing was asked for, as in [Result].
+func (w *Watch) Refused() bool { return w.result.Refused }
+
 // ScriptUnit is the name of the unit of script number n, from 1.
 func ScriptUnit(name string, n int) string {
 	return fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(name), n)
