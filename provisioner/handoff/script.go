@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // command starts command number n (from 1) in a unit of its own, after the unit named last, and returns the name
@@ -18,7 +19,7 @@ import (
 func (w *Watch) command(ctx context.Context, n int, c Command, last string, r Request) string {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	t := Transient{Unit: fmt.Sprintf("provisioner-command-%s-%d.service", unitPart(c.Name()), n), Description: "Run " + c.Name(), Command: c.Argv}
+	t := Transient{Unit: fmt.Sprintf("provisioner-command-%s-%d.service", unitPart(c.Name()), n), Description: "Run " + c.Name(), Command: c.Argv, Timeout: commandTime}
 	if last != "" {
 		t.After = []string{last}
 	}
@@ -45,6 +46,9 @@ func (w *Watch) command(ctx context.Context, n int, c Command, last string, r Re
 	}
 	return t.Unit
 }
+
+// commandTime is how long a program of the distribution may take: agents wait for it.
+const commandTime = 10 * time.Minute
 
 // start starts a unit that is not there.
 func (w *Watch) start(ctx context.Context, t Transient) (<-chan string, error) {

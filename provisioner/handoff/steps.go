@@ -153,8 +153,12 @@ func TurnOff(ctx context.Context, m Manager, p plan.Power, o Options) (done bool
 		if len(w.result.Errs) > 0 {
 			return false, w.result.Err()
 		}
-		if !w.result.Outcomes[0].OK() {
-			return false, nil
+		switch out := w.result.Outcomes[0]; {
+		case out.OK():
+		case strings.HasPrefix(out.Detail, "exit-code"):
+			return false, nil // it ran, and says no
+		default:
+			return false, errors.New(out.String())
 		}
 	}
 	program := ""

@@ -37,6 +37,9 @@ func (s *shell) Run(ctx context.Context, t handoff.Transient) (<-chan string, er
 	ended := make(chan string, 1)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		s.state[t.Unit] = handoff.State{Load: "loaded", Active: "failed", Result: "exit-code", ExitStatus: exit.ExitCode()}
+		if exit.ExitCode() < 0 {
+			s.state[t.Unit] = handoff.State{Load: "loaded", Active: "failed", Result: "signal", ExitStatus: 9}
+		}
 		ended <- "failed"
 		return ended, nil
 	}
@@ -228,6 +231,7 @@ func TestTurnOff(t *testing.T) {
 		{"much later", plan.Power{Mode: "halt", DelayMinutes: 1 << 40}, "done", []string{"-H", "--", "+527040"}, false},
 		{"if so", plan.Power{Mode: "reboot", Condition: "'test' '1' '-lt' '2'"}, "done", []string{"-r", "--", "now"}, false},
 		{"if not so", plan.Power{Mode: "reboot", Condition: "exit 1"}, "done", nil, false},
+		{"nobody knows", plan.Power{Mode: "reboot", Condition: "kill -9 $$"}, "done", nil, true},
 		{"it cannot be done", plan.Power{Mode: "reboot"}, "failed", []string{"-r", "--", "now"}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
