@@ -181,11 +181,34 @@ runcmd:
 	m.want(t, "one\ntwo", "cat /var/ran")
 }
 
-// A script that starts the machine again is not run twice: it is ended before what watches it.
+// A script that starts the machine again is not run twice, also where a job is waited for at that moment; one that was to
+// come after it runs on the next boot.
 func TestRebootInAScript(t *testing.T) {
 	m := newImage(t, "datasources: [file=/usr/share/oem/cloud-config.yml]\n")
-	m.write(t, "usr/share/oem/cloud-config.yml", 0o600, "#!/bin/sh\necho one >> /var/ran\nsystemctl reboot\nsleep 60\n")
+	m.write(t, "usr/share/oem/cloud-config.yml", 0o600, `#cloud-config-archive
+- type: text/cloud-config
+  content: |
+    #cloud-config
+    coreos:
+      units:
+      - name: slow.service
+        command: start
+        content: |
+          [Service]
+          Type=oneshot
+          ExecStart=/bin/sh -c 'test -e /var/slow || { touch /var/slow; sleep 100; }'
+- type: text/x-shellscript
+  content: |
+    #!/bin/sh
+    echo one >> /var/ran
+    sleep 1
+    systemctl reboot
+- type: text/x-shellscript
+  content: |
+    #!/bin/sh
+    echo two >> /var/ran
+`)
 	m.rebooted(t, 2)
 	m.wantStatus(t, "done", "file")
-	m.want(t, "one", "cat /var/ran")
+	m.want(t, "one\ntwo", "cat /var/ran")
 }

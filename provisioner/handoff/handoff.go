@@ -161,7 +161,8 @@ type Options struct {
 	// Watcher is the unit that watches, which is ended after every script and step; "" for provisioner-handoff.service.
 	Watcher string
 	// ScriptEnded, if not nil, is told of each command and script as soon as it has ended, well or not, whatever else is
-	// waited for; not of one that was given up and outlives the watch, or that could not be started.
+	// waited for; not of one that was given up and outlives the watch, that could not be started, or that was canceled before
+	// it had begun.
 	ScriptEnded func(Outcome)
 	// StepEnded, if not nil, is told of each step in the same way, with what its shell has left for the next one.
 	StepEnded func(o Outcome, shell []byte)
@@ -239,7 +240,7 @@ type Watch struct {
 	pending []pending
 	before  map[string]State // of the units of jobs, before they were asked for
 	request Request          // its steps are run by Wait; empty if nothing was asked for
-	ended   chan int         // which of pending has ended, of scripts and commands, in case something else is waited for
+	ended   chan end         // of scripts and commands, in case something else is waited for
 	last    time.Time        // until when an end is waited for although the watch was ended; zero as long as it was not
 }
 
@@ -251,6 +252,12 @@ type pending struct {
 	script  string // the file to remove when a script has ended, if it is of our making
 	untold  bool   // that it has ended is of no use to ScriptEnded
 	over    bool   // it has ended, and the outcome says how
+}
+
+// end is a result that is there, with the place in Watch.pending of what it is of.
+type end struct {
+	of     int
+	result string
 }
 
 // Enqueue does everything but wait: hostname, one reload if units changed, the commands, which the units of the
@@ -393,6 +400,7 @@ func (w *Watch) Wait(ctx context.Context) Result {
 		p, began := &w.pending[i], time.Now()
 		if !p.over {
 			if p.outcome, p.over = w.await(ctx, *p); p.over {
+				p.untold = p.untold || p.outcome.Result == "canceled" && !w.hasBegun(i)
 				w.tell(p)
 			}
 		}
@@ -423,7 +431,7 @@ func (w *Watch) Wait(ctx context.Context) Result {
 
 // listen has the ends of scripts and commands heard at once, until stop is closed: a job before them may take very long.
 func (w *Watch) listen(stop <-chan struct{}) {
-	w.ended = make(chan int, len(w.pending))
+	w.ended = make(chan end, len(w.pending))
 	for i := range w.pending {
 		p := &w.pending[i]
 		if p.outcome.Script == "" || p.refused != nil {
@@ -435,11 +443,22 @@ func (w *Watch) listen(stop <-chan struct{}) {
 			select {
 			case result := <-from:
 				to <- result
-				w.ended <- i
+				w.ended <- end{i, result}
 			case <-stop:
 			}
 		}()
 	}
+}
+
+// hasBegun says that a script or command has, given that those before it were waited for: that the one that it is ordered
+// after has ended. One that has not runs on the next boot.
+func (w *Watch) hasBegun(i int) bool {
+	for i--; i >= 0; i-- {
+		if p := w.pending[i]; p.outcome.Script != "" && p.refused == nil {
+			return p.over && p.outcome.Result != "canceled"
+		}
+	}
+	return true
 }
 
 // tell tells of one that is over, and removes its file. One that was given up still runs, and may still read it.
@@ -485,9 +504,10 @@ func (w *Watch) await(ctx context.Context, p pending) (out Outcome, ended bool) 
 			return out, false
 		case <-ctx.Done():
 			return w.awaitLast(ctx, p)
-		case i := <-w.ended:
-			if q := &w.pending[i]; !q.over && q.outcome.Unit != out.Unit {
-				q.outcome.Result, q.over = <-q.result, true
+		case e := <-w.ended:
+			// Whether one that was canceled has begun is known once those before it are over.
+			if q := &w.pending[e.of]; !q.over && q.outcome.Unit != out.Unit && e.result != "canceled" {
+				q.outcome.Result, q.over = e.result, true
 				w.explain(ctx, &q.outcome)
 				w.tell(q)
 			}

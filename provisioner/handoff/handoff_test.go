@@ -368,7 +368,7 @@ func TestEnqueueDoesNotWait(t *testing.T) {
 }
 
 // A script may start the machine again: systemd ends it, and us, at the same time. That it has ended is told, or it would
-// run again on the next boot, and start the machine again.
+// run again on the next boot, and start the machine again. One that had not begun is to run on the next boot.
 func TestTheWatchIsEndedWithWhatItWatches(t *testing.T) {
 	const unit, second, step = "provisioner-script-a-1.service", "provisioner-script-b-2.service", "provisioner-runcmd-0.service"
 	scripts := []handoff.Script{{Name: "a", Content: []byte("#!/bin/sh\n")}, {Name: "b", Content: []byte("#!/bin/sh\n")}}
@@ -382,11 +382,17 @@ func TestTheWatchIsEndedWithWhatItWatches(t *testing.T) {
 		takes   time.Duration // from when the watch was ended, a minute after it began
 	}{
 		{"at the same moment", handoff.Request{Scripts: scripts}, map[string]string{unit: "canceled", second: "canceled"},
-			map[string]time.Duration{unit: time.Minute, second: time.Minute}, []string{"canceled", "canceled"}, []string{"a", "b"}, 0},
+			map[string]time.Duration{unit: time.Minute, second: time.Minute}, []string{"canceled", "canceled"}, []string{"a"}, 0},
+		{"the second one", handoff.Request{Scripts: scripts}, map[string]string{unit: "failed", second: "canceled"},
+			map[string]time.Duration{unit: time.Second, second: time.Minute}, []string{"failed", "canceled"}, []string{"a", "b"}, 0},
+		{"before there was any", handoff.Request{Scripts: scripts, Commands: []handoff.Command{{Argv: []string{"/bin/true"}}}},
+			map[string]string{"provisioner-command-true-1.service": "canceled", unit: "canceled", second: "canceled"},
+			map[string]time.Duration{"provisioner-command-true-1.service": time.Minute, unit: time.Minute, second: time.Minute},
+			[]string{"canceled", "canceled", "canceled"}, []string{"true"}, 0},
 		{"beside a job, which is canceled too", handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts[:1]}, map[string]string{etcd: "never", unit: "canceled"},
 			map[string]time.Duration{unit: time.Minute}, []string{"canceled", "canceled"}, []string{"a"}, 0},
-		{"a little later", handoff.Request{Scripts: scripts}, map[string]string{unit: "failed", second: "canceled"},
-			map[string]time.Duration{unit: time.Minute + 3*time.Second, second: time.Minute}, []string{"failed", "canceled"}, []string{"b", "a"}, 3 * time.Second},
+		{"a little later", handoff.Request{Scripts: scripts}, map[string]string{unit: "canceled", second: "canceled"},
+			map[string]time.Duration{unit: time.Minute + 3*time.Second, second: time.Minute}, []string{"canceled", "canceled"}, []string{"a"}, 3 * time.Second},
 		{"not at all", handoff.Request{Jobs: jobs("start", etcd), Scripts: scripts}, map[string]string{etcd: "never", unit: "never", second: "never"}, nil,
 			[]string{"canceled", "canceled", "canceled"}, nil, 5 * time.Second},
 		{"a step", handoff.Request{Steps: steps("a", "b")}, map[string]string{step: "canceled"}, map[string]time.Duration{step: time.Minute + time.Second},
