@@ -23,9 +23,9 @@ type duty struct {
 
 // duties are in the order in which they run.
 func (r *run) duties() (all []duty) {
-	for i, s := range r.request.Scripts {
+	for _, s := range r.request.Scripts {
 		if s.When != schema.PerBoot {
-			all = append(all, duty{plan.Digest(s.Content), s.Name, handoff.ScriptUnit(s.Name, i+1), s.When})
+			all = append(all, duty{plan.Digest(s.Content), s.Name, handoff.ScriptUnit(s), s.When})
 		}
 	}
 	for _, s := range r.request.Steps {

@@ -40,12 +40,13 @@ func (r *run) commit(ctx context.Context) report.State {
 	if err := r.takeDown(ctx, p); err != nil {
 		st = worse(st, r.degraded(err))
 	}
-	if err := r.dropEnded(&p); err != nil {
-		return worse(st, r.degraded(err))
-	}
 	r.tellLeft(p)
 	before := r.request
 	r.request = handoff.Of(p)
+	if err := r.dropEndedRequest(); err != nil {
+		r.request = before
+		return worse(st, r.degraded(err))
+	}
 	r.request.Keys = fingerprints.Shown(r.config, r.settings.DefaultUser)
 	r.request.Networkd = r.request.Networkd && (!r.tries() || othersNetwork(p))
 	if r.request.Hostname == "" {

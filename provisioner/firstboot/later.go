@@ -117,9 +117,9 @@ func (r *run) again(ctx context.Context) report.State {
 			r.request.Jobs = append(r.request.Jobs, plan.Job{Unit: j.Unit, Action: action})
 		}
 	}
-	for _, s := range kept.Scripts {
+	for i, s := range kept.Scripts {
 		if !ended.has(plan.Digest(s.Content), s.When) {
-			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Content: s.Content, When: s.When})
+			r.request.Scripts = append(r.request.Scripts, handoff.Script{Name: s.Name, Number: i + 1, Content: s.Content, When: s.When})
 		}
 	}
 	r.dropEndedSteps(&kept.Steps, &kept.Power, ended)

@@ -152,6 +152,34 @@ func TestUnitsThatCannotBeReadAgain(t *testing.T) {
 	}
 }
 
+// A script has the same unit whether or not those before it have ended: two of a kind would run beside each other.
+func TestAScriptKeepsItsUnit(t *testing.T) {
+	for name, stages := range map[string][]func(context.Context, firstboot.Env) *report.Report{
+		"a later boot": {firstboot.BootMain, firstboot.BootHandoff}, "by hand": {firstboot.Apply},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fromFile(t, `#cloud-config-archive
+- {type: text/x-shellscript, content: "#!/bin/sh\necho 1\n"}
+- {type: text/x-shellscript, content: "#!/bin/sh\necho 2\n"}
+`)
+			m.onRun = func(handoff.Transient) string {
+				m.refuses = true // the second one
+				return "done"
+			}
+			m.run(firstboot.Apply)
+			m.refuses, m.onRun = false, nil
+			var all []string
+			for _, stage := range stages {
+				_, calls := m.run(stage)
+				all = append(all, calls...)
+			}
+			if got := runs(all); len(got) != 1 || !strings.HasSuffix(got[0], "-2.service") {
+				t.Errorf("ran %q", got)
+			}
+		})
+	}
+}
+
 type writer func(line string)
 
 func (w writer) Write(b []byte) (int, error) { w(string(b)); return len(b), nil }

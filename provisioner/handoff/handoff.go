@@ -122,7 +122,10 @@ func (c Command) Name() string { return filepath.Base(c.Argv[0]) }
 
 // Script is a script to run. Its first line names the interpreter.
 type Script struct {
-	Name    string      `json:"name"` // "user-data"
+	Name string `json:"name"` // "user-data"
+	// Number is its place among the scripts of the configuration, from 1, whether or not those before it are still to run: a
+	// later hand-off finds its unit by that. 0 is its place in the request.
+	Number  int         `json:"number,omitempty"`
 	Content []byte      `json:"content"`
 	When    schema.When `json:"when,omitempty"`
 }
@@ -133,8 +136,8 @@ func Of(p plan.Plan) Request {
 	for _, c := range p.Commands {
 		r.Commands = append(r.Commands, Command{Argv: c.Argv, Inputs: c.Inputs})
 	}
-	for _, s := range p.Scripts {
-		r.Scripts = append(r.Scripts, Script{Name: s.Name, Content: s.Content, When: s.When})
+	for i, s := range p.Scripts {
+		r.Scripts = append(r.Scripts, Script{Name: s.Name, Number: i + 1, Content: s.Content, When: s.When})
 	}
 	r.Steps, r.Power, r.FinalMessage = p.Steps, p.Power, p.FinalMessage
 	return r
@@ -296,7 +299,10 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 	}
 	for i, s := range r.Scripts {
 		// After the unit that watches, so that it sees what becomes of them when the machine goes down.
-		after = w.run(ctx, Transient{Unit: ScriptUnit(s.Name, i+1), Description: "Script from user-data", After: []string{w.watcher()}}, s, after)
+		if s.Number == 0 {
+			s.Number = i + 1
+		}
+		after = w.run(ctx, Transient{Unit: ScriptUnit(s), Description: "Script from user-data", After: []string{w.watcher()}}, s, after)
 	}
 	w.request = r
 	return w
@@ -305,9 +311,9 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 // Refused says that nothing was asked for, as in [Result].
 func (w *Watch) Refused() bool { return w.result.Refused }
 
-// ScriptUnit is the name of the unit of script number n, from 1.
-func ScriptUnit(name string, n int) string {
-	return fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(name), n)
+// ScriptUnit is the name of the unit of a script.
+func ScriptUnit(s Script) string {
+	return fmt.Sprintf("provisioner-script-%s-%d.service", unitPart(s.Name), s.Number)
 }
 
 // Boothooks runs scripts one after the other, and waits for all of them. After limit systemd ends the one that runs;

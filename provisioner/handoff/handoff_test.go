@@ -564,7 +564,7 @@ func TestRequestOfAPlan(t *testing.T) {
 	p := plan.Plan{Hostname: "web1", Reload: true, Networkd: true, Jobs: jobs("start", etcd),
 		Scripts: []plan.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}}}
 	want := handoff.Request{Hostname: "web1", Reload: true, Networkd: true, Jobs: jobs("start", etcd),
-		Scripts: []handoff.Script{{Name: "user-data", Content: []byte("#!/bin/sh\n")}}}
+		Scripts: []handoff.Script{{Name: "user-data", Number: 1, Content: []byte("#!/bin/sh\n")}}}
 	if diff := cmp.Diff(want, handoff.Of(p)); diff != "" {
 		t.Errorf("Of (-want +got):\n%s", diff)
 	}
