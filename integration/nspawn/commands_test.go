@@ -212,3 +212,40 @@ func TestRebootInAScript(t *testing.T) {
 	m.wantStatus(t, "done", "file")
 	m.want(t, "one\ntwo", "cat /var/ran")
 }
+
+// Whoever hands off while a script of the boot still runs goes on with that one and those after it.
+func TestTwoHandOffs(t *testing.T) {
+	for name, how := range map[string]string{"apply": "provisioner apply", "restart": "systemctl restart provisioner"} {
+		t.Run(name, func(t *testing.T) {
+			m := newImage(t, "datasources: [file=/usr/share/oem/cloud-config.yml]\n")
+			m.write(t, "usr/share/oem/cloud-config.yml", 0o600, `#cloud-config-archive
+- type: text/x-shellscript
+  content: |
+    #!/bin/sh
+    echo one >> /var/ran
+    while [ ! -e /run/go-on ]; do sleep 0.2; done
+- type: text/x-shellscript
+  content: |
+    #!/bin/sh
+    echo two >> /var/ran
+`)
+			m.start(t)
+			if err := poll(t.Context(), bootTimeout, func() error {
+				_, err := os.Stat(filepath.Join(m.disk, "var/ran"))
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			// The script ends when the second one has had the time to do harm.
+			if out, err := m.sh(t.Context(), "("+how+" >/dev/null 2>&1 &); sleep 8; touch /run/go-on; provisioner status --wait"); err != nil {
+				t.Error(err, out)
+			}
+			m.settle(t, 1)
+			m.wantStatus(t, "done", "file")
+			m.want(t, "one\ntwo", "cat /var/ran")
+			m.reboot(t)
+			m.wantStatus(t, "done", "file")
+			m.want(t, "one\ntwo", "cat /var/ran")
+		})
+	}
+}
