@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -652,6 +653,7 @@ func TestTheWatcherIsEndedLast(t *testing.T) {
 
 // crowded is a systemd with one hand-off's units under way when the next one comes.
 type crowded struct {
+	mu sync.Mutex // two hand-offs ask
 	recorder
 	files map[string]string // of units that are there
 	jobs  map[string][]chan string
@@ -664,7 +666,15 @@ func newCrowded() *crowded {
 		recorder: recorder{states: map[string]handoff.State{}}}
 }
 
+func (c *crowded) Reset(ctx context.Context, unit string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.recorder.Reset(ctx, unit)
+}
+
 func (c *crowded) Run(_ context.Context, t handoff.Transient) (<-chan string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if _, is := c.jobs[t.Unit]; is {
 		delete(c.late, t.Unit)
 		return nil, errors.New("Unit " + t.Unit + " was already loaded or has a fragment file.")
@@ -675,6 +685,8 @@ func (c *crowded) Run(_ context.Context, t handoff.Transient) (<-chan string, er
 }
 
 func (c *crowded) Enqueue(_ context.Context, unit, action string) (<-chan string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.job(unit), c.call("%s %s", action, unit)
 }
 
@@ -685,6 +697,8 @@ func (c *crowded) job(unit string) <-chan string {
 }
 
 func (c *crowded) end(unit, result string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, ended := range c.jobs[unit] {
 		ended <- result
 	}
@@ -692,6 +706,8 @@ func (c *crowded) end(unit, result string) {
 }
 
 func (c *crowded) State(_ context.Context, unit string) (handoff.State, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	s := handoff.State{Load: "loaded", Active: "activating", Unlimited: true, Queued: true}
 	if _, is := c.jobs[unit]; !is || c.late[unit] {
 		return handoff.State{Load: "not-found", Active: "inactive"}, nil
