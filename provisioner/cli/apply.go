@@ -79,6 +79,7 @@ func (t *target) environment(c *Command) (firstboot.Env, error) {
 		Now:         c.now,
 		Version:     c.Version,
 		Watcher:     os.Getenv(firstboot.WatcherVariable),
+		Within:      os.Getenv(handoff.WithinVariable) != "",
 		PID:         os.Getpid(),
 		Manager:     func(ctx context.Context) (handoff.Manager, error) { return handoff.Connect(ctx) },
 	}

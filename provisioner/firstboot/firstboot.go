@@ -66,6 +66,8 @@ type Env struct {
 	Console    report.Console
 	// Watcher is the unit that watches the hand-off, "" for our own.
 	Watcher string
+	// Within says that a script or command of a hand-off has asked for the run, which so cannot wait for that.
+	Within bool
 	// Terminal is the console itself ("/dev/console"), for what must stand there as it is; "" if nothing is to be printed.
 	Terminal string
 	Log      *slog.Logger

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 	"time"
 
@@ -85,7 +84,7 @@ func (r *run) appliedDigest() (string, error) {
 // alone makes sure that nobody else hands off at the same time, or says that somebody does and is not waited for any more. The
 // watchers of coreos-cloudinit's units are several, each with a configuration of its own.
 func (r *run) alone(ctx context.Context, patience time.Duration) (release func(), other bool) {
-	if r.Watcher != "" || !r.Live {
+	if r.Watcher != "" || r.Within || !r.Live {
 		return func() {}, false
 	}
 	release, err := commit.LockHandOff(ctx, r.Root, patience, func(holder string) { r.say("hand off", "%s hands off just now", holder) })
@@ -98,7 +97,10 @@ func (r *run) alone(ctx context.Context, patience time.Duration) (release func()
 // takeOver is for an apply by hand that has committed something: it comes in the place of what the boot has left for its last
 // stage, which gets nothing more to do. Whoever hands off just now is waited for.
 func (r *run) takeOver(ctx context.Context) (release func(), err error) {
-	release, _ = r.alone(ctx, math.MaxInt64) // scripts may take hours; who does not want to wait ends it
+	release, _ = r.alone(ctx, committedPatience) // after that it goes on beside the other, whose units it takes up
+	if ctx.Err() != nil {
+		return release, nil
+	}
 	was, _, err := r.readLeft()
 	r.request.Reload = r.request.Reload || was.Reload || r.owesReload()
 	return release, errors.Join(err, r.throwAway(), r.dropEndedRequest(), r.endFirst())

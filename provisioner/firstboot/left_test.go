@@ -81,6 +81,11 @@ func TestOneHandsOffAtATime(t *testing.T) {
 	if r, calls := m.run(firstboot.BootHandoff); r.ExitStatus != report.ExitDone || len(calls) > 0 {
 		t.Errorf("the last stage: %s %v, calls %q", r.State, r.Errors, calls)
 	}
+	// What asks for it from within does not wait for itself.
+	if r, calls := m.run(firstboot.Apply, func(e *firstboot.Env) { e.Within = true }); r.State != report.Done || len(calls) == 0 {
+		t.Errorf("from within: %s %v, calls %q", r.State, r.Errors, calls)
+	}
+	m.write(oemFile, byHand)
 	said := make(chan string, 1)
 	_, calls := m.run(func(ctx context.Context, env firstboot.Env) *report.Report {
 		env.Console.W = writer(func(line string) {

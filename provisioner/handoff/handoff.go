@@ -302,7 +302,7 @@ func Enqueue(ctx context.Context, m Manager, r Request, o Options) *Watch {
 		if s.Number == 0 {
 			s.Number = i + 1
 		}
-		after = w.run(ctx, Transient{Unit: ScriptUnit(s), Description: "Script from user-data", After: []string{w.watcher()}}, s, after)
+		after = w.run(ctx, Transient{Unit: ScriptUnit(s), Description: "Script from user-data", After: []string{w.watcher()}, Environment: []string{WithinVariable + "=1"}}, s, after)
 	}
 	w.request = r
 	return w

@@ -22,8 +22,12 @@ const NotRun = "not-run"
 // maxShell is how much the shells of steps may leave for the next ones, in bytes.
 const maxShell = 1 << 20
 
+// WithinVariable is set for scripts and steps: whoever finds it in his environment must not wait for the hand-off, which waits
+// for him.
+const WithinVariable = "PROVISIONER_HANDOFF"
+
 // stepEnvironment is that of a step. A service of the system has no HOME of its own, which many programs want.
-var stepEnvironment = [...]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+var stepEnvironment = [...]string{WithinVariable + "=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 
 // BootSteps runs steps, and waits for all of them. After limit systemd ends the one that runs; when ctx ends, no more of
 // them are run. They have the id of the instance in INSTANCE_ID.

@@ -146,7 +146,7 @@ func TestStepUnits(t *testing.T) {
 	want := handoff.Transient{
 		Unit: "provisioner-runcmd-0.service", Description: "Command of runcmd", Command: []string{"/bin/sh", dir + "/runcmd-0"},
 		After:       []string{"provisioner-handoff.service"},
-		Environment: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"},
+		Environment: []string{"PROVISIONER_HANDOFF=1", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"},
 	}
 	if diff := cmp.Diff([]handoff.Transient{want}, m.units); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
