@@ -229,7 +229,7 @@ func (m *machine) answers(t *testing.T, since time.Time) time.Duration {
 // enabled or not.
 func TestCostOfWaiting(t *testing.T) {
 	costs(t)
-	const pairs = 7
+	const pairs = 15
 	var with, without, added []time.Duration
 	for i := range pairs {
 		for _, enabled := range []bool{i%2 == 0, i%2 != 0} {
