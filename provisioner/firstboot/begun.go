@@ -43,9 +43,9 @@ func (r *run) follow(s *state.Scripts, digest string) {
 	}
 }
 
-// begin notes that the first duty begins. One that was begun so often and never ended is given up, so that no machine
+// beginDuties notes that the first duty begins. One that was begun so often and never ended is given up, so that no machine
 // starts again and again: it may crash the machine, or start it again without an orderly shutdown.
-func (r *run) begin(ctx context.Context) report.State {
+func (r *run) beginDuties(ctx context.Context) report.State {
 	st := report.Done
 	for all := r.duties(); r.instance != "" && len(all) > 0; all = r.duties() {
 		e, err := r.scriptsEnded()

@@ -67,7 +67,7 @@ func (r *run) handOff(ctx context.Context, o handoff.Options, enqueued func() er
 	if err := r.loadShell(); err != nil {
 		st, r.request.Steps = r.degraded(err), nil // without it they might do anything
 	}
-	st = worse(st, r.begin(ctx))
+	st = worse(st, r.beginDuties(ctx))
 	watch := handoff.Enqueue(ctx, m, r.request, o)
 	if watch.Refused() {
 		enqueued = handoff.Ready // what waits for us is not to wait for that
@@ -98,10 +98,10 @@ var ErrHalfway = errors.New("nothing more is done; provisioner apply applies wha
 func short(digest string) string { return digest[:min(len(digest), 12)] }
 
 // isHandedOff says that everything a configuration asks for was asked of systemd, and has ended, well or not.
-func (r *run) isHandedOff(m state.Manifest) (bool, error) {
+func (r *run) isHandedOff(digest string) (bool, error) {
 	var handed state.HandedOff
 	_, err := state.Read(r.Root, r.instance, state.HandedFile, &handed)
-	return handed.Digest == m.Digest, err
+	return handed.Digest == digest, err
 }
 
 // markHandedOff remembers that the hand-off of a configuration has ended. It writes nothing if that is known.
@@ -109,7 +109,7 @@ func (r *run) markHandedOff(ctx context.Context, digest string) report.State {
 	if r.instance == "" || digest == "" || !r.handed && !r.request.IsEmpty() {
 		return report.Done
 	}
-	if ended, err := r.isHandedOff(state.Manifest{Digest: digest}); err != nil || ended {
+	if ended, err := r.isHandedOff(digest); err != nil || ended {
 		return r.settled(err)
 	}
 	return r.keep(context.WithoutCancel(ctx), func() (plan.Change, error) {

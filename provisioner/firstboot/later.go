@@ -70,7 +70,7 @@ func (r *run) appliedBefore() (bool, error) {
 		if r.settings.LaterBoots == "apply" {
 			return false, nil
 		}
-		if ended, err := r.isHandedOff(m); err != nil {
+		if ended, err := r.isHandedOff(m.Digest); err != nil {
 			return false, err
 		} else if !ended && !m.ByHand {
 			return false, fmt.Errorf("configuration %s was committed and not handed off to the end, and the user-data is %s now: %w",
